@@ -1,0 +1,637 @@
+/*
+ * iocploop: an event loop on Windows I/O completion ports.
+ *
+ * This header is the manual. Its order: version, errors, identifiers and results, the loop,
+ * operations, timers, sockets, waking and posting, statistics.
+ *
+ * How it works in one paragraph. A program creates a loop and opens sockets on it. Each operation
+ * (a receive, a timer, an accept) is one function call that queues it and returns at once. A tick
+ * starts what is queued, asks the completion port what is done, and calls one callback for each
+ * operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same again).
+ *
+ * What always holds:
+ *  - An operation whose function returned 0 ends in exactly one callback. One whose function
+ *    returned an error never calls back.
+ *  - No callback runs inside the call that started its operation. Callbacks run in iocp_loop_run,
+ *    iocp_loop_tick and iocp_loop_destroy, on the thread that called these.
+ *  - A completion that won the race against a cancel is delivered as the success it is.
+ *  - The library owns every OVERLAPPED and every out-parameter until the kernel is done with it.
+ *    The caller owns data buffers, and leaves them alone until the callback.
+ *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
+ *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod.
+ *
+ * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
+ * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
+ * whichever thread calls (the caller makes sure that it is one at a time). Functions marked
+ * *any thread* may be called at any time from any thread, until iocp_loop_destroy has returned 0.
+ * Builds without NDEBUG answer IOCP_ETHREAD to a call from the wrong thread.
+ *
+ * Times are in nanoseconds and their names end in _ns. Sizes are size_t. All functions that return
+ * int return 0 or one of the negative IOCP_E codes, unless said otherwise.
+ */
+#ifndef IOCPLOOP_H
+#define IOCPLOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The calling convention of every function and callback. */
+#if defined(_WIN32)
+#define IOCP_CALL __cdecl
+#else
+#define IOCP_CALL
+#endif
+
+/*
+ * Nothing needs to be defined to use the library, static or DLL. A program that links to the DLL
+ * may define IOCPLOOP_DLLIMPORT, which saves one jump in each call.
+ */
+#if defined(_WIN32) && defined(IOCPLOOP_DLLIMPORT)
+#define IOCP_API __declspec(dllimport)
+#else
+#define IOCP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sockaddr; /* <winsock2.h> */
+
+/* ==== Version ================================================================================ */
+
+#define IOCP_VERSION_MAJOR 0
+#define IOCP_VERSION_MINOR 1
+#define IOCP_VERSION_PATCH 0
+#define IOCP_VERSION       ((IOCP_VERSION_MAJOR << 16) | (IOCP_VERSION_MINOR << 8) | IOCP_VERSION_PATCH)
+
+/*
+ * The version of the library that is loaded, in the form of IOCP_VERSION, and as
+ * "major.minor.patch". Any thread. The string is static.
+ */
+IOCP_API uint32_t IOCP_CALL iocp_version(void);
+IOCP_API const char *IOCP_CALL iocp_version_string(void);
+
+/* ==== Errors ================================================================================= */
+
+/*
+ * Portable codes: what a call returns and what iocp_result_t.status holds. The raw code (Win32 or
+ * Winsock) is beside it: iocp_result_t.native_error, iocp_loop_native_error. A raw code that this
+ * list does not know is IOCP_EUNKNOWN. Values never change, new ones come at the end.
+ */
+typedef enum iocp_error {
+    IOCP_OK = 0,
+    IOCP_EINVAL = -1,           /* an argument is NULL, out of range or self-contradictory */
+    IOCP_ENOMEM = -2,           /* the allocator or the system has no memory */
+    IOCP_EBADF = -3,            /* the handle is closed, closing, or never was */
+    IOCP_ENOENT = -4,           /* the operation has ended, or never was */
+    IOCP_EBUSY = -5,            /* not now: nested run, destroy in a callback, still in use */
+    IOCP_ECLOSING = -6,         /* the loop is being destroyed and takes no new work */
+    IOCP_ETHREAD = -7,          /* called from another thread than the loop's (debug builds) */
+    IOCP_ENOTSUP = -8,          /* this kind of handle or operation, or this system, cannot do it */
+    IOCP_EUNKNOWN = -9,         /* an error this list does not name: look at the raw code */
+    IOCP_ECANCELED = -10,       /* this program cancelled it, or closed its handle or loop */
+    IOCP_ETIMEDOUT = -11,       /* its deadline passed, or the network gave up */
+    IOCP_EOF = -12,             /* the end of the stream or file */
+    IOCP_EACCES = -13,          /* permission denied */
+    IOCP_EADDRINUSE = -14,      /* the address is in use */
+    IOCP_EADDRNOTAVAIL = -15,   /* the address is not one of this machine */
+    IOCP_EAFNOSUPPORT = -16,    /* the address family is not supported, or not the socket's */
+    IOCP_EALREADY = -17,        /* the same operation is in progress already */
+    IOCP_ECONNABORTED = -18,    /* aborted by the local system, without this program asking */
+    IOCP_ECONNREFUSED = -19,    /* nobody listens there */
+    IOCP_ECONNRESET = -20,      /* the peer reset the connection */
+    IOCP_EDESTADDRREQ = -21,    /* a destination address is needed */
+    IOCP_EFAULT = -22,          /* a buffer is not readable or writable memory */
+    IOCP_EHOSTUNREACH = -23,    /* no route to the host */
+    IOCP_EISCONN = -24,         /* the socket is connected already */
+    IOCP_EMFILE = -25,          /* too many open handles */
+    IOCP_EMSGSIZE = -26,        /* a message is longer than the buffer or the protocol's limit */
+    IOCP_ENETDOWN = -27,        /* the network is down */
+    IOCP_ENETRESET = -28,       /* the connection was ended by the network (keep-alive) */
+    IOCP_ENETUNREACH = -29,     /* no route to the network */
+    IOCP_ENOBUFS = -30,         /* no buffer space in the network stack: try again later */
+    IOCP_ENOPROTOOPT = -31,     /* the protocol does not have this option */
+    IOCP_ENOTCONN = -32,        /* the socket is not connected */
+    IOCP_ENOTSOCK = -33,        /* not a socket */
+    IOCP_EPIPE = -34,           /* the sending side was shut down */
+    IOCP_EPROTONOSUPPORT = -35, /* the protocol is not supported */
+    IOCP_EPROTOTYPE = -36,      /* the protocol does not fit the socket's type */
+    IOCP_EAGAIN = -37           /* a resource is short for the moment: try again later */
+} iocp_error_t;
+
+/*
+ * The name of a code ("IOCP_EINVAL") and a sentence about it. An unknown code gets
+ * "IOCP_E?" and "unknown error code". Any thread. The strings are static, never NULL.
+ */
+IOCP_API const char *IOCP_CALL iocp_error_name(int error);
+IOCP_API const char *IOCP_CALL iocp_error_text(int error);
+
+/* ==== Identifiers and results ================================================================ */
+
+typedef struct iocp_loop iocp_loop_t;   /* opaque */
+typedef struct iocp_async iocp_async_t; /* opaque */
+
+/*
+ * Operations and handles are named by value. Each id is given out once in the life of a loop, so
+ * the id of something that has ended finds nothing. An id means nothing on another loop. {0} names
+ * nothing.
+ */
+typedef struct iocp_op {
+    uint64_t id;
+} iocp_op_t;
+
+typedef struct iocp_handle {
+    uint64_t id;
+} iocp_handle_t;
+
+/* A piece of memory, laid out as WSABUF. */
+typedef struct iocp_buf {
+    uint32_t length;
+    void *base;
+} iocp_buf_t;
+
+/* The longest list of buffers that one operation takes. */
+#define IOCP_BUFFERS_MAX 1024
+
+/* What an operation is. */
+typedef enum iocp_type {
+    IOCP_TYPE_NOP = 1,
+    IOCP_TYPE_TIMER = 2,
+    IOCP_TYPE_CANCEL = 3,
+    IOCP_TYPE_ASYNC_WAIT = 4,
+    IOCP_TYPE_CLOSE = 5,
+    IOCP_TYPE_ACCEPT = 6,
+    IOCP_TYPE_CONNECT = 7,
+    IOCP_TYPE_SEND = 8,
+    IOCP_TYPE_RECV = 9,
+    IOCP_TYPE_SHUTDOWN = 10
+} iocp_type_t;
+
+/* Bits of iocp_result_t.flags. */
+typedef enum iocp_result_flag {
+    IOCP_RESULT_INLINE = 1 /* done within the system call that started it; no packet was queued */
+} iocp_result_flag_t;
+
+/*
+ * What a callback is told. It belongs to the library, is read-only, and ends with the callback.
+ * Later versions add members at the end.
+ */
+typedef struct iocp_result {
+    iocp_op_t op;         /* the operation; its id stays good if it is rearmed */
+    iocp_handle_t handle; /* what it ran on, or {0} */
+    iocp_type_t type;
+    int status;                     /* 0, or an IOCP_E code */
+    uint32_t native_error;          /* Win32 or Winsock code behind status, 0 if there is none */
+    uint32_t flags;                 /* IOCP_RESULT_ bits */
+    uint64_t bytes;                 /* transferred; may be non-zero beside an error (part sent) */
+    iocp_handle_t accepted;         /* accept: the new connection */
+    const struct sockaddr *address; /* accept: the peer; otherwise NULL */
+    size_t address_length;          /* its size in bytes */
+} iocp_result_t;
+
+typedef enum iocp_action {
+    IOCP_DISARM = 0, /* the operation is over, its id is stale from now on */
+    IOCP_REARM = 1 /* start it again with the same arguments, in the next tick, under the same id */
+} iocp_action_t;
+
+/*
+ * The end of an operation. Runs on the loop thread. Every function of this library may be called
+ * in it, except those that run or destroy this loop (they answer IOCP_EBUSY).
+ *
+ * IOCP_REARM works after every status, so a callback that rearms without looking at the status can
+ * be called once in each tick. It is taken as IOCP_DISARM for iocp_cancel and iocp_close, on a
+ * handle that is closing, and while the loop is being destroyed.
+ */
+typedef iocp_action_t(IOCP_CALL *iocp_callback_t)(iocp_loop_t *loop, const iocp_result_t *result,
+                                                  void *userdata);
+
+/* ==== The loop =============================================================================== */
+
+/*
+ * Memory comes from these, or from malloc and free if they are NULL (set both or none).
+ * N.B. iocp_post may allocate: they are called on any thread.
+ */
+typedef void *(IOCP_CALL *iocp_allocate_fn)(size_t size, void *context);
+typedef void(IOCP_CALL *iocp_free_fn)(void *memory, void *context);
+
+/* How completions of operations that the kernel finishes at once come back. */
+typedef enum iocp_completion_mode {
+    IOCP_COMPLETION_AUTO = 0,   /* skip the port where the socket's provider allows it */
+    IOCP_COMPLETION_PACKET = 1, /* always through the port */
+    IOCP_COMPLETION_SKIP = 2    /* skip the port on every socket, without asking the provider */
+} iocp_completion_mode_t;
+
+/*
+ * Set size to sizeof(iocp_loop_options_t) and everything else to 0 for the defaults. A structure
+ * of a later version is taken as long as what this version does not know in it is 0.
+ */
+typedef struct iocp_loop_options {
+    uint32_t size;
+    uint32_t batch;            /* packets, timers, results, posts in one turn. 0: 128, most: 4096 */
+    uint32_t completion_mode;  /* iocp_completion_mode_t */
+    uint32_t reserved;         /* 0 */
+    iocp_allocate_fn allocate; /* NULL: malloc */
+    iocp_free_fn free;         /* NULL: free */
+    void *allocator_context;
+} iocp_loop_options_t;
+
+/*
+ * Create a loop: one completion port, no thread. `options` may be NULL and is copied.
+ * Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, or what the system said.
+ * Win32: CreateIoCompletionPort, WSAStartup.
+ */
+IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp_loop_t **loop);
+
+/*
+ * End a loop. Refuses new work from here on (IOCP_ECLOSING), ends every pending operation as
+ * IOCP_ECANCELED (or with its true result if that was quicker), closes every handle, runs all
+ * callbacks and posted functions, and frees the loop once the kernel has given everything back.
+ * Works on a stopped loop too.
+ *
+ * Loop thread. Waits at most `timeout_ns` for the kernel (UINT64_MAX: as long as it takes).
+ * Returns 0: everything is back and the loop is gone. IOCP_ETIMEDOUT: something did not come back;
+ * the loop stays, so that nothing writes to freed memory; iocp_loop_dump tells what it is, and
+ * iocp_loop_destroy can be called again. IOCP_EBUSY: called from a callback (nothing has happened),
+ * or asyncs still exist (destroy them, then call again).
+ * N.B. No thread may call anything on the loop once this has returned 0.
+ */
+IOCP_API int IOCP_CALL iocp_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns);
+
+typedef enum iocp_run_mode {
+    IOCP_RUN_NO_WAIT = 0,   /* one tick that does not sleep */
+    IOCP_RUN_ONCE = 1,      /* tick until at least one callback or posted function has run */
+    IOCP_RUN_UNTIL_DONE = 2 /* until no operation keeps the loop running, or it is stopped */
+} iocp_run_mode_t;
+
+/*
+ * Run the loop on the calling thread. All modes return when the loop is stopped, or when no
+ * operation is left that keeps it running.
+ * Errors: IOCP_EINVAL, IOCP_EBUSY (from a callback of this loop), or what the system said of the
+ * port (nothing is lost, the call can be repeated).
+ */
+IOCP_API int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode);
+
+/*
+ * One turn, in this order: cancellations and deadlines, starts of queued operations, due timers,
+ * ready results, posted functions and asyncs, one dequeue of the port and its results. Each step
+ * handles what was there when it began, and at most one batch of it. With `wait` 0 the turn never
+ * sleeps. Otherwise turns are repeated, sleeping when nothing is ready, until `wait` callbacks or
+ * posted functions have run, or the loop is stopped or has nothing left to wait for.
+ * A turn in which nothing is in the kernel makes no system call but reading the clock.
+ * Loop thread. Errors as iocp_loop_run.
+ */
+IOCP_API int IOCP_CALL iocp_loop_tick(iocp_loop_t *loop, uint32_t wait);
+
+/*
+ * Start what is queued, as a tick would, and run no callback: an operation that is done or has
+ * failed at once is delivered by the next tick. Loop thread, also in callbacks.
+ */
+IOCP_API int IOCP_CALL iocp_loop_submit(iocp_loop_t *loop);
+
+/*
+ * Stop the loop: no further callback runs, also of a batch that is being delivered, and running
+ * functions return. It stays stopped until iocp_loop_resume; nothing is lost meanwhile.
+ * Any thread.
+ */
+IOCP_API int IOCP_CALL iocp_loop_stop(iocp_loop_t *loop);
+IOCP_API int IOCP_CALL iocp_loop_resume(iocp_loop_t *loop);
+
+/* 1 if the loop is stopped, 0 if not (or loop is NULL). Any thread. */
+IOCP_API int IOCP_CALL iocp_loop_stopped(const iocp_loop_t *loop);
+
+/*
+ * The raw code behind the last error that the system gave to a call on this loop, 0 if there was
+ * none. Errors that the library found itself (IOCP_EINVAL, IOCP_EBADF ...) leave it. Loop thread.
+ */
+IOCP_API uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop);
+
+/*
+ * The loop's time in nanoseconds: monotonic, from an arbitrary origin, never 0. The clock is read
+ * at most once in each turn and after each sleep; iocp_loop_update_now reads it again. 0 only if
+ * loop is NULL.
+ * Loop thread. Win32: QueryPerformanceCounter.
+ */
+IOCP_API uint64_t IOCP_CALL iocp_loop_now(const iocp_loop_t *loop);
+IOCP_API void IOCP_CALL iocp_loop_update_now(iocp_loop_t *loop);
+
+/* How many operations keep IOCP_RUN_UNTIL_DONE going (see iocp_op_unref). Loop thread. */
+IOCP_API size_t IOCP_CALL iocp_loop_active(const iocp_loop_t *loop);
+
+/*
+ * When the loop must be ticked next if nothing else happens, on the clock of iocp_loop_now: the
+ * present if work is ready. For programs that sleep elsewhere, on iocp_loop_native_port.
+ * Loop thread. Errors: IOCP_ENOENT if there is no such time.
+ */
+IOCP_API int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t *when_ns);
+
+/*
+ * The completion port, a HANDLE that belongs to the loop. Packets that the program posts to it or
+ * that belong to its own files are dropped and counted (iocp_stats_t.foreign_packets).
+ * Loop thread.
+ */
+IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle);
+
+/* ==== Operations ============================================================================= */
+
+/*
+ * Each function here queues one operation and returns at once. `callback` must not be NULL unless
+ * said otherwise; `op` may be NULL, and gets the operation's id. Loop thread.
+ *
+ * Memory: addresses and lists of buffers are copied by the call. The data behind a buffer is the
+ * caller's; it must stay in place and untouched until the callback, also when the operation was
+ * cancelled or its handle closed.
+ *
+ * Every function may return IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING; those that take a handle
+ * also IOCP_EBADF and, if its kind does not fit, IOCP_ENOTSUP.
+ */
+
+/* Nothing, done in the next tick: a callback on a fresh stack. */
+IOCP_API int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, void *userdata,
+                                iocp_op_t *op);
+
+/*
+ * Ask an operation to end. Its own callback says how it ended: IOCP_ECANCELED, or its true result
+ * if that was quicker. A queued operation never starts; one in the kernel is asked with CancelIoEx.
+ * This call's own callback, which may be NULL, gets status 0 (asked), IOCP_ENOENT (the operation
+ * has ended, its callback is due, or it never was), IOCP_ENOTSUP (a close cannot be taken back), or
+ * what the kernel said. Cancels are handled first in a tick.
+ */
+IOCP_API int IOCP_CALL iocp_cancel(iocp_loop_t *loop, iocp_op_t target, iocp_callback_t callback,
+                                   void *userdata, iocp_op_t *op);
+
+/*
+ * End an operation with IOCP_ETIMEDOUT if it has not ended in `delay_ns` from now. Replaces an
+ * earlier deadline; UINT64_MAX takes it away. A deadline holds for one run of the operation: after
+ * IOCP_REARM it must be set again, which its callback may do.
+ * Loop thread. Errors: IOCP_ENOENT, IOCP_ENOTSUP (a close or a cancel), IOCP_ENOMEM.
+ */
+IOCP_API int IOCP_CALL iocp_op_deadline(iocp_loop_t *loop, iocp_op_t op, uint64_t delay_ns);
+
+/*
+ * Whether an operation keeps IOCP_RUN_UNTIL_DONE going. It does, until iocp_op_unref.
+ * Calling either twice is the same as once. Loop thread. Errors: IOCP_ENOENT.
+ */
+IOCP_API int IOCP_CALL iocp_op_unref(iocp_loop_t *loop, iocp_op_t op);
+IOCP_API int IOCP_CALL iocp_op_ref(iocp_loop_t *loop, iocp_op_t op);
+
+typedef enum iocp_op_state {
+    IOCP_OP_DEAD = 0,   /* ended, or never was */
+    IOCP_OP_ADDING = 1, /* queued, not started */
+    IOCP_OP_ACTIVE = 2  /* started; until its callback has disarmed it */
+} iocp_op_state_t;
+
+/* An iocp_op_state_t, or IOCP_EINVAL if loop is NULL. Loop thread. */
+IOCP_API int IOCP_CALL iocp_op_state(iocp_loop_t *loop, iocp_op_t op);
+
+/* ==== Timers ================================================================================= */
+
+/*
+ * Call back after `delay_ns`, never earlier. The delay counts from the operation's start: the next
+ * tick or iocp_loop_submit. Timers fire in order of time, equal times in order of adding.
+ *
+ * IOCP_REARM repeats it without drift: the next time is the previous due time plus `delay_ns`. A
+ * timer that fell behind skips the times that have passed. A delay of 0 rearmed fires once in each
+ * tick.
+ */
+IOCP_API int IOCP_CALL iocp_timer(iocp_loop_t *loop, uint64_t delay_ns, iocp_callback_t callback,
+                                  void *userdata, iocp_op_t *op);
+
+/*
+ * Give a pending timer a new delay, counted from now (from its start if it is still queued). It
+ * keeps its id and has no extra callback. Constant time where the timer moves later. In the timer's
+ * own callback: IOCP_REARM then starts it anew with this delay, counted from the end of the
+ * callback.
+ * Loop thread. Errors: IOCP_ENOENT (it has ended: add a new one), IOCP_EINVAL (not a timer),
+ * IOCP_ENOMEM, IOCP_EBUSY (its callback is due).
+ */
+IOCP_API int IOCP_CALL iocp_timer_reset(iocp_loop_t *loop, iocp_op_t op, uint64_t delay_ns);
+
+/* ==== Handles ================================================================================ */
+
+/*
+ * Close a handle. From this call on the handle takes no new operation (IOCP_EBADF). Everything
+ * pending on it is cancelled, and the close calls back last, after every other operation of the
+ * handle. `callback` may be NULL.
+ * N.B. Data that is still being sent is lost. For an orderly end wait for the sends, call
+ * iocp_shutdown and receive until IOCP_EOF first.
+ * Win32: CancelIoEx, and closesocket once every packet is back.
+ */
+IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                                  void *userdata, iocp_op_t *op);
+
+/*
+ * The native handle: a SOCKET, as a pointer. It stays the loop's: do not close it.
+ * Loop thread. Errors: IOCP_EBADF.
+ */
+IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handle, void **native);
+
+/* ==== Sockets ================================================================================ */
+
+/*
+ * Open a stream socket: `family` AF_INET or AF_INET6, `type` SOCK_STREAM, `protocol` 0 or
+ * IPPROTO_TCP (values of <winsock2.h>). Not inheritable by child processes. AF_INET6 sockets are
+ * IPv6 only unless IOCP_SOCKET_V6ONLY is set to 0.
+ * Loop thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING, IOCP_EAFNOSUPPORT,
+ * IOCP_EPROTONOSUPPORT, IOCP_ENOTSUP (another type), IOCP_EMFILE, IOCP_ENOBUFS.
+ * Win32: WSASocketW, CreateIoCompletionPort, SetFileCompletionNotificationModes.
+ */
+IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type, int protocol,
+                                        iocp_handle_t *handle);
+
+/*
+ * Take over an overlapped stream SOCKET, which belongs to the loop from here on (unless this
+ * fails). It must not belong to another completion port. Loop thread. Errors: IOCP_ENOTSOCK,
+ * IOCP_EINVAL (bound to another port), as iocp_socket_open.
+ */
+IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
+                                         iocp_handle_t *handle);
+
+/*
+ * Give an accepted socket back, with which nothing has been done yet: it is not bound to this
+ * loop's port and can be adopted by another loop. The handle is gone afterwards.
+ * Loop thread. Errors: IOCP_EBADF, IOCP_EBUSY (it has been used here: Windows keeps it bound).
+ */
+IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handle,
+                                          uintptr_t *socket);
+
+/* Win32: bind, listen. `backlog` 0: the system's largest. Loop thread. */
+IOCP_API int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t handle,
+                                        const struct sockaddr *address, size_t length);
+IOCP_API int IOCP_CALL iocp_socket_listen(iocp_loop_t *loop, iocp_handle_t handle, int backlog);
+
+/*
+ * The socket's own and its peer's address. `*length` is the size of `address` before and of what
+ * was written after the call. Loop thread. Errors: IOCP_EFAULT (too small), IOCP_ENOTCONN,
+ * IOCP_EINVAL (not bound). Win32: getsockname, getpeername.
+ */
+IOCP_API int IOCP_CALL iocp_socket_get_name(iocp_loop_t *loop, iocp_handle_t handle,
+                                            struct sockaddr *address, size_t *length);
+IOCP_API int IOCP_CALL iocp_socket_get_peer(iocp_loop_t *loop, iocp_handle_t handle,
+                                            struct sockaddr *address, size_t *length);
+
+typedef enum iocp_socket_option {
+    IOCP_SOCKET_NODELAY = 1,     /* 0 or 1: TCP_NODELAY */
+    IOCP_SOCKET_KEEPALIVE = 2,   /* 0 or 1: SO_KEEPALIVE */
+    IOCP_SOCKET_RECV_BUFFER = 3, /* bytes: SO_RCVBUF */
+    IOCP_SOCKET_SEND_BUFFER = 4, /* bytes: SO_SNDBUF */
+    IOCP_SOCKET_LINGER = 5,      /* seconds, or -1 for off: SO_LINGER. 0: close resets */
+    IOCP_SOCKET_V6ONLY = 6,      /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
+    IOCP_SOCKET_EXCLUSIVE = 7,   /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE */
+    IOCP_SOCKET_REUSE_ADDRESS =
+        8,                /* 0 or 1, before bind: SO_REUSEADDR, which on Windows lets others
+                                      take the port over */
+    IOCP_SOCKET_ERROR = 9 /* get only: SO_ERROR, a raw Winsock code */
+} iocp_socket_option_t;
+
+/*
+ * Options of a socket. For others use setsockopt on iocp_handle_native. Loop thread.
+ * Errors: IOCP_EINVAL (no such option, or a bad value), IOCP_ENOPROTOOPT.
+ */
+IOCP_API int IOCP_CALL iocp_socket_set_option(iocp_loop_t *loop, iocp_handle_t handle,
+                                              iocp_socket_option_t option, int value);
+IOCP_API int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t handle,
+                                              iocp_socket_option_t option, int *value);
+
+/*
+ * Accept one connection. The result holds the new handle and the peer's address. The new socket
+ * belongs to no completion port until its first operation here, so iocp_socket_detach can hand it
+ * to another loop. Several accepts may be pending; a failed one leaves the listener as it is.
+ * With IOCP_REARM the next connection comes to the same callback.
+ * N.B. The accepted handle is the callback's: use it or close it.
+ * Win32: AcceptEx, SO_UPDATE_ACCEPT_CONTEXT.
+ */
+IOCP_API int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener,
+                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Connect to an address, which is copied. A socket that is not bound is bound to any address first.
+ * Never blocks. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH, IOCP_ETIMEDOUT and
+ * others.
+ * Win32: ConnectEx, SO_UPDATE_CONNECT_CONTEXT.
+ */
+IOCP_API int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle,
+                                    const struct sockaddr *address, size_t length,
+                                    iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Send all of the data. Sends on one socket go out in the order of their calls. At most
+ * UINT32_MAX bytes a buffer, IOCP_BUFFERS_MAX buffers. A cancelled send tells in `bytes` how much
+ * was taken.
+ * Errors in the result: IOCP_ECONNRESET, IOCP_EPIPE (after iocp_shutdown), IOCP_ENOTCONN.
+ * Win32: WSASend.
+ */
+IOCP_API int IOCP_CALL iocp_send(iocp_loop_t *loop, iocp_handle_t handle, const void *data,
+                                 size_t size, iocp_callback_t callback, void *userdata,
+                                 iocp_op_t *op);
+IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
+                                  const iocp_buf_t *buffers, size_t count, iocp_callback_t callback,
+                                  void *userdata, iocp_op_t *op);
+
+/*
+ * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF. A
+ * size of 0 waits until there is something to receive (or the end), and takes none of it.
+ * Errors in the result: IOCP_ECONNRESET, IOCP_ENOTCONN. Win32: WSARecv.
+ */
+IOCP_API int IOCP_CALL iocp_recv(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+IOCP_API int IOCP_CALL iocp_recvv(iocp_loop_t *loop, iocp_handle_t handle,
+                                  const iocp_buf_t *buffers, size_t count, iocp_callback_t callback,
+                                  void *userdata, iocp_op_t *op);
+
+typedef enum iocp_shutdown_how {
+    IOCP_SHUTDOWN_RECV = 0,
+    IOCP_SHUTDOWN_SEND = 1,
+    IOCP_SHUTDOWN_BOTH = 2
+} iocp_shutdown_how_t;
+
+/*
+ * End one or both directions. Ending the sending side first waits for the sends that are pending,
+ * then the peer receives IOCP_EOF after their data.
+ * N.B. Shutting down the receiving side does not end a receive that is pending: cancel it.
+ * Win32: shutdown.
+ */
+IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
+                                     iocp_shutdown_how_t how, iocp_callback_t callback,
+                                     void *userdata, iocp_op_t *op);
+
+/* ==== Waking and posting ===================================================================== */
+
+/*
+ * An async is a signal to a loop. Any number of notifies before the wait is served are one
+ * callback; a notify with nobody waiting is kept for the next wait.
+ *
+ * iocp_async_create, _wait and _destroy: loop thread. iocp_async_notify: any thread.
+ * Destroying an async ends the waits on it as IOCP_ECANCELED. With several waits pending a notify
+ * ends the oldest, as an auto-reset event does.
+ * N.B. No thread may notify an async once iocp_async_destroy has been called.
+ */
+IOCP_API int IOCP_CALL iocp_async_create(iocp_loop_t *loop, iocp_async_t **async);
+IOCP_API int IOCP_CALL iocp_async_destroy(iocp_async_t *async);
+IOCP_API int IOCP_CALL iocp_async_notify(iocp_async_t *async);
+IOCP_API int IOCP_CALL iocp_async_wait(iocp_loop_t *loop, iocp_async_t *async,
+                                       iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+typedef void(IOCP_CALL *iocp_post_fn)(iocp_loop_t *loop, void *arg);
+
+/*
+ * Run a function on the loop thread. Each post runs once, those of one thread in their order.
+ * Posts that are queued when the loop is destroyed run then. Posts do not keep
+ * IOCP_RUN_UNTIL_DONE going. Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING.
+ */
+IOCP_API int IOCP_CALL iocp_post(iocp_loop_t *loop, iocp_post_fn function, void *arg);
+
+/* ==== Statistics ============================================================================= */
+
+/* Counters since the loop was created, and a few levels. Set size before the call. */
+typedef struct iocp_stats {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t turns;           /* passes through the steps of iocp_loop_tick */
+    uint64_t callbacks;       /* of operations */
+    uint64_t posts;           /* posted functions that ran */
+    uint64_t starts;          /* operations started, rearmed ones again */
+    uint64_t inline_results;  /* of these, done or failed at once, with no packet */
+    uint64_t dequeues;        /* calls that asked the port */
+    uint64_t sleeps;          /* of these, those that were allowed to wait */
+    uint64_t packets;         /* packets of operations taken from the port */
+    uint64_t wake_packets;    /* packets sent to wake the loop */
+    uint64_t foreign_packets; /* packets that are not this library's */
+    uint64_t allocations;     /* calls of the allocator; stands still in the steady state */
+    uint64_t operations;      /* level: operations that have not ended */
+    uint64_t kernel;          /* level: of these, in the hands of the kernel */
+    uint64_t timers;          /* level: timers and deadlines that are set */
+    uint64_t handles;         /* level: handles; each accept in the kernel holds one ready */
+} iocp_stats_t;
+
+/* Loop thread. A smaller structure (an older version's) gets what fits. Errors: IOCP_EINVAL. */
+IOCP_API int IOCP_CALL iocp_loop_stats(const iocp_loop_t *loop, iocp_stats_t *stats);
+
+/* One pending operation, for iocp_loop_dump. Later versions add members at the end. */
+typedef struct iocp_dump_entry {
+    iocp_op_t op;
+    iocp_handle_t handle; /* {0} if it has none */
+    iocp_type_t type;
+    iocp_op_state_t state;
+    int in_kernel;         /* 1: waiting for the kernel */
+    int cancelled;         /* 0, or the IOCP_E code that it was asked to end with */
+    int referenced;        /* 1: keeps the loop running */
+    uint64_t age_ns;       /* since it was queued, about */
+    const char *type_name; /* "recv" */
+    void *userdata;
+} iocp_dump_entry_t;
+
+typedef void(IOCP_CALL *iocp_dump_fn)(const iocp_dump_entry_t *entry, void *userdata);
+
+/*
+ * Tell of every operation that has not ended, in no order. `function` must not call the loop.
+ * Loop thread.
+ */
+IOCP_API int IOCP_CALL iocp_loop_dump(const iocp_loop_t *loop, iocp_dump_fn function,
+                                      void *userdata);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOCPLOOP_H */

@@ -1,0 +1,46 @@
+/*
+ * What every unit needs: assertions, container_of, arithmetic that cannot go wrong.
+ *
+ * Inside the library every name begins with ioc_, so that the reader sees at a glance what is
+ * public (iocp_) and a static library cannot clash with the program's own names.
+ */
+#ifndef IOC_BASE_H
+#define IOC_BASE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A programming error inside the library. Debug builds stop, release builds do not check. */
+#define IOC_ASSERT(condition) assert(condition)
+
+/* The object of `type` whose `member` is at `pointer`. */
+#define IOC_CONTAINER_OF(pointer, type, member) \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#define IOC_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define IOC_NS_PER_MS UINT64_C(1000000)
+#define IOC_NS_PER_S  UINT64_C(1000000000)
+
+/* No time at all: sleep until something happens; a deadline that is not set. */
+#define IOC_FOREVER UINT64_MAX
+
+/* A sum that stops at the largest value: now + "for ever" is still for ever. */
+static inline uint64_t ioc_add_saturated(uint64_t a, uint64_t b)
+{
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+static inline uint64_t ioc_divide_up(uint64_t value, uint64_t divisor)
+{
+    return value / divisor + (value % divisor != 0);
+}
+
+static inline size_t ioc_round_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+#endif
