@@ -1,0 +1,108 @@
+#include "pool.h"
+
+#include <string.h>
+
+void ioc_pool_init(ioc_pool *pool, ioc_alloc *alloc, size_t node_bytes)
+{
+    IOC_ASSERT(node_bytes >= sizeof(ioc_pool_node));
+    memset(pool, 0, sizeof *pool);
+    pool->alloc = alloc;
+    pool->node_bytes = ioc_round_up(node_bytes, sizeof(void *));
+}
+
+void ioc_pool_deinit(ioc_pool *pool)
+{
+    for (uint32_t page = 0; page < IOC_POOL_PAGES; page++) {
+        ioc_alloc_give(pool->alloc, ioc_load_ptr(&pool->pages[page]));
+    }
+    memset(pool, 0, sizeof *pool);
+}
+
+static size_t pool__page_nodes(uint32_t page)
+{
+    return (size_t)IOC_POOL_FIRST_PAGE << page;
+}
+
+/* The number of the first node of a page: the pages before it hold 64 * (2^page - 1). */
+static uint32_t pool__first_number(uint32_t page)
+{
+    return (uint32_t)IOC_POOL_FIRST_PAGE * ((1u << page) - 1) + 1;
+}
+
+static ioc_pool_node *pool__node(const ioc_pool *pool, uint32_t number)
+{
+    uint32_t page = 0;
+    while (number >= pool__first_number(page + 1)) {
+        page++;
+    }
+    char *nodes = ioc_load_ptr(&pool->pages[page]);
+    return (ioc_pool_node *)(void *)(nodes +
+                                     pool->node_bytes * (number - pool__first_number(page)));
+}
+
+/* Put a chain of free nodes, linked from `first` to `last`, on the stack. */
+static void pool__push(ioc_pool *pool, uint32_t first, ioc_pool_node *last)
+{
+    uint64_t head = ioc_load_u64(&pool->free);
+    uint64_t next;
+    do {
+        ioc_store_u32(&last->next, (uint32_t)head);
+        next = ((head >> 32) + 1) << 32 | first;
+    } while (!ioc_compare_exchange_u64(&pool->free, &head, next));
+}
+
+/*
+ * Add the next page. Several threads may try at once: the one that enters its page in the table
+ * wins, the others give theirs back. False: no memory, or all pages are there.
+ */
+static bool pool__grow(ioc_pool *pool)
+{
+    uint32_t page = 0;
+    while (page < IOC_POOL_PAGES && ioc_load_ptr(&pool->pages[page]) != NULL) {
+        page++;
+    }
+    if (page == IOC_POOL_PAGES) {
+        return false;
+    }
+    size_t count = pool__page_nodes(page);
+    char *nodes = ioc_alloc_take(pool->alloc, count * pool->node_bytes);
+    if (nodes == NULL) {
+        return false;
+    }
+    uint32_t first = pool__first_number(page);
+    for (size_t i = 0; i < count; i++) {
+        ioc_pool_node *node = (ioc_pool_node *)(void *)(nodes + i * pool->node_bytes);
+        node->number = first + (uint32_t)i;
+        ioc_store_u32(&node->next, node->number + 1);
+    }
+    void *none = NULL;
+    if (!ioc_compare_exchange_ptr(&pool->pages[page], &none, nodes)) {
+        ioc_alloc_give(pool->alloc, nodes);
+        return true; /* somebody else's page is there, or will be in a moment */
+    }
+    pool__push(pool, first, pool__node(pool, first + (uint32_t)count - 1));
+    return true;
+}
+
+ioc_pool_node *ioc_pool_take(ioc_pool *pool)
+{
+    uint64_t head = ioc_load_u64(&pool->free);
+    for (;;) {
+        while ((uint32_t)head == 0) {
+            if (!pool__grow(pool)) {
+                return NULL;
+            }
+            head = ioc_load_u64(&pool->free);
+        }
+        ioc_pool_node *node = pool__node(pool, (uint32_t)head);
+        uint64_t next = ((head >> 32) + 1) << 32 | ioc_load_u32(&node->next);
+        if (ioc_compare_exchange_u64(&pool->free, &head, next)) {
+            return node;
+        }
+    }
+}
+
+void ioc_pool_give(ioc_pool *pool, ioc_pool_node *node)
+{
+    pool__push(pool, node->number, node);
+}

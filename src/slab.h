@@ -1,0 +1,48 @@
+/*
+ * Id table and memory in one: blocks of one size, named by ids that are never used twice.
+ *
+ * Blocks live in pages that are never moved and are freed with the slab, so a pointer to a block
+ * stays readable (not meaningful) after the block was given back. An id is a slot number below a
+ * generation, which counts up with each taking and each giving: odd while the block is in use. A
+ * slot whose generations are used up is retired, so that no id ever names two blocks. One thread.
+ */
+#ifndef IOC_SLAB_H
+#define IOC_SLAB_H
+
+#include "alloc.h"
+
+/* Before each block. */
+typedef struct ioc_slab_slot {
+    uint32_t number;
+    uint32_t generation; /* odd: in use */
+    struct ioc_slab_slot *next_free;
+} ioc_slab_slot;
+
+typedef struct ioc_slab {
+    ioc_alloc *alloc;
+    size_t stride;       /* bytes from slot to slot */
+    uint32_t page_shift; /* a page holds 1 << page_shift slots */
+    char **pages;
+    size_t page_count;
+    size_t page_capacity;
+    ioc_slab_slot *free;
+    size_t live;
+} ioc_slab;
+
+void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes);
+void ioc_slab_deinit(ioc_slab *slab);
+
+/* A block with what its last user left in it (zeroes at first), or NULL if there is no memory. */
+void *ioc_slab_take(ioc_slab *slab);
+void ioc_slab_give(ioc_slab *slab, void *block);
+
+/* The id of a block in use, never 0. */
+uint64_t ioc_slab_id(const void *block);
+
+/* The block that an id names, or NULL if it was given back or never was. */
+void *ioc_slab_find(const ioc_slab *slab, uint64_t id);
+
+/* The blocks in use, one after the other: *cursor begins at 0; NULL at the end. */
+void *ioc_slab_next(const ioc_slab *slab, uint32_t *cursor);
+
+#endif
