@@ -1,0 +1,138 @@
+/*
+ * What the loop needs of an operating system. The product has one backend, IOCP in src/win32/;
+ * the tests have a simulated one with a virtual clock.
+ *
+ * The vocabulary is operations, not readiness: the loop starts an operation, and later a dequeue
+ * says how it ended. A backend knows nothing of callbacks, ids, timers or the loop.
+ *
+ * Rules for every slot:
+ *  - All slots are there; none is NULL.
+ *  - Only `wake` is called from any thread. All others run on the loop thread, one at a time.
+ *  - Functions that return int return 0 or an IOCP_E code, and with an error they leave the raw
+ *    code in port->native_error. They never abort and never print.
+ *  - A backend may put its own part behind ioc_op and ioc_handle: it says how large the whole block
+ *    is (op_bytes, handle_bytes), and its own structure begins with the core's. Blocks never move,
+ *    and the core reuses one only when the backend has given the operation back.
+ */
+#ifndef IOC_BACKEND_H
+#define IOC_BACKEND_H
+
+#include "alloc.h"
+#include "queue/list.h"
+
+struct ioc_op;
+struct ioc_handle;
+
+/* The head of a backend's state; its own structure begins with this. */
+typedef struct ioc_port {
+    uint32_t native_error;
+} ioc_port;
+
+typedef struct ioc_port_options {
+    ioc_alloc *alloc;
+    uint32_t batch; /* the most packets that one dequeue takes */
+    iocp_completion_mode_t completion_mode;
+    const void *extra; /* of the backend's own: a test's table of system calls, a script */
+} ioc_port_options;
+
+/* What became of an operation that was started. */
+typedef enum ioc_start {
+    IOC_START_PENDING, /* a later dequeue brings it back, exactly once */
+    IOC_START_DONE,    /* it is done, no packet comes; op->outcome is set */
+    IOC_START_FAILED   /* it was not started, no packet comes; op->outcome is set */
+} ioc_start;
+
+/* What one dequeue brought, besides operations. */
+typedef struct ioc_dequeued {
+    uint32_t operations;
+    uint32_t wakes;   /* packets sent by `wake` */
+    uint32_t foreign; /* packets that belong to somebody else */
+} ioc_dequeued;
+
+/* How a wake was sent. */
+typedef enum ioc_wake {
+    IOC_WAKE_PACKET, /* one dequeue will count it in `wakes`, if not this one a later one */
+    IOC_WAKE_DIRECT, /* a dequeue that sleeps now returns; nothing will be counted */
+    IOC_WAKE_FAILED  /* the system had no means */
+} ioc_wake;
+
+typedef struct ioc_backend {
+    const char *name;
+    size_t op_bytes;
+    size_t handle_bytes;
+
+    /* ---- The port ---- */
+
+    int (*open)(const ioc_port_options *options, ioc_port **port, uint32_t *native_error);
+
+    /* All operations are back and all handles are closed. */
+    void (*close)(ioc_port *port);
+
+    /* Nanoseconds, monotonic, never 0. */
+    uint64_t (*now)(ioc_port *port);
+
+    /* A number for the calling thread that no other living thread has. */
+    uintptr_t (*thread_id)(ioc_port *port);
+
+    /*
+     * Wait up to `timeout_ns` (0: not at all, IOC_FOREVER: without end; rounded up, never down) for
+     * packets and take at most one batch. Each operation that ended gets its outcome and its `link`
+     * is pushed on `ended`, in the order of the packets. `*dequeued` is set also on an error.
+     */
+    int (*dequeue)(ioc_port *port, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued);
+
+    /* Make a dequeue that sleeps, or else the next one, return at once. Any thread. */
+    ioc_wake (*wake)(ioc_port *port);
+
+    /* The port's own native handle. */
+    void *(*native)(ioc_port *port);
+
+    /* ---- Operations ---- */
+
+    /*
+     * Start ACCEPT, CONNECT, SEND, RECV or SHUTDOWN on op->handle. Reads op->as, writes
+     * op->outcome, and for ACCEPT fills op->as.accept. The status of an operation that was aborted
+     * is IOCP_ECANCELED whoever aborted it: the core knows whether it was this program.
+     */
+    ioc_start (*start)(ioc_port *port, struct ioc_op *op);
+
+    /*
+     * Ask for the end of a pending operation. 0: asked, or its packet is on the way already; it
+     * comes back through dequeue in any case. An error: the system did not take the request.
+     */
+    int (*cancel)(ioc_port *port, struct ioc_op *op);
+
+    /* ---- Sockets ---- */
+
+    /* Fill a fresh handle. After an error nothing is open. */
+    int (*socket_open)(ioc_port *port, struct ioc_handle *handle, int family, int type,
+                       int protocol);
+    int (*socket_adopt)(ioc_port *port, struct ioc_handle *handle, uintptr_t socket);
+
+    /* Give up a socket that is not bound to the port yet; IOCP_EBUSY if it is. */
+    int (*socket_detach)(ioc_port *port, struct ioc_handle *handle, uintptr_t *socket);
+
+    int (*socket_bind)(ioc_port *port, struct ioc_handle *handle, const struct sockaddr *address,
+                       size_t length);
+    int (*socket_listen)(ioc_port *port, struct ioc_handle *handle, int backlog);
+    int (*socket_name)(ioc_port *port, struct ioc_handle *handle, bool peer,
+                       struct sockaddr *address, size_t *length);
+    int (*socket_set_option)(ioc_port *port, struct ioc_handle *handle, iocp_socket_option_t option,
+                             int value);
+    int (*socket_get_option)(ioc_port *port, struct ioc_handle *handle, iocp_socket_option_t option,
+                             int *value);
+
+    /* ---- Handles of every kind ---- */
+
+    void *(*handle_native)(ioc_port *port, struct ioc_handle *handle);
+
+    /*
+     * Close the kernel object; what is pending on it ends as aborted. A second call does nothing.
+     */
+    void (*handle_close)(ioc_port *port, struct ioc_handle *handle);
+} ioc_backend;
+
+/* The product's backend. On a system without one, the tests define it as their simulation. */
+const ioc_backend *ioc_backend_default(void);
+
+#endif

@@ -1,0 +1,162 @@
+#include "handle.h"
+
+#include <string.h>
+
+void ioc_handles_init(ioc_handles *handles, ioc_alloc *alloc, ioc_ops *ops)
+{
+    handles->ops = ops;
+    ioc_slab_init(&handles->slab, alloc, ops->backend->handle_bytes);
+}
+
+void ioc_handles_deinit(ioc_handles *handles)
+{
+    uint32_t cursor = 0;
+    for (ioc_handle *handle; (handle = ioc_slab_next(&handles->slab, &cursor)) != NULL;) {
+        ioc_handle_free(handles, handle);
+    }
+    ioc_slab_deinit(&handles->slab);
+}
+
+ioc_handle *ioc_handle_new(ioc_handles *handles, ioc_handle_kind kind)
+{
+    ioc_handle *handle = ioc_slab_take(&handles->slab);
+    if (handle == NULL) {
+        return NULL;
+    }
+    memset(handle, 0, handles->ops->backend->handle_bytes);
+    handle->kind = kind;
+    ioc_list_init(&handle->operations);
+    ioc_list_init(&handle->shutdowns);
+    return handle;
+}
+
+void ioc_handle_free(ioc_handles *handles, ioc_handle *handle)
+{
+    IOC_ASSERT(ioc_list_is_empty(&handle->operations));
+    if (handle->is_open) {
+        handles->ops->backend->handle_close(handles->ops->port, handle);
+    }
+    ioc_slab_give(&handles->slab, handle);
+}
+
+ioc_handle *ioc_handle_find(const ioc_handles *handles, iocp_handle_t id)
+{
+    ioc_handle *handle = ioc_slab_find(&handles->slab, id.id);
+    bool is_usable = handle != NULL && handle->is_open && handle->close == NULL;
+    return is_usable ? handle : NULL;
+}
+
+iocp_handle_t ioc_handle_id(const ioc_handle *handle)
+{
+    return (iocp_handle_t){.id = handle != NULL ? ioc_slab_id(handle) : 0};
+}
+
+void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
+{
+    IOC_ASSERT(handle->close == NULL);
+    op->handle = handle;
+    ioc_list_push(&handle->operations, &op->sibling);
+}
+
+void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op)
+{
+    op->as.accept.handle = ioc_handle_new(handles, op->handle->kind);
+    if (op->as.accept.handle == NULL) {
+        ioc_op_finish(handles->ops, op, IOCP_ENOMEM);
+        return;
+    }
+    ioc_op_start_in_kernel(handles->ops, op);
+}
+
+void ioc_handle_start_send(ioc_handles *handles, ioc_op *op)
+{
+    if (!ioc_list_is_empty(&op->handle->shutdowns)) {
+        ioc_op_finish(handles->ops, op, IOCP_EPIPE);
+        return;
+    }
+    op->handle->sends++;
+    op->as.buffers.is_in_sends = true;
+    ioc_op_start_in_kernel(handles->ops, op);
+}
+
+void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op)
+{
+    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
+        ioc_op_park(op, &op->handle->shutdowns);
+    } else {
+        ioc_op_start_in_kernel(handles->ops, op);
+    }
+}
+
+static void handle__count_send(ioc_handles *handles, ioc_op *op)
+{
+    if (!op->as.buffers.is_in_sends) {
+        return;
+    }
+    ioc_handle *handle = op->handle;
+    op->as.buffers.is_in_sends = false;
+    IOC_ASSERT(handle->sends > 0);
+    handle->sends--;
+    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
+        ioc_link *link = ioc_list_first(&handle->shutdowns);
+        ioc_op_unpark(handles->ops, IOC_CONTAINER_OF(link, ioc_op, link));
+    }
+}
+
+/* The connection belongs to the program now, or there is none. A rearmed accept gets a new one. */
+static void handle__release_accepted(ioc_handles *handles, ioc_op *op)
+{
+    ioc_handle *accepted = op->as.accept.handle;
+    op->as.accept.handle = NULL;
+    if (accepted == NULL) {
+        return;
+    }
+    if (op->outcome.status == IOCP_OK) {
+        accepted->is_open = true;
+    } else {
+        ioc_handle_free(handles, accepted);
+    }
+}
+
+void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op)
+{
+    if (op->type == IOCP_TYPE_SEND) {
+        handle__count_send(handles, op);
+    } else if (op->type == IOCP_TYPE_ACCEPT) {
+        handle__release_accepted(handles, op);
+    } else if (op->type == IOCP_TYPE_CLOSE) {
+        ioc_handle_free(handles, op->handle);
+        op->handle = NULL;
+    }
+}
+
+void ioc_handle_leave(ioc_handles *handles, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    ioc_link_remove(&op->sibling);
+    if (handle->close != NULL) {
+        ioc_handle_settle(handles, handle);
+    }
+}
+
+void ioc_handle_shut_gate(ioc_handle *handle, ioc_op *close)
+{
+    IOC_ASSERT(handle->close == NULL);
+    close->handle = handle;
+    handle->close = close;
+}
+
+void ioc_handle_settle(ioc_handles *handles, ioc_handle *handle)
+{
+    /*
+     * Its close must have had its turn, too: it may still be queued when the last callback returns.
+     */
+    if (!ioc_list_is_empty(&handle->operations) || handle->close->phase != IOC_PHASE_PARKED) {
+        return;
+    }
+    if (handle->is_open) {
+        handles->ops->backend->handle_close(handles->ops->port, handle);
+        handle->is_open = false;
+    }
+    ioc_op_finish(handles->ops, handle->close, IOCP_OK);
+}

@@ -1,0 +1,66 @@
+/*
+ * The loop: its parts and its turn.
+ *
+ * One turn goes through these steps, each bounded by what was there when it began:
+ *
+ *   cancels, closes, deadlines   so that what is cancelled never starts
+ *   starts                       what callbacks and the program have queued
+ *   timers                       those due at one reading of the clock
+ *   ready                        results that needed no packet, or that the last turn had no room
+ * for
+ *   inbox                        posts and asyncs
+ *   dequeue, and its results     sleeps here, if nothing is ready and the caller may wait
+ *
+ * While callbacks keep bringing work that needs no packet, running functions put the dequeue off
+ * for up to one batch of callbacks: asking an idle port costs more than most callbacks.
+ */
+#ifndef IOC_LOOP_H
+#define IOC_LOOP_H
+
+#include "cancel.h"
+#include "handle.h"
+#include "op.h"
+#include "post.h"
+
+#define IOC_BATCH_DEFAULT 128
+#define IOC_BATCH_MAX     4096
+
+struct iocp_loop {
+    struct { /* any thread */
+        ioc_alloc alloc;
+        ioc_inbox inbox;        /* with a part of its own for the loop thread */
+        ioc_atomic_ptr runs_on; /* number of the thread that runs it, NULL if none does */
+    } shared;
+    struct {
+        const ioc_backend *backend;
+        ioc_port *port;
+        ioc_ops ops;
+        ioc_handles handles;
+        uint32_t batch;
+        uint32_t native_error;  /* behind the last error that a call returned */
+        uint64_t wanted;        /* callbacks after which the running function returns */
+        uint64_t delivered;     /* callbacks and posts since it began */
+        uint64_t since_dequeue; /* callbacks and posts since the port was asked */
+    } loop_only;
+};
+
+/* `options` are checked and complete; `extra` is the backend's own (see ioc_port_options). */
+int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backend,
+                    const void *extra, iocp_loop_t **loop);
+int ioc_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns);
+
+/* Turns until `wanted` callbacks or posts have run, nothing is active, or it is stopped. */
+int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted);
+
+/* Carry out queued cancels and start queued operations. */
+void ioc_loop_submit(iocp_loop_t *loop);
+
+/* IOC_FOREVER: nothing to be done before something else happens. */
+uint64_t ioc_loop_next_deadline(const iocp_loop_t *loop);
+
+static inline bool ioc_loop_is_running(const iocp_loop_t *loop)
+{
+    return ioc_load_ptr(&loop->shared.runs_on) != NULL;
+}
+
+#endif

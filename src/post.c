@@ -1,0 +1,322 @@
+#include "post.h"
+
+#include <string.h>
+
+enum {
+    INBOX_AWAKE,
+    INBOX_ASLEEP,
+    INBOX_WAKING
+};
+
+#define INBOX_SHUT   1u
+#define INBOX_THREAD 2u
+
+/* What stands in the queue: the head of a post or of an async. */
+typedef struct inbox_item {
+    ioc_mpsc_node node;
+    bool is_async;
+} inbox_item;
+
+typedef struct inbox_post {
+    ioc_pool_node pool_node;
+    inbox_item item;
+    iocp_post_fn function;
+    void *arg;
+} inbox_post;
+
+struct iocp_async {
+    struct { /* any thread */
+        ioc_inbox *inbox;
+        inbox_item item;
+        ioc_atomic_u32 is_notified; /* 1: the item is in the queue, or about to be */
+    } shared;
+    struct {
+        ioc_link link;       /* inbox.asyncs */
+        ioc_list operations; /* all its waits: ioc_op.sibling */
+        ioc_list waiting;    /* those that wait: ioc_op.link */
+        bool is_kept;        /* a notify came when nobody waited */
+        bool is_destroyed;   /* to be freed when its item comes out of the queue */
+    } loop_only;
+};
+
+void ioc_inbox_init(ioc_inbox *inbox, ioc_alloc *alloc, ioc_ops *ops, iocp_loop_t *loop)
+{
+    memset(inbox, 0, sizeof *inbox);
+    inbox->shared.loop = loop;
+    inbox->shared.backend = ops->backend;
+    inbox->shared.port = ops->port;
+    ioc_mpsc_init(&inbox->shared.queue);
+    ioc_pool_init(&inbox->shared.pool, alloc, sizeof(inbox_post));
+    inbox->loop_only.ops = ops;
+    inbox->loop_only.alloc = alloc;
+    ioc_list_init(&inbox->loop_only.asyncs);
+}
+
+void ioc_inbox_deinit(ioc_inbox *inbox)
+{
+    IOC_ASSERT(!ioc_inbox_has_news(inbox) && !ioc_inbox_has_asyncs(inbox));
+    ioc_pool_deinit(&inbox->shared.pool);
+}
+
+/* ---- The gate ---- */
+
+static bool inbox__enter(ioc_inbox *inbox)
+{
+    if ((ioc_add_u32(&inbox->shared.gate, INBOX_THREAD) & INBOX_SHUT) == 0) {
+        return true;
+    }
+    ioc_add_u32(&inbox->shared.gate, 0u - INBOX_THREAD);
+    return false;
+}
+
+static void inbox__leave(ioc_inbox *inbox)
+{
+    ioc_add_u32(&inbox->shared.gate, 0u - INBOX_THREAD);
+}
+
+void ioc_inbox_shut_gate(ioc_inbox *inbox)
+{
+    ioc_or_u32(&inbox->shared.gate, INBOX_SHUT);
+}
+
+bool ioc_inbox_is_shut(const ioc_inbox *inbox)
+{
+    return (ioc_load_u32(&inbox->shared.gate) & INBOX_SHUT) != 0;
+}
+
+bool ioc_inbox_is_in_use(const ioc_inbox *inbox)
+{
+    return ioc_load_u32(&inbox->shared.gate) >= INBOX_THREAD;
+}
+
+/* ---- Waking ---- */
+
+static void inbox__wake(ioc_inbox *inbox)
+{
+    if (ioc_load_seq_cst_u32(&inbox->shared.wake_state) != INBOX_ASLEEP ||
+        !ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_WAKING)) {
+        return;
+    }
+    switch (inbox->shared.backend->wake(inbox->shared.port)) {
+    case IOC_WAKE_PACKET:
+        ioc_increment_u64(&inbox->shared.wake_packets);
+        break;
+    case IOC_WAKE_DIRECT:
+    case IOC_WAKE_FAILED:
+        ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_WAKING, INBOX_ASLEEP);
+        break;
+    }
+}
+
+bool ioc_inbox_is_packet_in_flight(const ioc_inbox *inbox)
+{
+    return ioc_load_u32(&inbox->shared.wake_state) == INBOX_WAKING;
+}
+
+bool ioc_inbox_has_news(const ioc_inbox *inbox)
+{
+    return !ioc_mpsc_is_empty(&inbox->shared.queue);
+}
+
+bool ioc_inbox_fall_asleep(ioc_inbox *inbox)
+{
+    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_AWAKE, INBOX_ASLEEP);
+    if (!ioc_inbox_has_news(inbox) && !ioc_inbox_is_stopped(inbox)) {
+        return true;
+    }
+    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_AWAKE);
+    return false;
+}
+
+void ioc_inbox_awake(ioc_inbox *inbox, uint32_t wakes)
+{
+    IOC_ASSERT(wakes <= 1);
+    if (wakes > 0) {
+        ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_WAKING, INBOX_AWAKE);
+    }
+    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_AWAKE);
+}
+
+/* ---- Stopping ---- */
+
+void ioc_inbox_stop(ioc_inbox *inbox)
+{
+    ioc_exchange_u32(&inbox->shared.is_stopped, 1);
+    if (inbox__enter(inbox)) {
+        inbox__wake(inbox);
+        inbox__leave(inbox);
+    }
+}
+
+void ioc_inbox_resume(ioc_inbox *inbox)
+{
+    ioc_exchange_u32(&inbox->shared.is_stopped, 0);
+}
+
+bool ioc_inbox_is_stopped(const ioc_inbox *inbox)
+{
+    return ioc_load_seq_cst_u32(&inbox->shared.is_stopped) != 0 && !ioc_inbox_is_shut(inbox);
+}
+
+/* ---- Posts ---- */
+
+/* The thread that finds the queue empty wakes the loop; before the others' posts it is awake. */
+static void inbox__push(ioc_inbox *inbox, inbox_item *item)
+{
+    if (ioc_mpsc_push(&inbox->shared.queue, &item->node)) {
+        inbox__wake(inbox);
+    }
+}
+
+int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg)
+{
+    if (!inbox__enter(inbox)) {
+        return IOCP_ECLOSING;
+    }
+    int status = IOCP_ENOMEM;
+    ioc_pool_node *node = ioc_pool_take(&inbox->shared.pool);
+    if (node != NULL) {
+        inbox_post *post = IOC_CONTAINER_OF(node, inbox_post, pool_node);
+        post->item.is_async = false;
+        post->function = function;
+        post->arg = arg;
+        inbox__push(inbox, &post->item);
+        status = IOCP_OK;
+    }
+    inbox__leave(inbox);
+    return status;
+}
+
+static void inbox__run_post(ioc_inbox *inbox, inbox_post *post)
+{
+    iocp_post_fn function = post->function;
+    void *arg = post->arg;
+    ioc_pool_give(&inbox->shared.pool, &post->pool_node);
+    function(inbox->shared.loop, arg);
+}
+
+static void async__serve(ioc_inbox *inbox, iocp_async_t *async);
+
+uint32_t ioc_inbox_run(ioc_inbox *inbox, uint32_t limit)
+{
+    size_t count = ioc_mpsc_take(&inbox->shared.queue);
+    uint32_t functions = 0;
+    for (uint32_t i = 0; i < limit && i < count && !ioc_inbox_is_stopped(inbox); i++) {
+        inbox_item *item = IOC_CONTAINER_OF(ioc_mpsc_pop(&inbox->shared.queue), inbox_item, node);
+        if (item->is_async) {
+            async__serve(inbox, IOC_CONTAINER_OF(item, iocp_async_t, shared.item));
+        } else {
+            inbox__run_post(inbox, IOC_CONTAINER_OF(item, inbox_post, item));
+            functions++;
+        }
+    }
+    return functions;
+}
+
+/* ---- Asyncs ---- */
+
+int ioc_async_create(ioc_inbox *inbox, iocp_async_t **async)
+{
+    iocp_async_t *created = ioc_alloc_take(inbox->loop_only.alloc, sizeof *created);
+    if (created == NULL) {
+        return IOCP_ENOMEM;
+    }
+    created->shared.inbox = inbox;
+    created->shared.item.is_async = true;
+    ioc_link_init(&created->loop_only.link);
+    ioc_list_init(&created->loop_only.operations);
+    ioc_list_init(&created->loop_only.waiting);
+    ioc_list_push(&inbox->loop_only.asyncs, &created->loop_only.link);
+    *async = created;
+    return IOCP_OK;
+}
+
+/* End a wait whose async goes away. Its outcome may be settled already. */
+static void async__abandon_wait(ioc_ops *ops, ioc_op *op)
+{
+    ioc_link_remove(&op->sibling);
+    op->as.async_wait.async = NULL;
+    switch (op->phase) {
+    case IOC_PHASE_QUEUED:
+    case IOC_PHASE_PARKED:
+        ioc_op_finish(ops, op, IOCP_ECANCELED);
+        break;
+    case IOC_PHASE_READY:
+    case IOC_PHASE_DELIVERING:
+        break;
+    case IOC_PHASE_KERNEL:
+    case IOC_PHASE_TIMED:
+        IOC_ASSERT(!"an async wait is never there");
+        break;
+    }
+}
+
+void ioc_async_destroy(iocp_async_t *async)
+{
+    ioc_inbox *inbox = async->shared.inbox;
+    ioc_link_remove(&async->loop_only.link);
+    for (ioc_link *link; (link = ioc_list_first(&async->loop_only.operations)) != NULL;) {
+        async__abandon_wait(inbox->loop_only.ops, IOC_CONTAINER_OF(link, ioc_op, sibling));
+    }
+    if (ioc_load_u32(&async->shared.is_notified) != 0) {
+        async->loop_only.is_destroyed = true;
+    } else {
+        ioc_alloc_give(inbox->loop_only.alloc, async);
+    }
+}
+
+int ioc_async_notify(iocp_async_t *async)
+{
+    ioc_inbox *inbox = async->shared.inbox;
+    if (!inbox__enter(inbox)) {
+        return IOCP_ECLOSING;
+    }
+    if (ioc_exchange_u32(&async->shared.is_notified, 1) == 0) {
+        inbox__push(inbox, &async->shared.item);
+    }
+    inbox__leave(inbox);
+    return IOCP_OK;
+}
+
+/* Its item is out of the queue, so from the exchange on the next notify puts it there again. */
+static void async__serve(ioc_inbox *inbox, iocp_async_t *async)
+{
+    if (async->loop_only.is_destroyed) {
+        ioc_alloc_give(inbox->loop_only.alloc, async);
+        return;
+    }
+    ioc_exchange_u32(&async->shared.is_notified, 0);
+    ioc_link *link = ioc_list_first(&async->loop_only.waiting);
+    if (link == NULL) {
+        async->loop_only.is_kept = true;
+    } else {
+        ioc_op_finish(inbox->loop_only.ops, IOC_CONTAINER_OF(link, ioc_op, link), IOCP_OK);
+    }
+}
+
+ioc_inbox *ioc_async_inbox(const iocp_async_t *async)
+{
+    return async->shared.inbox;
+}
+
+bool ioc_inbox_has_asyncs(const ioc_inbox *inbox)
+{
+    return !ioc_list_is_empty(&inbox->loop_only.asyncs);
+}
+
+void ioc_async_enter(iocp_async_t *async, ioc_op *op)
+{
+    op->as.async_wait.async = async;
+    ioc_list_push(&async->loop_only.operations, &op->sibling);
+}
+
+void ioc_async_start(ioc_ops *ops, ioc_op *op)
+{
+    iocp_async_t *async = op->as.async_wait.async;
+    if (async->loop_only.is_kept) {
+        async->loop_only.is_kept = false;
+        ioc_op_finish(ops, op, IOCP_OK);
+    } else {
+        ioc_op_park(op, &async->loop_only.waiting);
+    }
+}
