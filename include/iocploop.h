@@ -63,7 +63,7 @@ struct sockaddr; /* <winsock2.h> */
 #define IOCP_VERSION_MAJOR 0
 #define IOCP_VERSION_MINOR 1
 #define IOCP_VERSION_PATCH 0
-#define IOCP_VERSION       ((IOCP_VERSION_MAJOR << 16) | (IOCP_VERSION_MINOR << 8) | IOCP_VERSION_PATCH)
+#define IOCP_VERSION       (IOCP_VERSION_MAJOR << 16 | IOCP_VERSION_MINOR << 8 | IOCP_VERSION_PATCH)
 
 /*
  * The version of the library that is loaded, in the form of IOCP_VERSION, and as
