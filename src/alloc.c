@@ -24,10 +24,15 @@ void ioc_alloc_init(ioc_alloc *alloc, iocp_allocate_fn allocate, iocp_free_fn fr
     alloc->context = context;
 }
 
+void *ioc_alloc_take_raw(ioc_alloc *alloc, size_t size)
+{
+    ioc_increment_u64(&alloc->count);
+    return alloc->allocate(size, alloc->context);
+}
+
 void *ioc_alloc_take(ioc_alloc *alloc, size_t size)
 {
-    void *memory = alloc->allocate(size, alloc->context);
-    ioc_increment_u64(&alloc->count);
+    void *memory = ioc_alloc_take_raw(alloc, size);
     if (memory != NULL) {
         memset(memory, 0, size);
     }

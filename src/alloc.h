@@ -20,8 +20,9 @@ typedef struct ioc_alloc {
 /* Both hooks, or NULL and NULL for malloc and free. */
 void ioc_alloc_init(ioc_alloc *alloc, iocp_allocate_fn allocate, iocp_free_fn free, void *context);
 
-/* Zeroed memory, aligned for any type, or NULL. */
+/* Memory aligned for any type, or NULL: zeroed; or with whatever is in it. */
 void *ioc_alloc_take(ioc_alloc *alloc, size_t size);
+void *ioc_alloc_take_raw(ioc_alloc *alloc, size_t size);
 
 /* NULL is allowed. */
 void ioc_alloc_give(ioc_alloc *alloc, void *memory);

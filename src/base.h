@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
+
 /* A programming error inside the library. Debug builds stop, release builds do not check. */
 #define IOC_ASSERT(condition) assert(condition)
 
@@ -26,6 +30,33 @@
 
 /* No time at all: sleep until something happens; a deadline that is not set. */
 #define IOC_FOREVER UINT64_MAX
+
+#define IOC_CACHE_LINE 64
+
+/* Have memory fetched that will be needed soon. NULL is allowed. */
+static inline void ioc_prefetch(const void *address, size_t size)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    for (size_t offset = 0; offset < size; offset += IOC_CACHE_LINE) {
+        __builtin_prefetch((const char *)address + offset);
+    }
+#else
+    (void)address;
+    (void)size;
+#endif
+}
+
+/* The number of the lowest bit that is set; one is. */
+static inline uint32_t ioc_lowest_bit(uint32_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (uint32_t)__builtin_ctz(bits);
+#else
+    unsigned long number = 0;
+    (void)_BitScanForward(&number, bits);
+    return (uint32_t)number;
+#endif
+}
 
 /* A sum that stops at the largest value: now + "for ever" is still for ever. */
 static inline uint64_t ioc_add_saturated(uint64_t a, uint64_t b)

@@ -181,6 +181,7 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
 static void loop__run_starts(iocp_loop_t *loop)
 {
     for (ioc_link *link; (link = ioc_list_first(&loop->loop_only.ops.submissions)) != NULL;) {
+        ioc_prefetch(link->next, sizeof(ioc_op));
         loop__start(loop, IOC_CONTAINER_OF(link, ioc_op, link));
     }
 }

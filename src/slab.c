@@ -2,46 +2,58 @@
 
 #include <string.h>
 
-#define SLAB_PAGE_BYTES  65536
-#define SLAB_FIRST_PAGES 8
-#define SLAB_ALIGNMENT   16
+#define SLAB_PAGE_BYTES    65536
+#define SLAB_FIRST_PAGES   8
+#define SLAB_HEADER_BYTES  16  /* a slot's: a multiple of what any type needs */
+#define SLAB_PAGE_OVERHEAD 128 /* a page's own header */
 
-static size_t slab__header_bytes(void)
-{
-    return ioc_round_up(sizeof(ioc_slab_slot), SLAB_ALIGNMENT);
-}
+_Static_assert(sizeof(ioc_slab_slot) <= SLAB_HEADER_BYTES, "a slot's header fits");
+_Static_assert(sizeof(ioc_slab_page) <= SLAB_PAGE_OVERHEAD, "a page's header fits");
 
 static ioc_slab_slot *slab__slot_of(const void *block)
 {
-    return (ioc_slab_slot *)(void *)((char *)(uintptr_t)block - slab__header_bytes());
+    return (ioc_slab_slot *)(void *)((char *)(uintptr_t)block - SLAB_HEADER_BYTES);
 }
 
 static void *slab__block_of(ioc_slab_slot *slot)
 {
-    return (char *)slot + slab__header_bytes();
+    return (char *)slot + SLAB_HEADER_BYTES;
 }
 
+static uint32_t slab__page_slots(const ioc_slab *slab)
+{
+    return 1u << slab->page_shift;
+}
+
+static ioc_slab_slot *slab__slot_in(const ioc_slab *slab, ioc_slab_page *page, uint32_t index)
+{
+    return (ioc_slab_slot *)(void *)((char *)page + SLAB_PAGE_OVERHEAD + index * slab->stride);
+}
+
+/* The slot of a number, or NULL if it has never been used. */
 static ioc_slab_slot *slab__slot_at(const ioc_slab *slab, uint32_t number)
 {
-    char *page = slab->pages[number >> slab->page_shift];
-    size_t index = number & ((1u << slab->page_shift) - 1);
-    return (ioc_slab_slot *)(void *)(page + index * slab->stride);
+    ioc_slab_page *page = slab->pages[number >> slab->page_shift];
+    uint32_t index = number & (slab__page_slots(slab) - 1);
+    return index < page->begun ? slab__slot_in(slab, page, index) : NULL;
 }
 
 void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes)
 {
     memset(slab, 0, sizeof *slab);
     slab->alloc = alloc;
-    slab->stride = slab__header_bytes() + ioc_round_up(block_bytes, SLAB_ALIGNMENT);
-    while (slab->stride << (slab->page_shift + 1) <= SLAB_PAGE_BYTES) {
+    slab->stride = ioc_round_up(SLAB_HEADER_BYTES + block_bytes, IOC_CACHE_LINE);
+    while (slab->stride << (slab->page_shift + 1) <= SLAB_PAGE_BYTES &&
+           2u << slab->page_shift <= IOC_SLAB_PAGE_SLOTS) {
         slab->page_shift++;
     }
+    ioc_list_init(&slab->open);
 }
 
 void ioc_slab_deinit(ioc_slab *slab)
 {
     for (size_t i = 0; i < slab->page_count; i++) {
-        ioc_alloc_give(slab->alloc, slab->pages[i]);
+        ioc_alloc_give(slab->alloc, slab->pages[i]->memory);
     }
     ioc_alloc_give(slab->alloc, slab->pages);
     memset(slab, 0, sizeof *slab);
@@ -53,7 +65,7 @@ static bool slab__reserve_page(ioc_slab *slab)
         return true;
     }
     size_t capacity = slab->page_capacity == 0 ? SLAB_FIRST_PAGES : slab->page_capacity * 2;
-    char **pages = ioc_alloc_take(slab->alloc, capacity * sizeof *pages);
+    ioc_slab_page **pages = ioc_alloc_take(slab->alloc, capacity * sizeof *pages);
     if (pages == NULL) {
         return false;
     }
@@ -68,32 +80,59 @@ static bool slab__reserve_page(ioc_slab *slab)
 
 static bool slab__grow(ioc_slab *slab)
 {
-    uint32_t count = 1u << slab->page_shift;
+    uint32_t count = slab__page_slots(slab);
     if (slab->page_count > UINT32_MAX / count - 1 || !slab__reserve_page(slab)) {
         return false;
     }
-    char *page = ioc_alloc_take(slab->alloc, count * slab->stride);
-    if (page == NULL) {
+    size_t bytes = IOC_CACHE_LINE + SLAB_PAGE_OVERHEAD + count * slab->stride;
+    char *memory = ioc_alloc_take_raw(slab->alloc, bytes);
+    if (memory == NULL) {
         return false;
     }
-    uint32_t first = (uint32_t)slab->page_count * count;
-    slab->pages[slab->page_count++] = page;
-    for (uint32_t i = count; i-- > 0;) {
-        ioc_slab_slot *slot = slab__slot_at(slab, first + i);
-        slot->number = first + i;
-        slot->next_free = slab->free;
-        slab->free = slot;
+    size_t past_line = (size_t)((uintptr_t)memory % IOC_CACHE_LINE);
+    ioc_slab_page *page = (ioc_slab_page *)(void *)(memory + (IOC_CACHE_LINE - past_line));
+    memset(page, 0, sizeof *page);
+    page->memory = memory;
+    page->first_number = (uint32_t)slab->page_count * count;
+    page->free_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        page->free[i / 32] |= 1u << (i % 32);
     }
+    ioc_link_init(&page->link);
+    ioc_list_push(&slab->open, &page->link);
+    slab->pages[slab->page_count++] = page;
     return true;
+}
+
+/* The lowest free slot of a page that has one. */
+static ioc_slab_slot *slab__take_in(const ioc_slab *slab, ioc_slab_page *page)
+{
+    uint32_t word = 0;
+    while (page->free[word] == 0) {
+        word++;
+    }
+    uint32_t index = word * 32 + ioc_lowest_bit(page->free[word]);
+    page->free[word] &= page->free[word] - 1;
+    page->free_count--;
+    ioc_slab_slot *slot = slab__slot_in(slab, page, index);
+    if (index == page->begun) {
+        memset(slot, 0, slab->stride);
+        slot->number = page->first_number + index;
+        page->begun++;
+    }
+    return slot;
 }
 
 void *ioc_slab_take(ioc_slab *slab)
 {
-    if (slab->free == NULL && !slab__grow(slab)) {
+    if (ioc_list_is_empty(&slab->open) && !slab__grow(slab)) {
         return NULL;
     }
-    ioc_slab_slot *slot = slab->free;
-    slab->free = slot->next_free;
+    ioc_slab_page *page = IOC_CONTAINER_OF(ioc_list_first(&slab->open), ioc_slab_page, link);
+    ioc_slab_slot *slot = slab__take_in(slab, page);
+    if (page->free_count == 0) {
+        ioc_link_remove(&page->link);
+    }
     slot->generation++;
     slab->live++;
     IOC_ASSERT(slot->generation % 2 == 1);
@@ -110,8 +149,13 @@ void ioc_slab_give(ioc_slab *slab, void *block)
     if (slot->generation == 0) {
         return; /* every generation has been used: retired */
     }
-    slot->next_free = slab->free;
-    slab->free = slot;
+    ioc_slab_page *page = slab->pages[slot->number >> slab->page_shift];
+    uint32_t index = slot->number - page->first_number;
+    page->free[index / 32] |= 1u << (index % 32);
+    page->free_count++;
+    if (!ioc_link_is_in_list(&page->link)) {
+        ioc_list_push(&slab->open, &page->link);
+    }
 }
 
 uint64_t ioc_slab_id(const void *block)
@@ -128,14 +172,14 @@ void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
         return NULL;
     }
     ioc_slab_slot *slot = slab__slot_at(slab, number);
-    return slot->generation == generation ? slab__block_of(slot) : NULL;
+    return slot != NULL && slot->generation == generation ? slab__block_of(slot) : NULL;
 }
 
 void *ioc_slab_next(const ioc_slab *slab, uint32_t *cursor)
 {
     while (*cursor >> slab->page_shift < slab->page_count) {
         ioc_slab_slot *slot = slab__slot_at(slab, (*cursor)++);
-        if (slot->generation % 2 == 1) {
+        if (slot != NULL && slot->generation % 2 == 1) {
             return slab__block_of(slot);
         }
     }

@@ -17,9 +17,13 @@ void ioc_heap_deinit(ioc_heap *heap)
     memset(heap, 0, sizeof *heap);
 }
 
+/* Without branches: which of two random times is less, no processor can predict. */
 static bool heap__is_before(const ioc_heap_entry *a, const ioc_heap_entry *b)
 {
-    return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->order < b->order;
+    int is_earlier = a->due_ns < b->due_ns;
+    int is_equal = a->due_ns == b->due_ns;
+    int is_older = a->order < b->order;
+    return (is_earlier | (is_equal & is_older)) != 0;
 }
 
 static bool heap__is_stale(const ioc_heap_entry *entry)
@@ -53,6 +57,18 @@ static void heap__sift_up(ioc_heap *heap, size_t hole, ioc_heap_entry entry)
     heap->entries[hole] = entry;
 }
 
+/* The least of the children from `child` on; there is at least one. */
+static size_t heap__least_child(const ioc_heap *heap, size_t child)
+{
+    const ioc_heap_entry *entries = heap->entries;
+    size_t end = child + HEAP_CHILDREN < heap->count ? child + HEAP_CHILDREN : heap->count;
+    size_t least = child;
+    while (++child < end) {
+        least = heap__is_before(&entries[child], &entries[least]) ? child : least;
+    }
+    return least;
+}
+
 static void heap__sift_down(ioc_heap *heap, size_t hole, ioc_heap_entry entry)
 {
     ioc_heap_entry *entries = heap->entries;
@@ -61,13 +77,10 @@ static void heap__sift_down(ioc_heap *heap, size_t hole, ioc_heap_entry entry)
         if (child >= heap->count) {
             break;
         }
-        size_t end = child + HEAP_CHILDREN < heap->count ? child + HEAP_CHILDREN : heap->count;
-        size_t least = child;
-        while (++child < end) {
-            if (heap__is_before(&entries[child], &entries[least])) {
-                least = child;
-            }
-        }
+        /* All grandchildren: which of them comes next is known too late. */
+        ioc_prefetch(&entries[child * HEAP_CHILDREN + 1],
+                     HEAP_CHILDREN * HEAP_CHILDREN * sizeof *entries);
+        size_t least = heap__least_child(heap, child);
         if (!heap__is_before(&entries[least], &entry)) {
             break;
         }
@@ -82,6 +95,9 @@ static void heap__remove_top(ioc_heap *heap)
     heap->count--;
     if (heap->count > 0) {
         heap__sift_down(heap, 0, heap->entries[heap->count]);
+    }
+    for (size_t i = 1; i <= HEAP_CHILDREN && i < heap->count; i++) {
+        ioc_prefetch(heap->entries[i].timer, sizeof(ioc_timer)); /* one of these is on top next */
     }
 }
 
