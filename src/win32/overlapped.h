@@ -1,0 +1,67 @@
+/*
+ * The token of an operation, and the one start protocol.
+ *
+ * Each operation carries its own OVERLAPPED; whatever the kernel writes is in the operation's block
+ * (or in op->block) and stays there until the packet is back. A packet leads to the operation by
+ * the address of its OVERLAPPED, and its outcome stands in that: the kernel is never asked again.
+ *
+ * What the answer to a starting call means:
+ *
+ *   success, and the handle skips packets for it   DONE: the OVERLAPPED holds the outcome
+ *   success, and the handle does not               PENDING: a packet comes all the same
+ *   ERROR_IO_PENDING                               PENDING
+ *   a warning (part of a message was delivered)    as success: the operation took place
+ *   any other error                                FAILED: no packet comes
+ */
+#ifndef IOC_OVERLAPPED_H
+#define IOC_OVERLAPPED_H
+
+#include "handle.h"
+#include "winsock.h"
+
+typedef struct ioc_win_handle {
+    ioc_handle handle;
+    SOCKET socket;
+    int family;
+    bool is_bound;      /* to an address */
+    bool is_associated; /* with the port */
+    bool is_ifs;        /* its provider's handles are the system's own: packets can be skipped */
+    bool skips_packets;
+    const ioc_winsock_functions *functions;
+    WSAPROTOCOL_INFOW *provider; /* of a listener, for the sockets that it accepts */
+} ioc_win_handle;
+
+/* What an operation still needs once it has taken place; may turn op->outcome into a failure. */
+typedef void (*ioc_complete_fn)(ioc_port *port, ioc_op *op);
+
+typedef struct ioc_win_op {
+    ioc_op op;
+    OVERLAPPED overlapped;
+    ioc_complete_fn complete; /* or NULL */
+    DWORD flags;              /* in and out: WSARecv */
+} ioc_win_op;
+
+static inline ioc_win_op *ioc_win_op_of(ioc_op *op)
+{
+    return (ioc_win_op *)(void *)op;
+}
+
+static inline ioc_win_handle *ioc_win_handle_of(ioc_handle *handle)
+{
+    return (ioc_win_handle *)(void *)handle;
+}
+
+/* Make the token ready for a starting call, and give what that call takes. */
+OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete);
+
+/* The protocol above. `error` is the code behind a call that failed. */
+ioc_start ioc_overlapped_started(ioc_port *port, ioc_op *op, bool failed, uint32_t error);
+
+/* For calls that are not overlapped. */
+ioc_start ioc_overlapped_done(ioc_op *op);
+ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error);
+
+/* The operation that a packet brings back, with its outcome in op->outcome. */
+ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped);
+
+#endif

@@ -1,0 +1,463 @@
+#include "socket.h"
+
+#include "errmap.h"
+#include "port.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(iocp_buf_t) == sizeof(WSABUF), "iocp_buf_t is laid out as WSABUF");
+_Static_assert(offsetof(iocp_buf_t, length) == offsetof(WSABUF, len), "as WSABUF");
+_Static_assert(offsetof(iocp_buf_t, base) == offsetof(WSABUF, buf), "as WSABUF");
+_Static_assert(2 * (sizeof(SOCKADDR_IN6) + 16) <= IOC_BLOCK_BYTES, "AcceptEx's buffer fits");
+
+/* ---- Joining the port ---- */
+
+/* Associate, and skip packets where the mode and the provider allow it. Once in a socket's life. */
+static int socket__join(ioc_win_port *port, ioc_win_handle *handle)
+{
+    if (handle->is_associated) {
+        return IOCP_OK;
+    }
+    int status = ioc_port_associate(port, (HANDLE)handle->socket);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    handle->is_associated = true;
+    bool may_skip = port->completion_mode == IOCP_COMPLETION_SKIP ||
+                    (port->completion_mode == IOCP_COMPLETION_AUTO && handle->is_ifs);
+    /* A refusal is no error: packets come then. */
+    handle->skips_packets =
+        may_skip && port->sys->SetFileCompletionNotificationModes(
+                        (HANDLE)handle->socket,
+                        FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE);
+    return IOCP_OK;
+}
+
+/* What the loop must know of a socket before it can be used. */
+static int socket__learn(ioc_win_port *port, ioc_win_handle *handle)
+{
+    WSAPROTOCOL_INFOW provider;
+    handle->functions = ioc_winsock_load(&port->winsock, port->sys, handle->socket, handle->family);
+    if (handle->functions == NULL) {
+        return ioc_port_fail_winsock(port);
+    }
+    handle->is_ifs = port->completion_mode == IOCP_COMPLETION_AUTO &&
+                     ioc_winsock_provider(port->sys, handle->socket, &provider) &&
+                     (provider.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
+    return socket__join(port, handle);
+}
+
+/* ---- Opening and closing ---- */
+
+int ioc_socket_open(ioc_port *base, ioc_handle *core_handle, int family, int type, int protocol)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    if (type != SOCK_STREAM) {
+        return IOCP_ENOTSUP;
+    }
+    if (family != AF_INET && family != AF_INET6) {
+        return IOCP_EAFNOSUPPORT;
+    }
+    handle->family = family;
+    handle->socket = port->sys->WSASocketW(family, type, protocol, NULL, 0,
+                                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (handle->socket == INVALID_SOCKET) {
+        return ioc_port_fail_winsock(port);
+    }
+    int status = socket__learn(port, handle);
+    if (status != IOCP_OK) {
+        (void)port->sys->closesocket(handle->socket);
+    }
+    return status;
+}
+
+/* The family of a stream socket, 0 and an error for anything else. */
+static int socket__family(ioc_win_port *port, SOCKET socket, int *status)
+{
+    WSAPROTOCOL_INFOW provider;
+    *status = IOCP_OK;
+    if (!ioc_winsock_provider(port->sys, socket, &provider)) {
+        *status = ioc_port_fail_winsock(port);
+    } else if (provider.iSocketType != SOCK_STREAM) {
+        *status = IOCP_ENOTSUP;
+    }
+    return *status == IOCP_OK ? provider.iAddressFamily : 0;
+}
+
+int ioc_socket_adopt(ioc_port *base, ioc_handle *core_handle, uintptr_t socket)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    int status;
+    handle->socket = (SOCKET)socket;
+    handle->family = socket__family(port, handle->socket, &status);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (!port->sys->SetHandleInformation((HANDLE)handle->socket, HANDLE_FLAG_INHERIT, 0)) {
+        return ioc_port_fail_last(port);
+    }
+    return socket__learn(port, handle);
+}
+
+int ioc_socket_detach(ioc_port *port, ioc_handle *core_handle, uintptr_t *socket)
+{
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    (void)port;
+    if (handle->is_associated) {
+        return IOCP_EBUSY;
+    }
+    *socket = (uintptr_t)handle->socket;
+    return IOCP_OK;
+}
+
+void ioc_socket_close(ioc_port *base, ioc_handle *core_handle)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    if (handle->socket == INVALID_SOCKET) {
+        return;
+    }
+    (void)port->sys->closesocket(handle->socket);
+    handle->socket = INVALID_SOCKET;
+    ioc_alloc_give(port->alloc, handle->provider);
+    handle->provider = NULL;
+}
+
+void *ioc_socket_native(ioc_port *port, ioc_handle *handle)
+{
+    (void)port;
+    return (void *)ioc_win_handle_of(handle)->socket;
+}
+
+/* ---- Names and options ---- */
+
+int ioc_socket_bind(ioc_port *base, ioc_handle *core_handle, const struct sockaddr *address,
+                    size_t length)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    if (port->sys->bind(handle->socket, address, (int)length) != 0) {
+        return ioc_port_fail_winsock(port);
+    }
+    handle->is_bound = true;
+    return IOCP_OK;
+}
+
+int ioc_socket_listen(ioc_port *base, ioc_handle *core_handle, int backlog)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    if (handle->provider == NULL) {
+        handle->provider = ioc_alloc_take(port->alloc, sizeof *handle->provider);
+        if (handle->provider == NULL) {
+            return IOCP_ENOMEM;
+        }
+        if (!ioc_winsock_provider(port->sys, handle->socket, handle->provider)) {
+            return ioc_port_fail_winsock(port);
+        }
+    }
+    int status = port->sys->listen(handle->socket, backlog > 0 ? backlog : SOMAXCONN);
+    return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
+}
+
+int ioc_socket_name(ioc_port *base, ioc_handle *core_handle, bool peer, struct sockaddr *address,
+                    size_t *length)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(core_handle)->socket;
+    int size = *length < INT32_MAX ? (int)*length : INT32_MAX;
+    int status = peer ? port->sys->getpeername(socket, address, &size)
+                      : port->sys->getsockname(socket, address, &size);
+    if (status != 0) {
+        return ioc_port_fail_winsock(port);
+    }
+    *length = (size_t)size;
+    return IOCP_OK;
+}
+
+typedef struct socket_option {
+    int level;
+    int name;
+} socket_option;
+
+/* Those whose value is an int; LINGER has a structure of its own. */
+static socket_option socket__option(iocp_socket_option_t option)
+{
+    switch (option) {
+    case IOCP_SOCKET_NODELAY:
+        return (socket_option){IPPROTO_TCP, TCP_NODELAY};
+    case IOCP_SOCKET_KEEPALIVE:
+        return (socket_option){SOL_SOCKET, SO_KEEPALIVE};
+    case IOCP_SOCKET_RECV_BUFFER:
+        return (socket_option){SOL_SOCKET, SO_RCVBUF};
+    case IOCP_SOCKET_SEND_BUFFER:
+        return (socket_option){SOL_SOCKET, SO_SNDBUF};
+    case IOCP_SOCKET_LINGER:
+        return (socket_option){SOL_SOCKET, SO_LINGER};
+    case IOCP_SOCKET_V6ONLY:
+        return (socket_option){IPPROTO_IPV6, IPV6_V6ONLY};
+    case IOCP_SOCKET_EXCLUSIVE:
+        return (socket_option){SOL_SOCKET, SO_EXCLUSIVEADDRUSE};
+    case IOCP_SOCKET_REUSE_ADDRESS:
+        return (socket_option){SOL_SOCKET, SO_REUSEADDR};
+    case IOCP_SOCKET_ERROR:
+        return (socket_option){SOL_SOCKET, SO_ERROR};
+    }
+    return (socket_option){0, 0};
+}
+
+int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_option_t option,
+                          int value)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(core_handle)->socket;
+    socket_option native = socket__option(option);
+    struct linger linger = {.l_onoff = value >= 0, .l_linger = (u_short)(value >= 0 ? value : 0)};
+    bool is_linger = option == IOCP_SOCKET_LINGER;
+    if (is_linger && (value < -1 || value > UINT16_MAX)) {
+        return IOCP_EINVAL;
+    }
+    const char *data = is_linger ? (const char *)&linger : (const char *)&value;
+    int size = is_linger ? (int)sizeof linger : (int)sizeof value;
+    int status = port->sys->setsockopt(socket, native.level, native.name, data, size);
+    return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
+}
+
+int ioc_socket_get_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_option_t option,
+                          int *value)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(core_handle)->socket;
+    socket_option native = socket__option(option);
+    struct linger linger = {0};
+    bool is_linger = option == IOCP_SOCKET_LINGER;
+    int number = 0; /* some options write less than an int */
+    char *data = is_linger ? (char *)&linger : (char *)&number;
+    int size = is_linger ? (int)sizeof linger : (int)sizeof number;
+    if (port->sys->getsockopt(socket, native.level, native.name, data, &size) != 0) {
+        return ioc_port_fail_winsock(port);
+    }
+    *value = !is_linger ? number : linger.l_onoff ? linger.l_linger : -1;
+    return IOCP_OK;
+}
+
+/* ---- Accept ---- */
+
+static DWORD socket__address_size(const ioc_win_handle *handle)
+{
+    return handle->family == AF_INET6 ? sizeof(SOCKADDR_IN6) : sizeof(SOCKADDR_IN);
+}
+
+/* AcceptEx wants 16 bytes more for each address. */
+static DWORD socket__accept_size(const ioc_win_handle *handle)
+{
+    return socket__address_size(handle) + 16;
+}
+
+static void socket__fail(ioc_win_port *port, ioc_op *op)
+{
+    uint32_t error = (uint32_t)port->sys->WSAGetLastError();
+    op->outcome = (ioc_outcome){.status = ioc_errmap_from_native(error), .native_error = error};
+}
+
+/*
+ * Without SO_UPDATE_ACCEPT_CONTEXT the new socket does not know that it is connected: shutdown and
+ * getpeername fail on it.
+ */
+static void socket__accepted(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *listener = ioc_win_handle_of(op->handle);
+    ioc_win_handle *accepted = ioc_win_handle_of(op->as.accept.handle);
+    if (op->outcome.status == IOCP_OK &&
+        port->sys->setsockopt(accepted->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
+                              (const char *)&listener->socket, sizeof listener->socket) != 0) {
+        socket__fail(port, op);
+    }
+    if (op->outcome.status != IOCP_OK) {
+        ioc_socket_close(base, &accepted->handle);
+        return;
+    }
+    struct sockaddr *local = NULL;
+    struct sockaddr *peer = NULL;
+    int local_length = 0;
+    int peer_length = 0;
+    DWORD size = socket__accept_size(listener);
+    listener->functions->GetAcceptExSockaddrs(op->block, 0, size, size, &local, &local_length,
+                                              &peer, &peer_length);
+    op->as.accept.address = peer;
+    op->as.accept.address_length = (size_t)peer_length;
+}
+
+/* A socket like the listener, which has asked its provider already. */
+static bool socket__open_accepted(ioc_win_port *port, const ioc_win_handle *listener,
+                                  ioc_win_handle *accepted)
+{
+    bool has_provider = listener->provider != NULL;
+    accepted->family = listener->family;
+    accepted->functions = listener->functions;
+    accepted->is_ifs = listener->is_ifs;
+    accepted->is_bound = true;
+    accepted->socket =
+        port->sys->WSASocketW(has_provider ? FROM_PROTOCOL_INFO : listener->family,
+                              has_provider ? FROM_PROTOCOL_INFO : SOCK_STREAM,
+                              has_provider ? FROM_PROTOCOL_INFO : IPPROTO_TCP, listener->provider,
+                              0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    return accepted->socket != INVALID_SOCKET;
+}
+
+static ioc_start socket__start_accept(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *listener = ioc_win_handle_of(op->handle);
+    ioc_win_handle *accepted = ioc_win_handle_of(op->as.accept.handle);
+    if (!socket__open_accepted(port, listener, accepted)) {
+        return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
+    }
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__accepted);
+    DWORD size = socket__accept_size(listener);
+    DWORD received = 0; /* not written later: the call receives no data */
+    BOOL is_done = listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0,
+                                                 size, size, &received, overlapped);
+    uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    ioc_start start = ioc_overlapped_started(base, op, !is_done, error);
+    if (start == IOC_START_FAILED) {
+        ioc_socket_close(base, &accepted->handle);
+    }
+    return start;
+}
+
+/* ---- Connect ---- */
+
+static void socket__connected(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    if (op->outcome.status == IOCP_OK &&
+        port->sys->setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0) {
+        socket__fail(port, op);
+    }
+}
+
+/* ConnectEx wants a bound socket. One that was bound before it was adopted says WSAEINVAL. */
+static bool socket__bind_to_any(ioc_win_port *port, ioc_win_handle *handle)
+{
+    SOCKADDR_STORAGE any;
+    memset(&any, 0, sizeof any);
+    any.ss_family = handle->family == AF_INET6 ? AF_INET6 : AF_INET;
+    handle->is_bound = handle->is_bound ||
+                       port->sys->bind(handle->socket, (const struct sockaddr *)&any,
+                                       (int)socket__address_size(handle)) == 0 ||
+                       port->sys->WSAGetLastError() == WSAEINVAL;
+    return handle->is_bound;
+}
+
+static ioc_start socket__start_connect(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(op->handle);
+    if (!socket__bind_to_any(port, handle)) {
+        return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
+    }
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__connected);
+    BOOL is_done =
+        handle->functions->ConnectEx(handle->socket, op->as.connect.address,
+                                     (int)op->as.connect.address_length, NULL, 0, NULL, overlapped);
+    uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    return ioc_overlapped_started(base, op, !is_done, error);
+}
+
+/* ---- Send, receive, shut down ---- */
+
+/* The kernel copies the list during the call, and does not write to it. */
+static WSABUF *socket__buffers(ioc_op *op)
+{
+    return (WSABUF *)(uintptr_t)op->as.buffers.list;
+}
+
+static ioc_start socket__start_send(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, NULL);
+    int result = port->sys->WSASend(socket, socket__buffers(op), op->as.buffers.count, NULL, 0,
+                                    overlapped, NULL);
+    uint32_t error = result == 0 ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    return ioc_overlapped_started(base, op, result != 0, error);
+}
+
+static ioc_start socket__start_recv(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, NULL);
+    int result = port->sys->WSARecv(socket, socket__buffers(op), op->as.buffers.count, NULL,
+                                    &ioc_win_op_of(op)->flags, overlapped, NULL);
+    uint32_t error = result == 0 ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    return ioc_overlapped_started(base, op, result != 0, error);
+}
+
+static ioc_start socket__start_shutdown(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    int how = SD_BOTH;
+    switch (op->as.shutdown.how) {
+    case IOCP_SHUTDOWN_RECV:
+        how = SD_RECEIVE;
+        break;
+    case IOCP_SHUTDOWN_SEND:
+        how = SD_SEND;
+        break;
+    case IOCP_SHUTDOWN_BOTH:
+        break;
+    }
+    if (port->sys->shutdown(socket, how) != 0) {
+        return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
+    }
+    return ioc_overlapped_done(op);
+}
+
+ioc_start ioc_socket_start(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    if (socket__join(port, ioc_win_handle_of(op->handle)) != IOCP_OK) {
+        uint32_t error = base->native_error;
+        base->native_error = 0;
+        return ioc_overlapped_failed(op, error);
+    }
+    switch (op->type) {
+    case IOCP_TYPE_ACCEPT:
+        return socket__start_accept(base, op);
+    case IOCP_TYPE_CONNECT:
+        return socket__start_connect(base, op);
+    case IOCP_TYPE_SEND:
+        return socket__start_send(base, op);
+    case IOCP_TYPE_RECV:
+        return socket__start_recv(base, op);
+    case IOCP_TYPE_SHUTDOWN:
+        return socket__start_shutdown(base, op);
+    case IOCP_TYPE_NOP:
+    case IOCP_TYPE_TIMER:
+    case IOCP_TYPE_CANCEL:
+    case IOCP_TYPE_ASYNC_WAIT:
+    case IOCP_TYPE_CLOSE:
+        break;
+    }
+    IOC_ASSERT(!"the core does these itself");
+    return ioc_overlapped_failed(op, WSAEOPNOTSUPP);
+}
+
+/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. */
+int ioc_socket_cancel(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    if (port->sys->CancelIoEx((HANDLE)socket, &ioc_win_op_of(op)->overlapped)) {
+        return IOCP_OK;
+    }
+    DWORD error = port->sys->GetLastError();
+    return error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
+}

@@ -1,0 +1,56 @@
+/*
+ * Every system call of the backend, in one table, under its own name.
+ *
+ * The product has one such table, which never changes. Tests give a port another one, in which a
+ * call fails or is counted.
+ */
+#ifndef IOC_SYS_H
+#define IOC_SYS_H
+
+#include "win.h"
+
+typedef struct ioc_sys {
+    /* kernel32 */
+    HANDLE(WINAPI *CreateIoCompletionPort)(HANDLE, HANDLE, ULONG_PTR, DWORD);
+    BOOL(WINAPI *GetQueuedCompletionStatusEx)
+    (HANDLE, OVERLAPPED_ENTRY *, ULONG, ULONG *, DWORD, BOOL);
+    BOOL(WINAPI *PostQueuedCompletionStatus)(HANDLE, DWORD, ULONG_PTR, OVERLAPPED *);
+    BOOL(WINAPI *SetFileCompletionNotificationModes)(HANDLE, UCHAR);
+    BOOL(WINAPI *CancelIoEx)(HANDLE, OVERLAPPED *);
+    BOOL(WINAPI *CloseHandle)(HANDLE);
+    BOOL(WINAPI *SetHandleInformation)(HANDLE, DWORD, DWORD);
+    HANDLE(WINAPI *OpenThread)(DWORD, BOOL, DWORD);
+    DWORD(WINAPI *QueueUserAPC)(PAPCFUNC, HANDLE, ULONG_PTR);
+    BOOL(WINAPI *QueryPerformanceFrequency)(LARGE_INTEGER *);
+    BOOL(WINAPI *QueryPerformanceCounter)(LARGE_INTEGER *);
+    DWORD(WINAPI *GetCurrentThreadId)(void);
+    DWORD(WINAPI *GetLastError)(void);
+    /* ws2_32 */
+    int(WSAAPI *WSAStartup)(WORD, WSADATA *);
+    int(WSAAPI *WSACleanup)(void);
+    int(WSAAPI *WSAGetLastError)(void);
+    SOCKET(WSAAPI *WSASocketW)(int, int, int, WSAPROTOCOL_INFOW *, GROUP, DWORD);
+    int(WSAAPI *closesocket)(SOCKET);
+    int(WSAAPI *bind)(SOCKET, const struct sockaddr *, int);
+    int(WSAAPI *listen)(SOCKET, int);
+    int(WSAAPI *shutdown)(SOCKET, int);
+    int(WSAAPI *getsockname)(SOCKET, struct sockaddr *, int *);
+    int(WSAAPI *getpeername)(SOCKET, struct sockaddr *, int *);
+    int(WSAAPI *setsockopt)(SOCKET, int, int, const char *, int);
+    int(WSAAPI *getsockopt)(SOCKET, int, int, char *, int *);
+    int(WSAAPI *WSAIoctl)(SOCKET, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *,
+                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WSAAPI *WSASend)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, OVERLAPPED *,
+                         LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WSAAPI *WSARecv)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, OVERLAPPED *,
+                         LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+} ioc_sys;
+
+const ioc_sys *ioc_sys_default(void);
+
+/* What ioc_port_options.extra may point to. */
+typedef struct ioc_win_options {
+    const ioc_sys *sys; /* NULL: the default table */
+} ioc_win_options;
+
+#endif
