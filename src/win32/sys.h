@@ -26,23 +26,23 @@ typedef struct ioc_sys {
     DWORD(WINAPI *GetCurrentThreadId)(void);
     DWORD(WINAPI *GetLastError)(void);
     /* ws2_32 */
-    int(WSAAPI *WSAStartup)(WORD, WSADATA *);
-    int(WSAAPI *WSACleanup)(void);
-    int(WSAAPI *WSAGetLastError)(void);
-    SOCKET(WSAAPI *WSASocketW)(int, int, int, WSAPROTOCOL_INFOW *, GROUP, DWORD);
-    int(WSAAPI *closesocket)(SOCKET);
-    int(WSAAPI *bind)(SOCKET, const struct sockaddr *, int);
-    int(WSAAPI *listen)(SOCKET, int);
-    int(WSAAPI *shutdown)(SOCKET, int);
-    int(WSAAPI *getsockname)(SOCKET, struct sockaddr *, int *);
-    int(WSAAPI *getpeername)(SOCKET, struct sockaddr *, int *);
-    int(WSAAPI *setsockopt)(SOCKET, int, int, const char *, int);
-    int(WSAAPI *getsockopt)(SOCKET, int, int, char *, int *);
-    int(WSAAPI *WSAIoctl)(SOCKET, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *,
+    int(WINAPI *WSAStartup)(WORD, WSADATA *);
+    int(WINAPI *WSACleanup)(void);
+    int(WINAPI *WSAGetLastError)(void);
+    SOCKET(WINAPI *WSASocketW)(int, int, int, WSAPROTOCOL_INFOW *, GROUP, DWORD);
+    int(WINAPI *closesocket)(SOCKET);
+    int(WINAPI *bind)(SOCKET, const struct sockaddr *, int);
+    int(WINAPI *listen)(SOCKET, int);
+    int(WINAPI *shutdown)(SOCKET, int);
+    int(WINAPI *getsockname)(SOCKET, struct sockaddr *, int *);
+    int(WINAPI *getpeername)(SOCKET, struct sockaddr *, int *);
+    int(WINAPI *setsockopt)(SOCKET, int, int, const char *, int);
+    int(WINAPI *getsockopt)(SOCKET, int, int, char *, int *);
+    int(WINAPI *WSAIoctl)(SOCKET, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *,
                           LPWSAOVERLAPPED_COMPLETION_ROUTINE);
-    int(WSAAPI *WSASend)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, OVERLAPPED *,
+    int(WINAPI *WSASend)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, OVERLAPPED *,
                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
-    int(WSAAPI *WSARecv)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, OVERLAPPED *,
+    int(WINAPI *WSARecv)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, OVERLAPPED *,
                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
 } ioc_sys;
 
