@@ -257,13 +257,18 @@ uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop)
     return loop != NULL ? loop->loop_only.native_error : 0;
 }
 
+/* For calls that change nothing that the caller can see, only what the loop has looked up. */
+static iocp_loop_t *api__mutable(const iocp_loop_t *loop)
+{
+    return (iocp_loop_t *)(uintptr_t)loop;
+}
+
 uint64_t IOCP_CALL iocp_loop_now(const iocp_loop_t *loop)
 {
     if (loop == NULL) {
         return 0;
     }
-    /* A cache: reading the time does not change the loop for anybody. */
-    return ioc_ops_now(&((iocp_loop_t *)(uintptr_t)loop)->loop_only.ops);
+    return ioc_ops_now(&api__mutable(loop)->loop_only.ops);
 }
 
 void IOCP_CALL iocp_loop_update_now(iocp_loop_t *loop)
@@ -284,7 +289,7 @@ int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t *when_ns
     if (status != IOCP_OK) {
         return status;
     }
-    uint64_t deadline_ns = ioc_loop_next_deadline(loop);
+    uint64_t deadline_ns = ioc_loop_next_deadline(api__mutable(loop));
     if (deadline_ns == IOC_FOREVER) {
         return IOCP_ENOENT;
     }

@@ -237,14 +237,14 @@ static bool loop__has_work(const iocp_loop_t *loop)
            !ioc_list_is_empty(&ops->submissions) || ioc_inbox_has_news(&loop->shared.inbox);
 }
 
-static uint64_t loop__next_due(const ioc_ops *ops)
+static uint64_t loop__next_due(ioc_ops *ops)
 {
     uint64_t timer_ns = ioc_heap_next_due(&ops->timers);
     uint64_t deadline_ns = ioc_heap_next_due(&ops->deadlines);
     return timer_ns < deadline_ns ? timer_ns : deadline_ns;
 }
 
-uint64_t ioc_loop_next_deadline(const iocp_loop_t *loop)
+uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
 {
     return loop__has_work(loop) ? loop->loop_only.ops.now_ns : loop__next_due(&loop->loop_only.ops);
 }

@@ -56,7 +56,7 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted);
 void ioc_loop_submit(iocp_loop_t *loop);
 
 /* IOC_FOREVER: nothing to be done before something else happens. */
-uint64_t ioc_loop_next_deadline(const iocp_loop_t *loop);
+uint64_t ioc_loop_next_deadline(iocp_loop_t *loop);
 
 static inline bool ioc_loop_is_running(const iocp_loop_t *loop)
 {

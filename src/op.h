@@ -49,24 +49,19 @@ typedef struct ioc_outcome {
     uint64_t bytes;
 } ioc_outcome;
 
-/* What every operation needs comes first: with the slab's slot before it, two cache lines. */
+/*
+ * The order is that of use: with the slab's slot before it a timer is added and started in the
+ * first two cache lines, everything else of the core's is in the third, the backend's part behind.
+ */
 typedef struct ioc_op {
     ioc_link link;    /* QUEUED, PARKED and READY: the list that it waits in */
     ioc_link sibling; /* among all operations of its handle or async, from queueing to the end */
     iocp_callback_t callback;
     void *userdata;
-    ioc_timer timer; /* TIMER: when it fires */
     iocp_type_t type;
     ioc_phase phase;
-    struct ioc_handle *handle; /* or NULL */
-    int intent;                /* why this program asked it to end: ECANCELED, ETIMEDOUT, or 0 */
-    uint32_t flags;            /* IOCP_RESULT_ bits */
-    bool is_referenced;
-    bool is_large_block;
-    void *block;        /* out of line: a copied address or list, the address buffer of an accept */
-    uint64_t since_ns;  /* when it was queued */
-    ioc_timer deadline; /* when it is cancelled */
-    ioc_outcome outcome;
+
+    ioc_timer timer; /* TIMER: when it fires */
     union {
         struct {
             uint64_t delay_ns;
@@ -99,6 +94,16 @@ typedef struct ioc_op {
             iocp_shutdown_how_t how;
         } shutdown;
     } as;
+    struct ioc_handle *handle; /* or NULL */
+
+    ioc_timer deadline; /* when it is cancelled */
+    ioc_outcome outcome;
+    int intent;    /* why this program asked it to end: IOCP_ECANCELED, IOCP_ETIMEDOUT, or 0 */
+    uint8_t flags; /* IOCP_RESULT_ bits */
+    bool is_referenced;
+    bool is_large_block;
+    void *block;       /* out of line: a copied address or list, the address buffer of an accept */
+    uint64_t since_ns; /* when it was queued */
 } ioc_op;
 
 typedef struct ioc_ops {

@@ -4,7 +4,7 @@
 
 #define SLAB_PAGE_BYTES    65536
 #define SLAB_FIRST_PAGES   8
-#define SLAB_HEADER_BYTES  16  /* a slot's: a multiple of what any type needs */
+#define SLAB_HEADER_BYTES  8   /* a slot's: what pointers and 64-bit numbers are aligned to */
 #define SLAB_PAGE_OVERHEAD 128 /* a page's own header */
 
 _Static_assert(sizeof(ioc_slab_slot) <= SLAB_HEADER_BYTES, "a slot's header fits");

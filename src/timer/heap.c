@@ -101,7 +101,7 @@ static void heap__remove_top(ioc_heap *heap)
     }
 }
 
-/* Bring an exact entry to the top. */
+/* Bring an exact entry to the top: drop stale ones, correct early ones. */
 static void heap__settle_top(ioc_heap *heap)
 {
     while (heap->count > 0) {
@@ -141,14 +141,11 @@ static void heap__rebuild(ioc_heap *heap)
     }
 }
 
-/* An entry has just become stale: mend the top, or everything if stale entries prevail. */
 static void heap__add_stale(ioc_heap *heap)
 {
     heap->stale++;
     if (heap->stale > HEAP_FIRST_CAPACITY && heap->stale > heap->count / 2) {
         heap__rebuild(heap);
-    } else {
-        heap__settle_top(heap);
     }
 }
 
@@ -176,7 +173,6 @@ int ioc_heap_set(ioc_heap *heap, ioc_timer *timer, uint64_t due_ns)
     if (ioc_timer_is_set(timer) && due_ns >= timer->due_ns) {
         timer->due_ns = due_ns;
         timer->order = ++heap->last_order;
-        heap__settle_top(heap);
         return IOCP_OK;
     }
     int status = heap__reserve_one(heap);
@@ -204,21 +200,21 @@ void ioc_heap_clear(ioc_heap *heap, ioc_timer *timer)
     }
 }
 
+uint64_t ioc_heap_next_due(ioc_heap *heap)
+{
+    heap__settle_top(heap);
+    return heap->count == 0 ? IOC_FOREVER : heap->entries[0].due_ns;
+}
+
 ioc_timer *ioc_heap_pop_due(ioc_heap *heap, uint64_t now_ns)
 {
-    if (heap->count == 0 || heap->entries[0].due_ns > now_ns) {
+    if (ioc_heap_next_due(heap) > now_ns || heap->count == 0) {
         return NULL;
     }
     ioc_timer *timer = heap->entries[0].timer;
     timer->entry = 0;
     heap__remove_top(heap);
-    heap__settle_top(heap);
     return timer;
-}
-
-uint64_t ioc_heap_next_due(const ioc_heap *heap)
-{
-    return heap->count == 0 ? IOC_FOREVER : heap->entries[0].due_ns;
 }
 
 size_t ioc_heap_count(const ioc_heap *heap)
@@ -240,7 +236,5 @@ bool ioc_heap_is_valid(const ioc_heap *heap)
             return false;
         }
     }
-    bool top_is_exact = heap->count == 0 ||
-                        (!heap__is_stale(&heap->entries[0]) && !heap__is_early(&heap->entries[0]));
-    return stale == heap->stale && top_is_exact && heap->count <= heap->capacity;
+    return stale == heap->stale && heap->count <= heap->capacity;
 }

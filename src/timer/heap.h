@@ -7,11 +7,13 @@
  *
  *  - a timer that was cleared or moved earlier leaves its old entry behind, *stale*: the timer no
  *    longer names that entry's order number;
- *  - a timer that was moved later keeps its entry, *early*: the entry is corrected when it reaches
- *    the top. So moving later takes constant time.
+ *  - a timer that was moved later keeps its entry, *early*: its key is less than the timer's.
  *
- * The entry on top is always exact. When more than half of the entries are stale the heap is
- * rebuilt, so that its memory stays within twice what is needed, at a constant cost for each clear.
+ * Such an entry is dropped or corrected when it is on top and the top is asked for. So clearing and
+ * moving later take constant time, and a timer that is moved on and on before it is ever due costs
+ * one correction for each time that its old entry comes up. When more than half of the entries are
+ * stale the heap is rebuilt: its memory stays within twice what is needed, at a constant cost for
+ * each clear.
  *
  * N.B. The memory of a timer must stay readable while the heap lives, even after the timer was
  * cleared, and may be reused only as a timer (a slab does both). One thread.
@@ -56,7 +58,7 @@ void ioc_heap_clear(ioc_heap *heap, ioc_timer *timer);
 ioc_timer *ioc_heap_pop_due(ioc_heap *heap, uint64_t now_ns);
 
 /* When the first timer is due, IOC_FOREVER if none is set. */
-uint64_t ioc_heap_next_due(const ioc_heap *heap);
+uint64_t ioc_heap_next_due(ioc_heap *heap);
 
 /* How many timers are set. */
 size_t ioc_heap_count(const ioc_heap *heap);

@@ -18,6 +18,7 @@ static const ioc_errmap_row errmap_table[] = {
     /* Connections that end. */
     {0xC000020Du /* CONNECTION_RESET */, WSAECONNRESET, IOCP_ECONNRESET},
     {0xC000013Cu /* REMOTE_DISCONNECT */, WSAECONNRESET, IOCP_ECONNRESET},
+    {0xC000020Cu /* CONNECTION_DISCONNECTED */, WSAECONNRESET, IOCP_ECONNRESET},
     {0xC000013Eu /* LINK_FAILED */, WSAECONNRESET, IOCP_ECONNRESET},
     {0xC000023Fu /* PORT_UNREACHABLE */, WSAECONNRESET, IOCP_ECONNRESET},
     {0xC00000C9u /* NETWORK_NAME_DELETED */, ERROR_NETNAME_DELETED, IOCP_ECONNRESET},
@@ -25,9 +26,9 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC000013Bu /* LOCAL_DISCONNECT */, WSAECONNABORTED, IOCP_ECONNABORTED},
     {0xC000020Fu /* TRANSACTION_ABORTED */, WSAECONNABORTED, IOCP_ECONNABORTED},
     {0, ERROR_CONNECTION_ABORTED, IOCP_ECONNABORTED},
-    {0xC0000237u /* GRACEFUL_DISCONNECT */, WSAESHUTDOWN, IOCP_EPIPE},
     {0xC00000B0u /* PIPE_DISCONNECTED */, WSAESHUTDOWN, IOCP_EPIPE},
-    {0, ERROR_GRACEFUL_DISCONNECT, IOCP_EPIPE},
+    {0xC0000237u /* GRACEFUL_DISCONNECT */, WSAEDISCON, IOCP_EOF},
+    {0, ERROR_GRACEFUL_DISCONNECT, IOCP_EOF},
     {0xC000014Bu /* PIPE_BROKEN */, ERROR_BROKEN_PIPE, IOCP_EOF},
     {0xC0000011u /* END_OF_FILE */, ERROR_HANDLE_EOF, IOCP_EOF},
     {0, WSAENETRESET, IOCP_ENETRESET},
@@ -37,6 +38,7 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC00000BCu /* REMOTE_NOT_LISTENING */, WSAECONNREFUSED, IOCP_ECONNREFUSED},
     {0, ERROR_CONNECTION_REFUSED, IOCP_ECONNREFUSED},
     {0xC00000B5u /* IO_TIMEOUT */, WSAETIMEDOUT, IOCP_ETIMEDOUT},
+    {0xC000013Fu /* LINK_TIMEOUT */, WSAETIMEDOUT, IOCP_ETIMEDOUT},
     {0, ERROR_SEM_TIMEOUT, IOCP_ETIMEDOUT},
     {0xC000023Du /* HOST_UNREACHABLE */, WSAEHOSTUNREACH, IOCP_EHOSTUNREACH},
     {0, WSAEHOSTDOWN, IOCP_EHOSTUNREACH},
@@ -48,8 +50,8 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC00000BFu /* NETWORK_BUSY */, WSAENETDOWN, IOCP_ENETDOWN},
     {0xC00000C3u /* INVALID_NETWORK_RESPONSE */, WSAENETDOWN, IOCP_ENETDOWN},
     {0xC00000C4u /* UNEXPECTED_NETWORK_ERROR */, WSAENETDOWN, IOCP_ENETDOWN},
+    {0xC000000Eu /* NO_SUCH_DEVICE */, WSAENETDOWN, IOCP_ENETDOWN},
     {0xC0000140u /* INVALID_CONNECTION */, WSAENOTCONN, IOCP_ENOTCONN},
-    {0xC000020Cu /* CONNECTION_DISCONNECTED */, WSAENOTCONN, IOCP_ENOTCONN},
     {0xC000023Au /* CONNECTION_INVALID */, WSAENOTCONN, IOCP_ENOTCONN},
     {0, ERROR_PIPE_NOT_CONNECTED, IOCP_ENOTCONN},
     {0xC000023Bu /* CONNECTION_ACTIVE */, WSAEISCONN, IOCP_EISCONN},
@@ -60,7 +62,6 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC000020Au /* ADDRESS_ALREADY_EXISTS */, WSAEADDRINUSE, IOCP_EADDRINUSE},
     {0xC0000043u /* SHARING_VIOLATION */, WSAEADDRINUSE, IOCP_EADDRINUSE},
     {0xC0000238u /* ADDRESS_ALREADY_ASSOCIATED */, WSAEADDRINUSE, IOCP_EADDRINUSE},
-    {0xC0000018u /* CONFLICTING_ADDRESSES */, WSAEADDRNOTAVAIL, IOCP_EADDRNOTAVAIL},
     {0xC0000141u /* INVALID_ADDRESS */, WSAEADDRNOTAVAIL, IOCP_EADDRNOTAVAIL},
     {0xC0000207u /* INVALID_ADDRESS_COMPONENT */, WSAEADDRNOTAVAIL, IOCP_EADDRNOTAVAIL},
     {0, WSAEDESTADDRREQ, IOCP_EDESTADDRREQ},
@@ -116,10 +117,18 @@ static const ioc_errmap_row errmap_table[] = {
     {0, WSAENOPROTOOPT, IOCP_ENOPROTOOPT},
 };
 
+#define ERRMAP_STATUS_PENDING 0x00000103u
+
+/* The upper half of a status that is a Win32 code in disguise (NTSTATUS_FROM_WIN32). */
+#define ERRMAP_FACILITY_WIN32 0xC007u
+
 int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native)
 {
-    /* The two highest bits are the severity: 0 success, 1 informational, 2 warning, 3 error. */
-    if (nt_status >> 30 <= 1) {
+    /*
+     * The two highest bits are the severity: 0 success, 1 informational, 2 warning, 3 error. By
+     * these "pending" is a success, but nothing that has ended is pending.
+     */
+    if (nt_status >> 30 <= 1 && nt_status != ERRMAP_STATUS_PENDING) {
         *native = 0;
         return IOCP_OK;
     }
@@ -128,6 +137,10 @@ int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native)
             *native = errmap_table[i].native;
             return errmap_table[i].error;
         }
+    }
+    if (nt_status >> 16 == ERRMAP_FACILITY_WIN32) {
+        *native = nt_status & 0xFFFFu;
+        return ioc_errmap_from_native(*native);
     }
     *native = nt_status;
     return IOCP_EUNKNOWN;
