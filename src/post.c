@@ -160,12 +160,10 @@ bool ioc_inbox_is_stopped(const ioc_inbox *inbox)
 
 /* ---- Posts ---- */
 
-/* The thread that finds the queue empty wakes the loop; before the others' posts it is awake. */
 static void inbox__push(ioc_inbox *inbox, inbox_item *item)
 {
-    if (ioc_mpsc_push(&inbox->shared.queue, &item->node)) {
-        inbox__wake(inbox);
-    }
+    ioc_mpsc_push(&inbox->shared.queue, &item->node);
+    inbox__wake(inbox);
 }
 
 int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg)

@@ -7,13 +7,12 @@ void ioc_mpsc_init(ioc_mpsc *queue)
     memset(queue, 0, sizeof *queue);
 }
 
-bool ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node)
+void ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node)
 {
     void *newest = ioc_load_ptr(&queue->pushed);
     do {
         node->next = newest;
     } while (!ioc_compare_exchange_ptr(&queue->pushed, &newest, node));
-    return newest == NULL;
 }
 
 size_t ioc_mpsc_take(ioc_mpsc *queue)

@@ -5,8 +5,6 @@
  * exchange and turns it round. There is no moment at which an item is in the queue and cannot be
  * taken, and no ABA: nobody ever pops a single item off the shared end. Items of one producer come
  * out in their order.
- *
- * The producer that found the queue empty is told so: it is the one that wakes the consumer.
  */
 #ifndef IOC_MPSC_H
 #define IOC_MPSC_H
@@ -26,8 +24,8 @@ typedef struct ioc_mpsc {
 
 void ioc_mpsc_init(ioc_mpsc *queue);
 
-/* Any thread. The node belongs to the queue until it is popped. True: the queue was empty. */
-bool ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node);
+/* Any thread. The node belongs to the queue until it is popped. */
+void ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node);
 
 /*
  * Consumer. How many nodes can be popped; takes over what was pushed once all that was taken
@@ -39,7 +37,7 @@ size_t ioc_mpsc_take(ioc_mpsc *queue);
 ioc_mpsc_node *ioc_mpsc_pop(ioc_mpsc *queue);
 
 /*
- * Consumer. Sequentially consistent against push: false is sure to miss no push that came before.
+ * Consumer. Sequentially consistent against push: true is sure to miss no push that came before.
  */
 bool ioc_mpsc_is_empty(const ioc_mpsc *queue);
 

@@ -151,6 +151,9 @@ static void heap__add_stale(ioc_heap *heap)
 
 static int heap__reserve_one(ioc_heap *heap)
 {
+    if (heap->count == heap->capacity && heap->stale > heap->capacity / 4) {
+        heap__rebuild(heap); /* room enough, without more memory */
+    }
     if (heap->count < heap->capacity) {
         return IOCP_OK;
     }

@@ -6,6 +6,7 @@
 
 #include "sys.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct ioc_clock {
@@ -14,7 +15,8 @@ typedef struct ioc_clock {
     uint64_t last_ns;
 } ioc_clock;
 
-void ioc_clock_init(ioc_clock *clock, const ioc_sys *sys);
+/* False: the system has no such counter, see GetLastError. */
+bool ioc_clock_init(ioc_clock *clock, const ioc_sys *sys);
 uint64_t ioc_clock_now(ioc_clock *clock, const ioc_sys *sys);
 
 #endif

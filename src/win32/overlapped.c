@@ -4,13 +4,30 @@
 
 #include <string.h>
 
+#define OVERLAPPED_SEVERITY_WARNING 2u
+
 OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete)
 {
     ioc_win_op *win_op = ioc_win_op_of(op);
     memset(&win_op->overlapped, 0, sizeof win_op->overlapped);
     win_op->complete = complete;
     win_op->flags = 0;
+    win_op->bytes = 0;
     return &win_op->overlapped;
+}
+
+/*
+ * Closing a handle ends what is pending on it with a status that varies (aborted, disconnected, no
+ * such handle). That this program closed it is known better here than from any of these; a reset
+ * stays a reset, and a success is one.
+ */
+static void overlapped__explain_close(ioc_win_op *win_op)
+{
+    ioc_outcome *outcome = &win_op->op.outcome;
+    bool is_closed = ioc_win_handle_of(win_op->op.handle)->socket == INVALID_SOCKET;
+    if (is_closed && outcome->status != IOCP_OK && outcome->status != IOCP_ECONNRESET) {
+        outcome->status = IOCP_ECANCELED;
+    }
 }
 
 static void overlapped__take_outcome(ioc_port *port, ioc_win_op *win_op)
@@ -19,14 +36,20 @@ static void overlapped__take_outcome(ioc_port *port, ioc_win_op *win_op)
     outcome->status =
         ioc_errmap_from_status((uint32_t)win_op->overlapped.Internal, &outcome->native_error);
     outcome->bytes = win_op->overlapped.InternalHigh;
+    overlapped__explain_close(win_op);
     if (win_op->complete != NULL) {
         win_op->complete(port, &win_op->op);
     }
 }
 
-static bool overlapped__is_warning(uint32_t error)
+/*
+ * A call that fails with a warning has transferred something, and its packet is queued as for a
+ * success. The same code may come from a check of the arguments: then nothing took place, and the
+ * OVERLAPPED is as it was prepared.
+ */
+static bool overlapped__took_place(const ioc_win_op *win_op)
 {
-    return error == WSAEMSGSIZE || error == ERROR_MORE_DATA;
+    return (uint32_t)win_op->overlapped.Internal >> 30 == OVERLAPPED_SEVERITY_WARNING;
 }
 
 ioc_start ioc_overlapped_started(ioc_port *port, ioc_op *op, bool failed, uint32_t error)
@@ -34,7 +57,7 @@ ioc_start ioc_overlapped_started(ioc_port *port, ioc_op *op, bool failed, uint32
     if (failed && error == ERROR_IO_PENDING) { /* which is also WSA_IO_PENDING */
         return IOC_START_PENDING;
     }
-    if (failed && !overlapped__is_warning(error)) {
+    if (failed && !overlapped__took_place(ioc_win_op_of(op))) {
         return ioc_overlapped_failed(op, error);
     }
     if (!ioc_win_handle_of(op->handle)->skips_packets) {

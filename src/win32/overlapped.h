@@ -10,7 +10,8 @@
  *   success, and the handle skips packets for it   DONE: the OVERLAPPED holds the outcome
  *   success, and the handle does not               PENDING: a packet comes all the same
  *   ERROR_IO_PENDING                               PENDING
- *   a warning (part of a message was delivered)    as success: the operation took place
+ *   a warning (part of a message was delivered)    as success, if the operation took place: then
+ *                                                  the OVERLAPPED has the warning, too
  *   any other error                                FAILED: no packet comes
  */
 #ifndef IOC_OVERLAPPED_H
@@ -39,6 +40,7 @@ typedef struct ioc_win_op {
     OVERLAPPED overlapped;
     ioc_complete_fn complete; /* or NULL */
     DWORD flags;              /* in and out: WSARecv */
+    DWORD bytes;              /* out: AcceptEx */
 } ioc_win_op;
 
 static inline ioc_win_op *ioc_win_op_of(ioc_op *op)

@@ -28,43 +28,46 @@ static const ioc_sys *port__sys(const ioc_win_options *options)
     return options != NULL && options->sys != NULL ? options->sys : ioc_sys_default();
 }
 
+/* What needs no memory. After an error nothing of it is left. */
+static int port__open_parts(ioc_win_port *port, uint32_t *native_error)
+{
+    const ioc_sys *sys = port->sys;
+    InitializeSRWLock(&port->thread_lock);
+    if (!ioc_clock_init(&port->clock, sys)) {
+        *native_error = sys->GetLastError();
+        return ioc_errmap_from_native(*native_error);
+    }
+    *native_error = ioc_winsock_start(sys);
+    if (*native_error != 0) {
+        return ioc_errmap_from_native(*native_error);
+    }
+    port->port = sys->CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+    if (port->port == NULL) {
+        *native_error = sys->GetLastError();
+        (void)sys->WSACleanup();
+        return ioc_errmap_from_native(*native_error);
+    }
+    return IOCP_OK;
+}
+
 int ioc_port_open(const ioc_port_options *options, ioc_port **opened, uint32_t *native_error)
 {
-    const ioc_sys *sys = port__sys(options->extra);
     ioc_win_port *port = ioc_alloc_take(options->alloc, sizeof *port);
     OVERLAPPED_ENTRY *entries = ioc_alloc_take(options->alloc, options->batch * sizeof *entries);
-    int status = port != NULL && entries != NULL ? IOCP_OK : IOCP_ENOMEM;
-    bool is_winsock_started = false;
-    HANDLE handle = NULL;
-
-    if (status == IOCP_OK) {
-        *native_error = ioc_winsock_start(sys);
-        is_winsock_started = *native_error == 0;
-        status = is_winsock_started ? IOCP_OK : ioc_errmap_from_native(*native_error);
-    }
-    if (status == IOCP_OK) {
-        handle = sys->CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-        if (handle == NULL) {
-            *native_error = sys->GetLastError();
-            status = ioc_errmap_from_native(*native_error);
-        }
+    int status = IOCP_ENOMEM;
+    if (port != NULL && entries != NULL) {
+        port->sys = port__sys(options->extra);
+        port->alloc = options->alloc;
+        port->entries = entries;
+        port->batch = options->batch;
+        port->completion_mode = options->completion_mode;
+        status = port__open_parts(port, native_error);
     }
     if (status != IOCP_OK) {
-        if (is_winsock_started) {
-            (void)sys->WSACleanup();
-        }
         ioc_alloc_give(options->alloc, entries);
         ioc_alloc_give(options->alloc, port);
         return status;
     }
-    port->sys = sys;
-    port->port = handle;
-    port->alloc = options->alloc;
-    port->entries = entries;
-    port->batch = options->batch;
-    port->completion_mode = options->completion_mode;
-    InitializeSRWLock(&port->thread_lock);
-    ioc_clock_init(&port->clock, sys);
     *opened = &port->base;
     return IOCP_OK;
 }
@@ -117,7 +120,10 @@ static DWORD port__milliseconds(uint64_t timeout_ns)
     return ms < INFINITE - 1 ? (DWORD)ms : INFINITE - 1;
 }
 
-/* Keep a handle of the thread that is about to sleep. Without one only the fallback is lost. */
+/*
+ * Keep a handle of the thread that is about to sleep. Without one only the fallback is lost. While
+ * the handle is kept Windows does not give the thread's number to another.
+ */
 static void port__note_thread(ioc_win_port *port)
 {
     DWORD id = port->sys->GetCurrentThreadId();
@@ -133,6 +139,17 @@ static void port__note_thread(ioc_win_port *port)
     if (former != NULL) {
         (void)port->sys->CloseHandle(former);
     }
+}
+
+/*
+ * A wake without a packet sets the mark first and then reads the thread; here the thread is noted
+ * first and then the mark is read. So either it is seen here, or the APC goes to this thread, where
+ * it waits for the alertable call.
+ */
+static bool port__take_owed_wake(ioc_win_port *port)
+{
+    return ioc_load_seq_cst_u32(&port->is_wake_owed) != 0 &&
+           ioc_exchange_u32(&port->is_wake_owed, 0) != 0;
 }
 
 static void port__take(ioc_win_port *port, const OVERLAPPED_ENTRY *entry, ioc_list *ended,
@@ -156,6 +173,9 @@ int ioc_port_dequeue(ioc_port *base, uint64_t timeout_ns, ioc_list *ended, ioc_d
     *dequeued = (ioc_dequeued){0};
     if (timeout_ns > 0) {
         port__note_thread(port);
+        if (port__take_owed_wake(port)) {
+            timeout_ns = 0;
+        }
     }
     /* Alertable, for the APC of ioc_port_wake. After a timeout `count` means nothing. */
     if (!port->sys->GetQueuedCompletionStatusEx(port->port, port->entries, port->batch, &count,
@@ -192,5 +212,6 @@ ioc_wake ioc_port_wake(ioc_port *base)
     if (port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)port, &port->wake)) {
         return IOC_WAKE_PACKET;
     }
+    ioc_exchange_u32(&port->is_wake_owed, 1);
     return port__send_apc(port) ? IOC_WAKE_DIRECT : IOC_WAKE_FAILED;
 }

@@ -8,6 +8,7 @@
 #ifndef IOC_PORT_H
 #define IOC_PORT_H
 
+#include "atomic.h"
 #include "backend.h"
 #include "clock.h"
 #include "winsock.h"
@@ -20,6 +21,7 @@ typedef struct ioc_win_port {
     SRWLOCK thread_lock;
     HANDLE thread; /* that slept here last: whom to send an APC if no packet can be sent */
     DWORD thread_id;
+    ioc_atomic_u32 is_wake_owed; /* a wake that no packet carries: do not sleep next time */
     ioc_alloc *alloc; /* loop thread from here on */
     OVERLAPPED_ENTRY *entries;
     uint32_t batch;

@@ -81,6 +81,8 @@ static int socket__family(ioc_win_port *port, SOCKET socket, int *status)
         *status = ioc_port_fail_winsock(port);
     } else if (provider.iSocketType != SOCK_STREAM) {
         *status = IOCP_ENOTSUP;
+    } else if (provider.iAddressFamily != AF_INET && provider.iAddressFamily != AF_INET6) {
+        *status = IOCP_EAFNOSUPPORT;
     }
     return *status == IOCP_OK ? provider.iAddressFamily : 0;
 }
@@ -145,20 +147,34 @@ int ioc_socket_bind(ioc_port *base, ioc_handle *core_handle, const struct sockad
     return IOCP_OK;
 }
 
+/* Of a listener, so that the sockets it accepts need not ask. */
+static int socket__keep_provider(ioc_win_port *port, ioc_win_handle *handle)
+{
+    if (handle->provider != NULL) {
+        return IOCP_OK;
+    }
+    WSAPROTOCOL_INFOW *provider = ioc_alloc_take(port->alloc, sizeof *provider);
+    if (provider == NULL) {
+        return IOCP_ENOMEM;
+    }
+    if (!ioc_winsock_provider(port->sys, handle->socket, provider)) {
+        int status = ioc_port_fail_winsock(port);
+        ioc_alloc_give(port->alloc, provider);
+        return status;
+    }
+    handle->provider = provider;
+    return IOCP_OK;
+}
+
 int ioc_socket_listen(ioc_port *base, ioc_handle *core_handle, int backlog)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    if (handle->provider == NULL) {
-        handle->provider = ioc_alloc_take(port->alloc, sizeof *handle->provider);
-        if (handle->provider == NULL) {
-            return IOCP_ENOMEM;
-        }
-        if (!ioc_winsock_provider(port->sys, handle->socket, handle->provider)) {
-            return ioc_port_fail_winsock(port);
-        }
+    int status = socket__keep_provider(port, handle);
+    if (status != IOCP_OK) {
+        return status;
     }
-    int status = port->sys->listen(handle->socket, backlog > 0 ? backlog : SOMAXCONN);
+    status = port->sys->listen(handle->socket, backlog > 0 ? backlog : SOMAXCONN);
     return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
 }
 
@@ -199,13 +215,33 @@ static socket_option socket__option(iocp_socket_option_t option)
     case IOCP_SOCKET_V6ONLY:
         return (socket_option){IPPROTO_IPV6, IPV6_V6ONLY};
     case IOCP_SOCKET_EXCLUSIVE:
-        return (socket_option){SOL_SOCKET, SO_EXCLUSIVEADDRUSE};
+        return (socket_option){SOL_SOCKET, (int)SO_EXCLUSIVEADDRUSE};
     case IOCP_SOCKET_REUSE_ADDRESS:
         return (socket_option){SOL_SOCKET, SO_REUSEADDR};
     case IOCP_SOCKET_ERROR:
         return (socket_option){SOL_SOCKET, SO_ERROR};
     }
     return (socket_option){0, 0};
+}
+
+static bool socket__is_value(iocp_socket_option_t option, int value)
+{
+    switch (option) {
+    case IOCP_SOCKET_NODELAY:
+    case IOCP_SOCKET_KEEPALIVE:
+    case IOCP_SOCKET_V6ONLY:
+    case IOCP_SOCKET_EXCLUSIVE:
+    case IOCP_SOCKET_REUSE_ADDRESS:
+        return value == 0 || value == 1;
+    case IOCP_SOCKET_RECV_BUFFER:
+    case IOCP_SOCKET_SEND_BUFFER:
+        return value >= 0;
+    case IOCP_SOCKET_LINGER:
+        return value >= -1 && value <= UINT16_MAX;
+    case IOCP_SOCKET_ERROR:
+        return false;
+    }
+    return false;
 }
 
 int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_option_t option,
@@ -216,11 +252,15 @@ int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     socket_option native = socket__option(option);
     struct linger linger = {.l_onoff = value >= 0, .l_linger = (u_short)(value >= 0 ? value : 0)};
     bool is_linger = option == IOCP_SOCKET_LINGER;
-    if (is_linger && (value < -1 || value > UINT16_MAX)) {
+    if (!socket__is_value(option, value)) {
         return IOCP_EINVAL;
     }
-    const char *data = is_linger ? (const char *)&linger : (const char *)&value;
-    int size = is_linger ? (int)sizeof linger : (int)sizeof value;
+    const char *data = (const char *)&value;
+    int size = (int)sizeof value;
+    if (is_linger) {
+        data = (const char *)&linger;
+        size = (int)sizeof linger;
+    }
     int status = port->sys->setsockopt(socket, native.level, native.name, data, size);
     return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
 }
@@ -234,8 +274,12 @@ int ioc_socket_get_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     struct linger linger = {0};
     bool is_linger = option == IOCP_SOCKET_LINGER;
     int number = 0; /* some options write less than an int */
-    char *data = is_linger ? (char *)&linger : (char *)&number;
-    int size = is_linger ? (int)sizeof linger : (int)sizeof number;
+    char *data = (char *)&number;
+    int size = (int)sizeof number;
+    if (is_linger) {
+        data = (char *)&linger;
+        size = (int)sizeof linger;
+    }
     if (port->sys->getsockopt(socket, native.level, native.name, data, &size) != 0) {
         return ioc_port_fail_winsock(port);
     }
@@ -318,9 +362,9 @@ static ioc_start socket__start_accept(ioc_port *base, ioc_op *op)
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__accepted);
     DWORD size = socket__accept_size(listener);
-    DWORD received = 0; /* not written later: the call receives no data */
-    BOOL is_done = listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0,
-                                                 size, size, &received, overlapped);
+    BOOL is_done =
+        listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0, size, size,
+                                      &ioc_win_op_of(op)->bytes, overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     ioc_start start = ioc_overlapped_started(base, op, !is_done, error);
     if (start == IOC_START_FAILED) {
@@ -450,11 +494,14 @@ ioc_start ioc_socket_start(ioc_port *base, ioc_op *op)
     return ioc_overlapped_failed(op, WSAEOPNOTSUPP);
 }
 
-/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. */
+/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. So it is once the socket is closed. */
 int ioc_socket_cancel(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    if (socket == INVALID_SOCKET) {
+        return IOCP_OK;
+    }
     if (port->sys->CancelIoEx((HANDLE)socket, &ioc_win_op_of(op)->overlapped)) {
         return IOCP_OK;
     }
