@@ -1,0 +1,126 @@
+# The dependency law of the house: each source file includes only what stands below it.
+#   cmake -DSOURCE_DIR=... -P layers.cmake
+cmake_minimum_required(VERSION 3.25)
+
+# Floors, from the ground up. A name is a file's path under src/ without its ending, or a folder.
+set(floors
+    "base atomic"
+    "error"
+    "alloc"
+    "timer queue"
+    "backend"
+    "slab"
+    "op"
+    "handle post"
+    "stats"
+    "cancel win32"
+    "loop"
+    "api")
+
+# The backend is a guest: besides its own folder it sees these, whatever else is below its floor.
+set(win32_sees base atomic error alloc backend op handle queue)
+
+# The one file that may name the system, and what the portable rest may include of the C library.
+set(system_file win32/win.h)
+set(c_headers assert.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h
+    string.h)
+# Compiler intrinsics: those two wrap them for the others.
+set(intrinsics_files base.h atomic.h)
+set(intrinsics_headers intrin.h)
+
+set(problems "")
+function(complain text)
+    list(APPEND problems "${text}")
+    set(problems "${problems}" PARENT_SCOPE)
+endfunction()
+
+# unit: the name that a path under src/ has in the list of floors.
+function(unit_of path unit)
+    cmake_path(GET path PARENT_PATH folder)
+    if(NOT folder)
+        cmake_path(GET path STEM folder)
+    endif()
+    set(${unit} "${folder}" PARENT_SCOPE)
+endfunction()
+
+set(number 0)
+foreach(floor IN LISTS floors)
+    string(REPLACE " " ";" names "${floor}")
+    foreach(name IN LISTS names)
+        set(floor_of_${name} ${number})
+    endforeach()
+    math(EXPR number "${number} + 1")
+endforeach()
+
+function(check_system_include file header)
+    if(file STREQUAL system_file OR header IN_LIST c_headers)
+        return()
+    endif()
+    if(file IN_LIST intrinsics_files AND header IN_LIST intrinsics_headers)
+        return()
+    endif()
+    complain("${file} includes <${header}>: the system belongs to ${system_file}")
+    set(problems "${problems}" PARENT_SCOPE)
+endfunction()
+
+function(check_own_include file header)
+    if(header STREQUAL "iocploop.h")
+        return()
+    endif()
+
+    cmake_path(GET file PARENT_PATH folder)
+    cmake_path(APPEND folder "${header}" OUTPUT_VARIABLE target)
+    cmake_path(NORMAL_PATH target)
+    if(NOT EXISTS "${SOURCE_DIR}/src/${target}")
+        set(target "${header}")
+    endif()
+    if(NOT EXISTS "${SOURCE_DIR}/src/${target}")
+        complain("${file} includes \"${header}\", which is not under src/")
+        set(problems "${problems}" PARENT_SCOPE)
+        return()
+    endif()
+
+    unit_of("${file}" from)
+    unit_of("${target}" to)
+    if(from STREQUAL to)
+        return()
+    endif()
+    if(NOT DEFINED floor_of_${to})
+        complain("${target} stands on no floor")
+    elseif(from STREQUAL "win32" AND NOT to IN_LIST win32_sees)
+        complain("${file} includes ${target}, which the backend must not see")
+    elseif(NOT floor_of_${to} LESS floor_of_${from})
+        complain("${file} (floor ${floor_of_${from}}) includes ${target} (floor ${floor_of_${to}})")
+    endif()
+    set(problems "${problems}" PARENT_SCOPE)
+endfunction()
+
+file(GLOB_RECURSE files RELATIVE "${SOURCE_DIR}/src" "${SOURCE_DIR}/src/*.[ch]")
+set(include_count 0)
+foreach(file IN LISTS files)
+    unit_of("${file}" unit)
+    if(NOT DEFINED floor_of_${unit})
+        complain("${file} stands on no floor")
+        continue()
+    endif()
+    file(STRINGS "${SOURCE_DIR}/src/${file}" lines REGEX "^[ \t]*#[ \t]*include")
+    foreach(line IN LISTS lines)
+        math(EXPR include_count "${include_count} + 1")
+        if(line MATCHES "include[ \t]*<([^>]+)>")
+            check_system_include("${file}" "${CMAKE_MATCH_1}")
+        elseif(line MATCHES "include[ \t]*\"([^\"]+)\"")
+            check_own_include("${file}" "${CMAKE_MATCH_1}")
+        else()
+            complain("${file}: cannot read: ${line}")
+        endif()
+    endforeach()
+endforeach()
+
+if(include_count EQUAL 0)
+    complain("found no source files in ${SOURCE_DIR}/src")
+endif()
+if(problems)
+    list(JOIN problems "\n  " text)
+    message(FATAL_ERROR "the dependency law is broken:\n  ${text}")
+endif()
+message(STATUS "${include_count} includes follow the dependency law")

@@ -1,0 +1,103 @@
+# The library: its sources once as objects, from these the DLL and the static library.
+
+set(core_sources
+    src/alloc.c
+    src/api.c
+    src/cancel.c
+    src/error.c
+    src/handle.c
+    src/loop.c
+    src/op.c
+    src/post.c
+    src/queue/mpsc.c
+    src/queue/pool.c
+    src/slab.c
+    src/stats.c
+    src/timer/heap.c)
+
+set(win32_sources
+    src/win32/backend.c
+    src/win32/clock.c
+    src/win32/errmap.c
+    src/win32/overlapped.c
+    src/win32/port.c
+    src/win32/socket.c
+    src/win32/sys.c
+    src/win32/winsock.c)
+
+# What the library needs of the system. Everything else is looked up at run time.
+set(IOCPLOOP_SYSTEM_LIBRARIES ws2_32)
+
+# How all C of this project is compiled. Usage requirements of the library itself stay apart from
+# this, so that nothing of it reaches a consumer.
+add_library(iocploop_build INTERFACE)
+target_compile_features(iocploop_build INTERFACE c_std_11)
+target_link_libraries(iocploop_build INTERFACE iocploop_warnings iocploop_sanitizers)
+if(WIN32)
+    # Windows 10 is the oldest system; what came after 1607 is never named by an import.
+    target_compile_definitions(iocploop_build INTERFACE _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN
+        UNICODE _UNICODE $<$<BOOL:${MSVC}>:_CRT_SECURE_NO_WARNINGS>)
+endif()
+if(MINGW)
+    # A program or DLL of ours needs nothing of the compiler's beside it.
+    target_link_options(iocploop_build INTERFACE -static-libgcc)
+endif()
+
+# Options that each target of this project gets: strict C11, the warnings, the sanitizers.
+function(iocploop_configure target)
+    set_target_properties(${target} PROPERTIES
+        C_STANDARD 11
+        C_STANDARD_REQUIRED ON
+        C_EXTENSIONS OFF
+        C_VISIBILITY_PRESET hidden)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:iocploop_build>)
+endfunction()
+
+add_library(iocploop_objects OBJECT ${core_sources})
+if(WIN32)
+    target_sources(iocploop_objects PRIVATE ${win32_sources})
+endif()
+target_include_directories(iocploop_objects PRIVATE include src)
+iocploop_configure(iocploop_objects)
+set_target_properties(iocploop_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+function(iocploop_add_library target type)
+    add_library(${target} ${type} $<TARGET_OBJECTS:iocploop_objects>)
+    target_include_directories(${target} INTERFACE
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    # The objects say nothing about the language to link with.
+    set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
+    if(WIN32)
+        target_link_libraries(${target} PRIVATE ${IOCPLOOP_SYSTEM_LIBRARIES})
+    endif()
+endfunction()
+
+if(IOCPLOOP_BUILD_STATIC)
+    iocploop_add_library(iocploop_static STATIC)
+    # GNU tools keep libiocploop.a and libiocploop.dll.a apart; for MSVC both would be iocploop.lib.
+    if(NOT (MSVC AND IOCPLOOP_BUILD_SHARED))
+        set_target_properties(iocploop_static PROPERTIES OUTPUT_NAME iocploop)
+    endif()
+endif()
+
+# A DLL without its only backend is no use, so natively there is none.
+if(IOCPLOOP_BUILD_SHARED AND WIN32)
+    enable_language(RC)
+    iocploop_add_library(iocploop SHARED)
+    configure_file(cmake/iocploop.rc.in iocploop.rc @ONLY)
+    target_sources(iocploop PRIVATE cmake/iocploop.def ${CMAKE_CURRENT_BINARY_DIR}/iocploop.rc)
+    target_link_options(iocploop PRIVATE $<$<BOOL:${MINGW}>:-static-libgcc>)
+    # Not needed, but saves a jump in each call.
+    target_compile_definitions(iocploop INTERFACE IOCPLOOP_DLLIMPORT)
+    # MinGW would name it libiocploop.dll.
+    set_target_properties(iocploop PROPERTIES EXPORT_NAME iocploop_shared PREFIX "")
+endif()
+
+# BUILD_SHARED_LIBS decides where both are there; unset, it is the DLL.
+if(TARGET iocploop AND (BUILD_SHARED_LIBS OR NOT DEFINED BUILD_SHARED_LIBS OR
+                        NOT TARGET iocploop_static))
+    add_library(iocploop::iocploop ALIAS iocploop)
+else()
+    add_library(iocploop::iocploop ALIAS iocploop_static)
+endif()

@@ -1,0 +1,45 @@
+# Sourced after common.sh: the echo server under Wine and the native client that drives it.
+# shellcheck shell=bash
+
+echo_log=$build/logs/echo_server.log
+echo_pid=""
+echo_port=""
+
+# build_load_client: the native side.
+build_load_client() {
+    cc -O2 -std=c11 -Wall -Wextra "$root"/tools/load/*.c -o "$build/load_client"
+}
+
+# echo_start PRESET: starts that build's echo_server.exe; sets echo_port when it listens.
+echo_start() {
+    local tries
+    mkdir -p "$build/logs"
+    : >"$echo_log"
+    IOCPLOOP_WINE_OUTPUT=$echo_log IOCPLOOP_WINE_TIMEOUT=300 "$root/tools/wine-run.sh" \
+        "$build/$1/examples/echo_server.exe" --port 0 --seconds 240 --quiet >/dev/null 2>&1 &
+    echo_pid=$!
+    for ((tries = 0; tries < 300; tries++)); do
+        echo_port=$(sed -n 's/^listening on .*:\([0-9]*\)\r*$/\1/p' "$echo_log")
+        [ -n "$echo_port" ] && return
+        kill -0 "$echo_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "the echo server did not start:"
+    cat "$echo_log"
+    return 1
+}
+
+# echo_stop: Ctrl-C. Succeeds if the server closed everything, destroyed its loop and said so.
+echo_stop() {
+    local pid=$echo_pid code=0
+    [ -n "$pid" ] || return 0
+    echo_pid=""
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" || code=$?
+    tr -d '\r' <"$echo_log"
+    if [ $code -ne 0 ]; then
+        echo "the echo server ended with $code"
+        return 1
+    fi
+    grep -q 'pending: 0' "$echo_log"
+}

@@ -1,0 +1,92 @@
+#!/bin/bash
+# Makes a Debian 12 machine ready for tools/test.sh and tools/run.sh: packages, CMocka for Windows,
+# a Wine prefix. What is there already is left alone, so the second time takes no time.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+packages=(
+    ca-certificates cmake ninja-build pkg-config xz-utils util-linux
+    gcc libc6-dev clang-14 clang llvm-14 libclang-rt-14-dev libcmocka-dev
+    clang-format-14 clang-tidy-14
+    gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 gcc-mingw-w64-i686
+    wine wine64 libwine-dev
+    dpkg-dev)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+install_packages() {
+    local missing=() package
+    for package in "${packages[@]}"; do
+        if ! dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii'; then
+            missing+=("$package")
+        fi
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+
+    command -v apt-get >/dev/null || die "not a Debian system: please install ${missing[*]}"
+    echo "installing ${missing[*]}"
+    as_root apt-get -q update
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q install -y --no-install-recommends "${missing[@]}"
+}
+
+# fetch_source PACKAGE FOLDER: unpacks Debian's source of a package. The list of sources is one of
+# our own, with the mirror that the system uses; the system's lists stay as they are.
+fetch_source() {
+    local package=$1 folder=$2 suite keyring signed="" options
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e $keyring ] && signed="[signed-by=$keyring] "
+
+    rm -rf "$folder"
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+    apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)' |
+        awk -v suite="$suite" -v signed="$signed" \
+            '$1 == "Packages" && $3 == suite && $4 == "main" {
+                print "deb-src " signed $2, suite, "main"
+            }' | sort -u >"$folder/sources.list"
+    [ -s "$folder/sources.list" ] || die "apt knows no mirror of Debian $suite"
+
+    options=(-q -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=-
+        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache"
+        -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update
+    (cd "$folder" && apt-get "${options[@]}" source --only-source "$package")
+    rm -rf "$folder/lists" "$folder/cache"
+}
+
+# build_cmocka ARCH: the static library goes where the mingw presets look for it.
+build_cmocka() {
+    local arch=$1 source
+    [ -e "$deps/mingw-$arch/lib/libcmocka-static.a" ] && return
+
+    if ! compgen -G "$deps/source/cmocka-*/CMakeLists.txt" >/dev/null; then
+        echo "fetching CMocka's source"
+        fetch_source cmocka "$deps/source" >"$deps/source.log" 2>&1 ||
+            { cat "$deps/source.log" && die "cannot fetch CMocka's source package"; }
+    fi
+    source=$(echo "$deps"/source/cmocka-*/)
+    echo "building CMocka for mingw-$arch"
+    cmake -G Ninja -S "$source" -B "$deps/build-$arch" \
+        --toolchain "$root/cmake/toolchains/mingw-$arch.cmake" \
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$deps/mingw-$arch" \
+        -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF >"$deps/build-$arch.log" 2>&1 &&
+        cmake --build "$deps/build-$arch" --target install >>"$deps/build-$arch.log" 2>&1 ||
+        { cat "$deps/build-$arch.log" && die "cannot build CMocka for mingw-$arch"; }
+}
+
+install_packages
+mkdir -p "$deps"
+# One at a time, also when the scripts of two terminals come here together.
+(
+    flock 9
+    build_cmocka x64
+    build_cmocka x86
+) 9>"$deps/lock"
+wine_prepare

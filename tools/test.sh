@@ -1,0 +1,186 @@
+#!/bin/bash
+# Builds and tests everything: tools/test.sh [STEP...]
+# With no STEP all of them, in the order of all_steps below. The last line is the sum:
+# "N passed, N failed", and "N skipped" where something could not be run here. The exit code is 0
+# only if nothing failed.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+source "$root/tools/echo.sh"
+cd "$root"
+
+all_steps=(format layers msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
+    mingw-x86-debug echo package)
+steps=("$@")
+[ $# -gt 0 ] || steps=("${all_steps[@]}")
+
+logs=$build/logs
+passed=0
+failed=0
+skipped=0
+
+export IOCPLOOP_WINE=test
+# Colours would hide CMocka's sums from us.
+export CLICOLOR=0 NO_COLOR=1
+trap 'echo_stop >/dev/null || true; wine_end' EXIT
+
+# need LIMIT NAME COMMAND...: runs a command that others depend on. It counts only if it fails.
+need() {
+    local limit=$1 name=$2 log=$logs/${2//[^a-zA-Z0-9-]/_}.log start=$SECONDS code=0
+    shift 2
+    timeout -k 10 "$limit" "$@" >"$log" 2>&1 || code=$?
+    took=$((SECONDS - start))
+    [ $code -ne 0 ] || return 0
+
+    failed=$((failed + 1))
+    [ $code -ne 124 ] || echo "time limit of $limit s" >>"$log"
+    printf 'FAIL  %-44s %4d s\n' "$name" $took
+    # Without Ninja's progress.
+    grep -v '^\[[0-9]*/[0-9]*\] ' "$log" | tail -n 100 | sed 's/^/      | /'
+    return 1
+}
+
+# check LIMIT NAME COMMAND...: one check, that a command succeeds within LIMIT seconds.
+check() {
+    need "$@" || return 1
+    passed=$((passed + 1))
+    printf 'ok    %-44s %4d s\n' "$2" $took
+}
+
+# Reads the output of ctest -V. Prints "passed failed skipped", then what the failed tests said.
+# A program counts as many times as CMocka counts in it; one that dies early counts as one failure.
+count_tests() {
+    awk '
+        match($0, /^[0-9]+: /) {
+            id = substr($0, 1, RLENGTH - 2)
+            said[id] = said[id] "      | " substr($0, RLENGTH + 1) "\n"
+        }
+        /^[0-9]+: \[  PASSED  \] [0-9]+ test/ { ok[id] += $5; cases[id] = 1 }
+        /^[0-9]+: \[  FAILED  \] [0-9]+ test/ { bad[id] += $5 }
+        /^[0-9]+: \[  SKIPPED \] [0-9]+ test/ { left[id] += $5; cases[id] = 1 }
+        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / {
+            match($0, /#[0-9]+:/)
+            id = substr($0, RSTART + 1, RLENGTH - 2)
+            passed += ok[id]
+            skipped += left[id]
+            if ($0 ~ /\*\*\*Skipped/) {
+                skipped++
+            } else if ($0 ~ / Passed +[0-9.]+ sec/) {
+                failed += bad[id]
+                if (!cases[id] && !bad[id])
+                    passed++
+            } else {
+                failed += bad[id] ? bad[id] : 1
+                report = report "    " $0 "\n" said[id]
+            }
+        }
+        END { printf "%d %d %d\n%s", passed, failed, skipped, report }' "$1"
+}
+
+# suite PRESET JOBS [CTEST-OPTION...]: build it, run its tests.
+suite() {
+    local preset=$1 parallel=$2 log=$logs/$1-tests.log start ok bad left
+    shift 2
+    need 120 "$preset configures" cmake --preset "$preset" || return 0
+    check 600 "$preset builds" cmake --build --preset "$preset" -j "$jobs" || return 0
+
+    start=$SECONDS
+    timeout -k 10 900 ctest --preset "$preset" -V -j "$parallel" "$@" >"$log" 2>&1 || true
+    count_tests "$log" >"$log.sum"
+    read -r ok bad left <"$log.sum"
+    if [ $((ok + bad + left)) -eq 0 ]; then
+        echo "no test was run:" && tail -n 20 "$log"
+        bad=1
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    skipped=$((skipped + left))
+    [ "$bad" -eq 0 ] && printf 'ok    ' || printf 'FAIL  '
+    printf '%-44s %4d s   %d passed, %d failed, %d skipped\n' "$preset tests" \
+        $((SECONDS - start)) "$ok" "$bad" "$left"
+    tail -n +2 "$log.sum"
+}
+
+# need_release: the library and the examples, for the steps that use them.
+need_release() {
+    need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
+        need 600 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
+            -j "$jobs" --target iocploop iocploop_static echo_server echo_client
+}
+
+# The main job, end to end: the Windows server under Wine, native clients, and at last Ctrl-C.
+echo_step() {
+    local mode
+    need_release || return 0
+    need 60 "echo load client builds" \
+        bash -c 'source tools/common.sh && source tools/echo.sh && build_load_client' || return 0
+    if ! echo_start mingw-x64-release; then
+        failed=$((failed + 1))
+        return 0
+    fi
+    for mode in throughput latency half-close reset; do
+        check 120 "echo $mode, 200 native clients" \
+            "$build/load_client" --port "$echo_port" --mode $mode --connections 200 --seconds 2 ||
+            true
+    done
+    check 120 "echo client on the same library" tools/wine-run.sh \
+        "$build/mingw-x64-release/examples/echo_client.exe" 127.0.0.1 "$echo_port" \
+        --connections 50 --bytes 200000 --size 4096 || true
+    if echo_stop; then
+        passed=$((passed + 1))
+        echo "ok    echo ends by Ctrl-C with nothing pending"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  echo ends by Ctrl-C with nothing pending"
+    fi
+}
+
+run_step() {
+    local case
+    case $1 in
+    format)
+        check 60 "format" find include src test bench examples tools -name '*.[ch]' \
+            -exec clang-format-14 --dry-run --Werror --ferror-limit=1 {} + || true
+        ;;
+    layers)
+        for case in layers exports sources version; do
+            check 30 "$case" cmake -DSOURCE_DIR="$root" -P cmake/checks/$case.cmake || true
+        done
+        ;;
+    msvc)
+        check 300 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
+        ;;
+    native-*)
+        suite "$1" "$jobs" -LE check-source
+        ;;
+    mingw-*)
+        # One at a time: these tests look at the clock.
+        suite "$1" 1 -LE check-source
+        ;;
+    echo)
+        echo_step
+        ;;
+    package)
+        need_release || return 0
+        for case in dll static pkgconfig pkgconfig-static subdirectory; do
+            check 180 "package $case" tools/package-check.sh $case || true
+        done
+        ;;
+    *)
+        die "no such step: $1 (there are: ${all_steps[*]})"
+        ;;
+    esac
+}
+
+mkdir -p "$logs"
+tools/setup.sh
+for step in "${steps[@]}"; do
+    run_step "$step"
+done
+
+echo
+if [ $skipped -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ $failed -eq 0 ]

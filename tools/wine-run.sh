@@ -1,0 +1,61 @@
+#!/bin/bash
+# Runs a Windows program under Wine: tools/wine-run.sh PROGRAM [ARGUMENT...]
+# The exit code is the program's.
+# CMake uses it to run the tests of a MinGW build.
+#
+#   IOCPLOOP_WINE           name of the Wine prefix under build/wine/ (default)
+#   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (150); the exit code is then 124
+#   IOCPLOOP_WINE_CPU       run on this processor only
+#   IOCPLOOP_WINE_OUTPUT    a file for the output, as it comes; without it, it is printed at the end
+#
+# SIGTERM is handed to the program as Ctrl-C.
+#
+# 77 says that the program cannot run here: it is a 32-bit one, and this Wine has no 32-bit half.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+[ $# -ge 1 ] || die "usage: ${0##*/} PROGRAM [ARGUMENT...]"
+[ -f "$1" ] || die "no such file: $1"
+
+# The two bytes behind the PE signature name the processor; at offset 60 stands where that is.
+machine() {
+    local offset
+    offset=$(od -An -tu4 -j60 -N4 "$1" | tr -d ' ')
+    od -An -tx2 -j$((offset + 4)) -N2 "$1" | tr -d ' '
+}
+
+if [ "$(machine "$1")" = 014c ] && ! [ -x /usr/lib/wine/wine ]; then
+    echo "skipped: $1 is a 32-bit program, and there is no 32-bit Wine here"
+    exit 77
+fi
+
+wine_prepare
+
+run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-150}" wine "$@")
+if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
+    run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")
+fi
+
+# Through a file: Wine's services hold a pipe open for half a second after the program has ended.
+output=${IOCPLOOP_WINE_OUTPUT:-}
+if [ -z "$output" ]; then
+    output=$(mktemp "$build/wine/output.XXXXXX")
+    trap 'rm -f "$output"' EXIT
+fi
+
+# Wine makes Ctrl-C of SIGINT, which a script that runs in the background cannot receive itself.
+WINEPREFIX=$(wine_prefix) WINEDEBUG=${WINEDEBUG:--all} "${run[@]}" >"$output" 2>&1 &
+child=$!
+trap 'kill -INT $child 2>/dev/null || true' TERM
+while true; do
+    code=0
+    wait $child || code=$?
+    # A signal ends the wait, not the program.
+    kill -0 $child 2>/dev/null || break
+done
+
+if [ $code -eq 124 ]; then
+    echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-150} s: $*" >>"$output"
+fi
+[ -n "${IOCPLOOP_WINE_OUTPUT:-}" ] || tr -d '\r' <"$output"
+exit $code
