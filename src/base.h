@@ -33,12 +33,12 @@
 
 #define IOC_CACHE_LINE 64
 
-/* Have memory fetched that will be needed soon. NULL is allowed. */
+/* Have memory fetched that will be needed soon. Any address is allowed, also one of no object. */
 static inline void ioc_prefetch(const void *address, size_t size)
 {
 #if defined(__GNUC__) || defined(__clang__)
     for (size_t offset = 0; offset < size; offset += IOC_CACHE_LINE) {
-        __builtin_prefetch((const char *)address + offset);
+        __builtin_prefetch((const void *)((uintptr_t)address + offset));
     }
 #else
     (void)address;

@@ -173,7 +173,7 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
         break;
     case IOCP_TYPE_CANCEL:
     case IOCP_TYPE_CLOSE:
-        IOC_ASSERT(!"these are in the queue of cancels");
+        IOC_ASSERT(false && "these are in the queue of cancels");
         break;
     }
 }

@@ -350,7 +350,7 @@ int ioc_op_reset_timer(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
         return IOCP_EBUSY;
     case IOC_PHASE_KERNEL:
     case IOC_PHASE_PARKED:
-        IOC_ASSERT(!"a timer is never there");
+        IOC_ASSERT(false && "a timer is never there");
         return IOCP_EINVAL;
     }
     op->as.timer.delay_ns = delay_ns;

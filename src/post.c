@@ -244,7 +244,7 @@ static void async__abandon_wait(ioc_ops *ops, ioc_op *op)
         break;
     case IOC_PHASE_KERNEL:
     case IOC_PHASE_TIMED:
-        IOC_ASSERT(!"an async wait is never there");
+        IOC_ASSERT(false && "an async wait is never there");
         break;
     }
 }

@@ -77,9 +77,11 @@ static void heap__sift_down(ioc_heap *heap, size_t hole, ioc_heap_entry entry)
         if (child >= heap->count) {
             break;
         }
-        /* All grandchildren: which of them comes next is known too late. */
-        ioc_prefetch(&entries[child * HEAP_CHILDREN + 1],
-                     HEAP_CHILDREN * HEAP_CHILDREN * sizeof *entries);
+        size_t grandchild = child * HEAP_CHILDREN + 1;
+        if (grandchild < heap->count) {
+            /* All of them: which are wanted is known too late. */
+            ioc_prefetch(&entries[grandchild], HEAP_CHILDREN * HEAP_CHILDREN * sizeof *entries);
+        }
         size_t least = heap__least_child(heap, child);
         if (!heap__is_before(&entries[least], &entry)) {
             break;

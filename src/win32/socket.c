@@ -490,7 +490,7 @@ ioc_start ioc_socket_start(ioc_port *base, ioc_op *op)
     case IOCP_TYPE_CLOSE:
         break;
     }
-    IOC_ASSERT(!"the core does these itself");
+    IOC_ASSERT(false && "the core does these itself");
     return ioc_overlapped_failed(op, WSAEOPNOTSUPP);
 }
 

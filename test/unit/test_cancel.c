@@ -1,0 +1,519 @@
+#include "unit_backend.h"
+
+#include "cancel.h"
+
+#define CANCEL_TEST(name) \
+    cmocka_unit_test_setup_teardown(name, unit_core_set_up, unit_core_tear_down)
+
+static ioc_op *start_recv(unit_core *core, ioc_handle *handle)
+{
+    static char data[16];
+    iocp_buf_t buffer = {.length = sizeof data, .base = data};
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_RECV, handle);
+    assert_int_equal(ioc_op_copy_buffers(&core->ops, op, &buffer, 1), IOCP_OK);
+    ioc_op_start_in_kernel(&core->ops, op);
+    return op;
+}
+
+static ioc_op *start_timer(unit_core *core, uint64_t delay_ns)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_TIMER, NULL);
+    op->as.timer.delay_ns = delay_ns;
+    ioc_op_start_timer(&core->ops, op);
+    return op;
+}
+
+static int cancel(unit_core *core, ioc_op *op)
+{
+    return ioc_cancel_op(&core->ops, op, IOCP_ECANCELED);
+}
+
+static ioc_op *queue_cancel(unit_core *core, iocp_op_t target)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
+    op->as.cancel.target = target;
+    return op;
+}
+
+static ioc_op *queue_close(unit_core *core, ioc_handle *handle)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_CLOSE, NULL);
+    ioc_handle_shut_gate(handle, op);
+    return op;
+}
+
+static void run_queued(unit_core *core)
+{
+    ioc_cancel_run_queued(&core->ops, &core->handles);
+}
+
+static void pass_time(unit_core *core, uint64_t ns)
+{
+    core->port.now_ns += ns;
+    ioc_ops_update_now(&core->ops);
+    ioc_cancel_run_deadlines(&core->ops);
+}
+
+/* A close frees its handle before its callback, so it is not on the handle's books. */
+static int deliver_close(unit_core *core, ioc_op *close)
+{
+    assert_ptr_equal(ioc_op_next_ready(&core->ops), close);
+    int status = close->outcome.status;
+    ioc_handle_before_callback(&core->handles, close);
+    ioc_op_end(&core->ops, close);
+    return status;
+}
+
+/* ---- One operation ---- */
+
+static void a_queued_operation_never_starts(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_RECV, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_true(ioc_list_is_empty(&core->ops.submissions));
+    assert_int_equal(core->port.starts, 0);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void a_timer_leaves_the_heap(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_timer(core, 100);
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_int_equal(ioc_heap_count(&core->ops.timers), 0);
+    pass_time(core, 1000);
+    assert_null(ioc_op_next_timer(&core->ops, core->ops.now_ns));
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void a_parked_operation_leaves_its_list(void **state)
+{
+    unit_core *core = *state;
+    ioc_list waiting;
+    ioc_list_init(&waiting);
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_ASYNC_WAIT, NULL);
+    ioc_op_park(op, &waiting);
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_true(ioc_list_is_empty(&waiting));
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void in_the_kernel_it_is_only_asked(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_int_equal(core->port.cancels, 1);
+    assert_ptr_equal(core->port.last_cancelled, op);
+    assert_int_equal(op->phase, IOC_PHASE_KERNEL);
+    assert_null(ioc_op_next_ready(&core->ops));
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void a_success_that_was_quicker_is_delivered_with_its_bytes(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_OK, 12);
+    assert_int_equal(op->outcome.bytes, 12);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+static void an_error_that_was_quicker_stays_that_error(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_ECONNRESET, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECONNRESET);
+}
+
+static void a_cancelled_send_tells_how_much_was_taken(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_SEND, unit_core_open(core));
+    ioc_handle_start_send(&core->handles, op);
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_ECANCELED, 4096);
+    assert_int_equal(op->outcome.bytes, 4096);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void if_the_kernel_refuses_the_operation_goes_on(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    assert_int_equal(cancel(core, op), IOCP_EUNKNOWN);
+    assert_int_equal(op->intent, 0);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0); /* so this is not our doing */
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECONNABORTED);
+}
+
+static void a_cancel_comes_too_late_for_a_settled_outcome(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    unit_core_packet(core, op, IOCP_OK, 7);
+    assert_int_equal(cancel(core, op), IOCP_ENOENT);
+    assert_int_equal(core->port.cancels, 0);
+    assert_ptr_equal(ioc_op_next_ready(&core->ops), op);
+    assert_int_equal(op->phase, IOC_PHASE_DELIVERING);
+    assert_int_equal(cancel(core, op), IOCP_ENOENT);
+    assert_int_equal(op->outcome.status, IOCP_OK);
+    ioc_handle_leave(&core->handles, op);
+    ioc_op_end(&core->ops, op);
+}
+
+static void what_has_ended_is_not_found(void **state)
+{
+    unit_core *core = *state;
+    assert_int_equal(cancel(core, NULL), IOCP_ENOENT);
+}
+
+static void cancelling_twice_asks_twice_and_ends_once(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+    assert_null(ioc_op_next_ready(&core->ops));
+}
+
+/* ---- Queued cancels ---- */
+
+static void a_queued_cancel_ends_its_target_and_says_asked(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *target = start_timer(core, 100);
+    ioc_op *asker = queue_cancel(core, ioc_op_id(target));
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, target), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_OK);
+}
+
+static void a_queued_cancel_of_a_stale_id_says_so(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *gone = unit_core_queue(core, IOCP_TYPE_NOP, NULL);
+    iocp_op_t id = ioc_op_id(gone);
+    ioc_op_finish(&core->ops, gone, IOCP_OK);
+    (void)unit_core_deliver(core, gone);
+    ioc_op *asker = queue_cancel(core, id); /* in the slot of the one that is gone */
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_ENOENT);
+}
+
+static void a_queued_cancel_tells_what_the_kernel_said(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *target = start_recv(core, unit_core_open(core));
+    ioc_op *asker = queue_cancel(core, ioc_op_id(target));
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    core->port.cancel_native_error = 4711;
+    run_queued(core);
+    assert_int_equal(asker->outcome.native_error, 4711);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_EUNKNOWN);
+    ioc_op *other = queue_cancel(core, (iocp_op_t){0});
+    run_queued(core);
+    assert_int_equal(other->outcome.native_error, 0);
+    assert_int_equal(unit_core_deliver(core, other), IOCP_ENOENT);
+    unit_core_packet(core, target, IOCP_OK, 1);
+    assert_int_equal(unit_core_deliver(core, target), IOCP_OK);
+}
+
+static void a_cancel_of_itself_ends_once(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *asker = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
+    asker->as.cancel.target = ioc_op_id(asker);
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_ECANCELED);
+    assert_null(ioc_op_next_ready(&core->ops));
+}
+
+static void a_cancel_can_be_cancelled_before_its_turn(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *timer = start_timer(core, 100);
+    ioc_op *first = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
+    ioc_op *second = queue_cancel(core, ioc_op_id(timer));
+    first->as.cancel.target = ioc_op_id(second);
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, first), IOCP_OK);
+    assert_int_equal(timer->phase, IOC_PHASE_TIMED);
+    assert_int_equal(cancel(core, timer), IOCP_OK);
+    (void)unit_core_deliver(core, timer);
+}
+
+/* ---- Deadlines ---- */
+
+static void a_deadline_ends_with_timed_out_and_not_before(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
+    pass_time(core, 49);
+    assert_int_equal(core->port.cancels, 0);
+    pass_time(core, 1);
+    assert_int_equal(core->port.cancels, 1);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
+}
+
+static void the_first_reason_stays(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *late = start_recv(core, handle);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, late, 50), IOCP_OK);
+    pass_time(core, 50);
+    assert_int_equal(cancel(core, late), IOCP_OK);
+    unit_core_packet(core, late, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, late), IOCP_ETIMEDOUT);
+
+    ioc_op *early = start_recv(core, handle);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, early, 50), IOCP_OK);
+    assert_int_equal(cancel(core, early), IOCP_OK);
+    pass_time(core, 50);
+    unit_core_packet(core, early, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, early), IOCP_ECANCELED);
+}
+
+static void a_deadline_is_gone_once_the_outcome_is_settled(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
+    unit_core_packet(core, op, IOCP_OK, 3);
+    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_ENOENT);
+    pass_time(core, 100);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+static void a_deadline_can_be_moved_and_taken_away(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 200), IOCP_OK);
+    pass_time(core, 199);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, IOC_FOREVER), IOCP_OK);
+    pass_time(core, 1000);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    unit_core_packet(core, op, IOCP_OK, 1);
+    (void)unit_core_deliver(core, op);
+}
+
+static void a_deadline_that_the_kernel_refuses_asks_again(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    pass_time(core, 50);
+    assert_int_equal(core->port.cancels, 1);
+    pass_time(core, 0); /* but not all the time */
+    assert_int_equal(core->port.cancels, 1);
+    core->port.cancel_answer = IOCP_OK;
+    pass_time(core, IOC_NS_PER_S);
+    assert_int_equal(core->port.cancels, 2);
+    pass_time(core, IOC_NS_PER_S);
+    assert_int_equal(core->port.cancels, 2);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
+}
+
+static void a_queued_operation_can_time_out(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_RECV, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 0), IOCP_OK);
+    pass_time(core, 0);
+    assert_int_equal(core->port.starts, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
+}
+
+static void cancels_and_closes_have_no_deadline(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *asker = queue_cancel(core, (iocp_op_t){0});
+    ioc_op *close = queue_close(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, asker, 5), IOCP_ENOTSUP);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, close, 5), IOCP_ENOTSUP);
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_ENOENT);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+}
+
+/* ---- Closing a handle ---- */
+
+static void a_close_comes_last(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *pending = start_recv(core, handle);
+    ioc_op *queued = unit_core_queue(core, IOCP_TYPE_RECV, handle);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    assert_int_equal(core->port.cancels, 1);
+    assert_int_equal(core->port.closes, 0); /* the kernel still has one of its operations */
+    assert_int_equal(unit_core_deliver(core, queued), IOCP_ECANCELED);
+    assert_null(ioc_op_next_ready(&core->ops));
+    unit_core_packet(core, pending, IOCP_ECANCELED, 0);
+    assert_int_equal(core->port.closes, 0); /* nor before the callback has run */
+    assert_int_equal(unit_core_deliver(core, pending), IOCP_ECANCELED);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(core->handles.slab.live, 0);
+}
+
+static void a_close_of_an_idle_handle_is_done_at_once(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    iocp_handle_t id = ioc_handle_id(handle);
+    ioc_op *close = queue_close(core, handle);
+    assert_null(ioc_handle_find(&core->handles, id)); /* the gate is shut from the call on */
+    run_queued(core);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_null(ioc_handle_find(&core->handles, id));
+}
+
+static void a_close_delivers_the_bytes_that_were_quicker(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *op = start_recv(core, handle);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    unit_core_packet(core, op, IOCP_OK, 9);
+    assert_int_equal(op->outcome.bytes, 9);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+}
+
+static void a_close_cannot_be_cancelled(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *op = start_recv(core, handle);
+    ioc_op *close = queue_close(core, handle);
+    assert_int_equal(cancel(core, close), IOCP_ENOTSUP);
+    ioc_op *asker = queue_cancel(core, ioc_op_id(close));
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, asker), IOCP_ENOTSUP);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    (void)unit_core_deliver(core, op);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+}
+
+static void where_the_kernel_refuses_a_close_closes_the_object(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *first = start_recv(core, handle);
+    ioc_op *second = start_recv(core, handle);
+    ioc_op *close = queue_close(core, handle);
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    run_queued(core);
+    assert_int_equal(core->port.closes, 1);
+    unit_core_packet(core, first, IOCP_ECANCELED, 0);
+    unit_core_packet(core, second, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, first), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(core->port.closes, 1);
+}
+
+static void a_shutdown_waits_for_the_sends_and_a_close_ends_it(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *send = unit_core_queue(core, IOCP_TYPE_SEND, handle);
+    ioc_handle_start_send(&core->handles, send);
+    ioc_op *shutdown = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, handle);
+    shutdown->as.shutdown.how = IOCP_SHUTDOWN_SEND;
+    ioc_handle_start_shutdown(&core->handles, shutdown);
+    assert_int_equal(shutdown->phase, IOC_PHASE_PARKED);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    assert_int_equal(unit_core_deliver(core, shutdown), IOCP_ECANCELED);
+    unit_core_packet(core, send, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, send), IOCP_ECANCELED);
+    assert_int_equal(deliver_close(core, close), IOCP_OK);
+}
+
+/* ---- Everything ---- */
+
+static void cancelling_all_reaches_every_phase(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *pending = start_recv(core, handle);
+    ioc_op *queued = unit_core_queue(core, IOCP_TYPE_RECV, handle);
+    ioc_op *timer = start_timer(core, 100);
+    ioc_op *parked = unit_core_queue(core, IOCP_TYPE_ASYNC_WAIT, NULL);
+    ioc_op_park(parked, NULL);
+    ioc_op *done = start_recv(core, handle);
+    unit_core_packet(core, done, IOCP_OK, 2);
+    ioc_cancel_all(&core->ops);
+    unit_core_packet(core, pending, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, done), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, queued), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, timer), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, parked), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, pending), IOCP_ECANCELED);
+    assert_int_equal(core->ops.slab.live, 0);
+    assert_int_equal(core->ops.active, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CANCEL_TEST(a_queued_operation_never_starts),
+        CANCEL_TEST(a_timer_leaves_the_heap),
+        CANCEL_TEST(a_parked_operation_leaves_its_list),
+        CANCEL_TEST(in_the_kernel_it_is_only_asked),
+        CANCEL_TEST(a_success_that_was_quicker_is_delivered_with_its_bytes),
+        CANCEL_TEST(an_error_that_was_quicker_stays_that_error),
+        CANCEL_TEST(a_cancelled_send_tells_how_much_was_taken),
+        CANCEL_TEST(if_the_kernel_refuses_the_operation_goes_on),
+        CANCEL_TEST(a_cancel_comes_too_late_for_a_settled_outcome),
+        CANCEL_TEST(what_has_ended_is_not_found),
+        CANCEL_TEST(cancelling_twice_asks_twice_and_ends_once),
+        CANCEL_TEST(a_queued_cancel_ends_its_target_and_says_asked),
+        CANCEL_TEST(a_queued_cancel_of_a_stale_id_says_so),
+        CANCEL_TEST(a_queued_cancel_tells_what_the_kernel_said),
+        CANCEL_TEST(a_cancel_of_itself_ends_once),
+        CANCEL_TEST(a_cancel_can_be_cancelled_before_its_turn),
+        CANCEL_TEST(a_deadline_ends_with_timed_out_and_not_before),
+        CANCEL_TEST(the_first_reason_stays),
+        CANCEL_TEST(a_deadline_is_gone_once_the_outcome_is_settled),
+        CANCEL_TEST(a_deadline_can_be_moved_and_taken_away),
+        CANCEL_TEST(a_deadline_that_the_kernel_refuses_asks_again),
+        CANCEL_TEST(a_queued_operation_can_time_out),
+        CANCEL_TEST(cancels_and_closes_have_no_deadline),
+        CANCEL_TEST(a_close_comes_last),
+        CANCEL_TEST(a_close_of_an_idle_handle_is_done_at_once),
+        CANCEL_TEST(a_close_delivers_the_bytes_that_were_quicker),
+        CANCEL_TEST(a_close_cannot_be_cancelled),
+        CANCEL_TEST(where_the_kernel_refuses_a_close_closes_the_object),
+        CANCEL_TEST(a_shutdown_waits_for_the_sends_and_a_close_ends_it),
+        CANCEL_TEST(cancelling_all_reaches_every_phase),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,376 @@
+#include "unit.h"
+
+#include "slab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MANY 20000
+
+typedef struct block {
+    uint64_t value;
+    char rest[40];
+} block;
+
+typedef struct fixture {
+    unit_memory memory;
+    ioc_slab slab;
+} fixture;
+
+static int fixture__set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return -1;
+    }
+    unit_memory_init(&f->memory);
+    ioc_slab_init(&f->slab, &f->memory.alloc, sizeof(block));
+    *state = f;
+    return 0;
+}
+
+static int fixture__tear_down(void **state)
+{
+    fixture *f = *state;
+    ioc_slab_deinit(&f->slab);
+    int leaked = unit_memory_live(&f->memory) != 0;
+    free(f);
+    return leaked;
+}
+
+static block *take(fixture *f)
+{
+    block *taken = ioc_slab_take(&f->slab);
+    assert_non_null(taken);
+    return taken;
+}
+
+/* What stands before a block, for tests that cannot wait for two thousand million takings. */
+static ioc_slab_slot *slot_of(block *taken)
+{
+    return (ioc_slab_slot *)(void *)taken - 1;
+}
+
+static void a_new_slab_has_no_memory_and_finds_nothing(void **state)
+{
+    fixture *f = *state;
+    uint32_t cursor = 0;
+    assert_int_equal(unit_memory_calls(&f->memory), 0);
+    assert_null(ioc_slab_find(&f->slab, 0));
+    assert_null(ioc_slab_find(&f->slab, UINT64_C(1) << 32));
+    assert_null(ioc_slab_find(&f->slab, UINT64_MAX));
+    assert_null(ioc_slab_next(&f->slab, &cursor));
+}
+
+static void an_id_names_its_block_until_it_is_given_back(void **state)
+{
+    fixture *f = *state;
+    block *taken = take(f);
+    uint64_t id = ioc_slab_id(taken);
+    assert_true(id != 0);
+    assert_ptr_equal(ioc_slab_find(&f->slab, id), taken);
+    ioc_slab_give(&f->slab, taken);
+    assert_null(ioc_slab_find(&f->slab, id));
+}
+
+static void a_block_used_again_has_another_id(void **state)
+{
+    fixture *f = *state;
+    uint64_t ids[1000];
+    for (size_t i = 0; i < IOC_COUNT_OF(ids); i++) {
+        block *taken = take(f);
+        ids[i] = ioc_slab_id(taken);
+        for (size_t j = 0; j < i; j++) {
+            assert_true(ids[j] != ids[i]);
+            assert_null(ioc_slab_find(&f->slab, ids[j]));
+        }
+        assert_ptr_equal(ioc_slab_find(&f->slab, ids[i]), taken);
+        ioc_slab_give(&f->slab, taken);
+    }
+}
+
+static void ids_that_never_were_find_nothing(void **state)
+{
+    fixture *f = *state;
+    uint64_t random = UNIT_SEED;
+    uint64_t id = ioc_slab_id(take(f));
+    for (int i = 0; i < 100000; i++) {
+        uint64_t invented = unit_random(&random);
+        /* Of all shapes: any number, a high slot, a slot that exists, a generation that exists. */
+        invented &= i % 4 == 1 ? UINT64_C(0x3ffffffff) : UINT64_MAX;
+        invented = i % 4 == 2 ? (invented << 32 | (uint32_t)id) : invented;
+        invented = i % 4 == 3 ? ((id & ~(uint64_t)UINT32_MAX) | (uint32_t)invented) : invented;
+        if (invented != id) {
+            assert_null(ioc_slab_find(&f->slab, invented));
+        }
+    }
+    assert_null(ioc_slab_find(&f->slab, 0));
+}
+
+static void the_id_of_the_next_generation_finds_nothing(void **state)
+{
+    fixture *f = *state;
+    block *taken = take(f);
+    uint64_t id = ioc_slab_id(taken);
+    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(1) << 32)));
+    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(2) << 32)));
+    ioc_slab_give(&f->slab, taken);
+    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(1) << 32))); /* what a free slot has */
+    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(2) << 32)));
+}
+
+static void blocks_are_zero_at_first_and_kept_later(void **state)
+{
+    fixture *f = *state;
+    block zero;
+    memset(&zero, 0, sizeof zero);
+    block *taken = take(f);
+    assert_memory_equal(taken, &zero, sizeof zero);
+    memset(taken, 0x5a, sizeof *taken);
+    ioc_slab_give(&f->slab, taken);
+    block *again = take(f);
+    assert_ptr_equal(again, taken);
+    assert_int_equal(again->rest[39], 0x5a);
+}
+
+static void blocks_never_move_and_never_overlap(void **state)
+{
+    fixture *f = *state;
+    block **taken = calloc(MANY, sizeof *taken);
+    uint64_t *ids = calloc(MANY, sizeof *ids);
+    assert_non_null(taken);
+    assert_non_null(ids);
+    for (uint32_t i = 0; i < MANY; i++) {
+        taken[i] = take(f);
+        ids[i] = ioc_slab_id(taken[i]);
+        assert_int_equal((uintptr_t)taken[i] % 8, 0);
+        memset(taken[i], (int)(i & 0xff), sizeof *taken[i]);
+        taken[i]->value = i;
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_ptr_equal(ioc_slab_find(&f->slab, ids[i]), taken[i]);
+        assert_true(ioc_slab_id(taken[i]) == ids[i]);
+        assert_int_equal(taken[i]->value, i);
+        assert_int_equal((unsigned char)taken[i]->rest[0], i & 0xff);
+        assert_int_equal((unsigned char)taken[i]->rest[39], i & 0xff);
+    }
+    assert_int_equal(f->slab.live, MANY);
+    free(ids);
+    free(taken);
+}
+
+static void the_blocks_in_use_are_visited_once_each(void **state)
+{
+    fixture *f = *state;
+    block **taken = calloc(MANY, sizeof *taken);
+    assert_non_null(taken);
+    for (uint32_t i = 0; i < MANY; i++) {
+        taken[i] = take(f);
+        taken[i]->value = 0;
+    }
+    for (uint32_t i = 0; i < MANY; i += 3) {
+        ioc_slab_give(&f->slab, taken[i]);
+    }
+    uint32_t cursor = 0;
+    uint32_t visited = 0;
+    for (block *found; (found = ioc_slab_next(&f->slab, &cursor)) != NULL;) {
+        found->value++;
+        visited++;
+    }
+    assert_int_equal(visited, f->slab.live);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_int_equal(taken[i]->value, i % 3 == 0 ? 0 : 1);
+    }
+    free(taken);
+}
+
+static void a_visited_block_may_be_given_back(void **state)
+{
+    fixture *f = *state;
+    for (int i = 0; i < 1000; i++) {
+        (void)take(f);
+    }
+    uint32_t cursor = 0;
+    uint32_t visited = 0;
+    for (block *found; (found = ioc_slab_next(&f->slab, &cursor)) != NULL;) {
+        ioc_slab_give(&f->slab, found);
+        visited++;
+    }
+    assert_int_equal(visited, 1000);
+    assert_int_equal(f->slab.live, 0);
+}
+
+static void a_slot_whose_generations_are_used_up_is_retired(void **state)
+{
+    fixture *f = *state;
+    block *last = take(f);
+    slot_of(last)->generation = UINT32_MAX;
+    uint64_t id = ioc_slab_id(last);
+    assert_ptr_equal(ioc_slab_find(&f->slab, id), last);
+    ioc_slab_give(&f->slab, last);
+    assert_null(ioc_slab_find(&f->slab, id));
+    assert_null(ioc_slab_find(&f->slab, (uint32_t)id));
+    assert_int_equal(f->slab.live, 0);
+    for (int i = 0; i < 5000; i++) {
+        assert_ptr_not_equal(take(f), last);
+    }
+    uint32_t cursor = 0;
+    for (block *found; (found = ioc_slab_next(&f->slab, &cursor)) != NULL;) {
+        assert_ptr_not_equal(found, last);
+    }
+}
+
+static void the_last_generation_but_one_is_used(void **state)
+{
+    fixture *f = *state;
+    block *taken = take(f);
+    slot_of(taken)->generation = UINT32_MAX - 2;
+    ioc_slab_give(&f->slab, taken);
+    assert_ptr_equal(take(f), taken);
+    assert_true(ioc_slab_id(taken) >> 32 == UINT32_MAX);
+    ioc_slab_give(&f->slab, taken);
+    assert_ptr_not_equal(take(f), taken);
+}
+
+static void when_all_slots_are_retired_the_slab_grows(void **state)
+{
+    fixture *f = *state;
+    block *first = take(f);
+    size_t slots = (size_t)1 << f->slab.page_shift;
+    slot_of(first)->generation = UINT32_MAX;
+    ioc_slab_give(&f->slab, first);
+    for (size_t i = 1; i < slots; i++) {
+        block *taken = take(f);
+        slot_of(taken)->generation = UINT32_MAX;
+        ioc_slab_give(&f->slab, taken);
+    }
+    assert_int_equal(f->slab.page_count, 1);
+    block *taken = take(f);
+    assert_int_equal(f->slab.page_count, 2);
+    assert_ptr_equal(ioc_slab_find(&f->slab, ioc_slab_id(taken)), taken);
+}
+
+static void without_memory_taking_fails_and_changes_nothing(void **state)
+{
+    fixture *f = *state;
+    unit_memory_allow(&f->memory, 0); /* not even the table of pages */
+    assert_null(ioc_slab_take(&f->slab));
+    unit_memory_allow(&f->memory, 1); /* the table, but no page */
+    assert_null(ioc_slab_take(&f->slab));
+    assert_int_equal(f->slab.live, 0);
+    unit_memory_allow(&f->memory, 1); /* one page */
+    uint64_t first = ioc_slab_id(take(f));
+    size_t slots = (size_t)1 << f->slab.page_shift;
+    for (size_t i = 1; i < slots; i++) {
+        (void)take(f);
+    }
+    assert_null(ioc_slab_take(&f->slab));
+    assert_int_equal(f->slab.live, slots);
+    assert_non_null(ioc_slab_find(&f->slab, first));
+    unit_memory_allow(&f->memory, UINT64_MAX);
+    (void)take(f);
+    assert_non_null(ioc_slab_find(&f->slab, first));
+}
+
+static void any_refused_allocation_leaves_the_slab_usable(void **state)
+{
+    fixture *f = *state;
+    uint64_t last_id = 0;
+    /* Many pages, so that the table of pages grows, too. */
+    for (size_t taken = 0; taken < MANY;) {
+        unit_memory_allow(&f->memory, 0);
+        block *refused = ioc_slab_take(&f->slab);
+        unit_memory_allow(&f->memory, UINT64_MAX);
+        block *got = refused != NULL ? refused : take(f);
+        assert_true(last_id == 0 || ioc_slab_find(&f->slab, last_id) != NULL);
+        last_id = ioc_slab_id(got);
+        assert_int_equal(f->slab.live, ++taken);
+    }
+}
+
+static void taking_and_giving_allocates_nothing_once_grown(void **state)
+{
+    fixture *f = *state;
+    block *held[100];
+    uint64_t random = UNIT_SEED;
+    for (size_t i = 0; i < IOC_COUNT_OF(held); i++) {
+        held[i] = take(f);
+    }
+    uint64_t calls = unit_memory_calls(&f->memory);
+    for (int i = 0; i < 100000; i++) {
+        size_t which = unit_random_below(&random, IOC_COUNT_OF(held));
+        ioc_slab_give(&f->slab, held[which]);
+        held[which] = take(f);
+    }
+    assert_int_equal(unit_memory_calls(&f->memory), calls);
+}
+
+static void blocks_given_back_in_any_order_are_taken_page_by_page(void **state)
+{
+    fixture *f = *state;
+    block **taken = calloc(MANY, sizeof *taken);
+    uint64_t random = UNIT_SEED;
+    assert_non_null(taken);
+    for (uint32_t i = 0; i < MANY; i++) {
+        taken[i] = take(f);
+    }
+    for (uint32_t i = MANY; i > 0; i--) {
+        uint32_t which = unit_random_below(&random, i);
+        ioc_slab_give(&f->slab, taken[which]);
+        taken[which] = taken[i - 1];
+    }
+    size_t changes = 0;
+    uint32_t page = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t its_page = (uint32_t)ioc_slab_id(take(f)) >> f->slab.page_shift;
+        changes += its_page != page;
+        page = its_page;
+    }
+    assert_in_range(changes, 0, f->slab.page_count);
+    free(taken);
+}
+
+static void a_block_larger_than_a_page_is_possible(void **state)
+{
+    fixture *f = *state;
+    ioc_slab large;
+    ioc_slab_init(&large, &f->memory.alloc, 200000);
+    char *a = ioc_slab_take(&large);
+    char *b = ioc_slab_take(&large);
+    assert_non_null(a);
+    assert_non_null(b);
+    memset(a, 1, 200000);
+    memset(b, 2, 200000);
+    assert_ptr_equal(ioc_slab_find(&large, ioc_slab_id(a)), a);
+    assert_ptr_equal(ioc_slab_find(&large, ioc_slab_id(b)), b);
+    assert_int_equal(a[199999], 1);
+    ioc_slab_give(&large, a);
+    assert_null(ioc_slab_find(&large, ioc_slab_id(a)));
+    ioc_slab_deinit(&large);
+}
+
+#define SLAB_TEST(name) cmocka_unit_test_setup_teardown(name, fixture__set_up, fixture__tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SLAB_TEST(a_new_slab_has_no_memory_and_finds_nothing),
+        SLAB_TEST(an_id_names_its_block_until_it_is_given_back),
+        SLAB_TEST(a_block_used_again_has_another_id),
+        SLAB_TEST(ids_that_never_were_find_nothing),
+        SLAB_TEST(the_id_of_the_next_generation_finds_nothing),
+        SLAB_TEST(blocks_are_zero_at_first_and_kept_later),
+        SLAB_TEST(blocks_never_move_and_never_overlap),
+        SLAB_TEST(the_blocks_in_use_are_visited_once_each),
+        SLAB_TEST(a_visited_block_may_be_given_back),
+        SLAB_TEST(a_slot_whose_generations_are_used_up_is_retired),
+        SLAB_TEST(the_last_generation_but_one_is_used),
+        SLAB_TEST(when_all_slots_are_retired_the_slab_grows),
+        SLAB_TEST(without_memory_taking_fails_and_changes_nothing),
+        SLAB_TEST(any_refused_allocation_leaves_the_slab_usable),
+        SLAB_TEST(taking_and_giving_allocates_nothing_once_grown),
+        SLAB_TEST(blocks_given_back_in_any_order_are_taken_page_by_page),
+        SLAB_TEST(a_block_larger_than_a_page_is_possible),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
