@@ -12,6 +12,8 @@ set(gnu_warnings
     -Wimplicit-fallthrough
     -Wmissing-declarations
     -Wmissing-prototypes
+    # An initializer sets what it leaves out to zero, and that is how it is meant.
+    -Wno-missing-field-initializers
     -Wold-style-definition
     -Wpointer-arith
     -Wsign-conversion

@@ -230,6 +230,14 @@ static void loop__run_inbox(iocp_loop_t *loop)
 
 /* ---- Asking the port ---- */
 
+/* Whether nothing is left of a loop that is being destroyed. */
+static bool loop__is_drained(const iocp_loop_t *loop)
+{
+    const ioc_inbox *inbox = &loop->shared.inbox;
+    return loop->loop_only.ops.slab.live == 0 && !ioc_inbox_is_in_use(inbox) &&
+           !ioc_inbox_has_news(inbox);
+}
+
 static bool loop__has_work(const iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
@@ -249,13 +257,19 @@ uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
     return loop__has_work(loop) ? loop->loop_only.ops.now_ns : loop__next_due(&loop->loop_only.ops);
 }
 
+/* Whether the running function has reason to wait: callbacks that it wants and that may still come. */
+static bool loop__is_waiting(const iocp_loop_t *loop)
+{
+    bool may_come = ioc_inbox_is_shut(&loop->shared.inbox) ? !loop__is_drained(loop)
+                                                           : loop->loop_only.ops.active > 0;
+    return may_come && loop->loop_only.delivered < loop->loop_only.wanted;
+}
+
 /* How long the turn may sleep, at most `limit_ns`. */
 static uint64_t loop__sleep_ns(iocp_loop_t *loop, uint64_t limit_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    bool is_waiting = loop->loop_only.delivered < loop->loop_only.wanted &&
-                      (ops->active > 0 || ioc_inbox_is_shut(&loop->shared.inbox));
-    if (!is_waiting || limit_ns == 0 || loop__has_work(loop)) {
+    if (limit_ns == 0 || !loop__is_waiting(loop) || loop__has_work(loop)) {
         return 0;
     }
     uint64_t due_ns = loop__next_due(ops);
@@ -358,13 +372,6 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted)
 }
 
 /* ---- The end ---- */
-
-static bool loop__is_drained(const iocp_loop_t *loop)
-{
-    const ioc_inbox *inbox = &loop->shared.inbox;
-    return loop->loop_only.ops.slab.live == 0 && !ioc_inbox_is_in_use(inbox) &&
-           !ioc_inbox_has_news(inbox);
-}
 
 static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
 {

@@ -19,7 +19,7 @@ END
 # The list of warnings is not cmake/warnings.cmake's: what gcc and clang say of the code they say in
 # the builds, here it is about what only the MSVC side of an #if contains.
 export flags="-fms-compatibility-version=19.38 -fsyntax-only -Werror -Wall -Wextra -Wshadow
-    -Wundef -Wvla -Wswitch-enum -Wstrict-prototypes -Wno-unknown-warning-option
+    -Wundef -Wvla -Wswitch-enum -Wstrict-prototypes -Wno-missing-field-initializers
     -isystem $wine_headers/msvcrt -isystem $wine_headers/windows -isystem $deps/mingw-x64/include
     -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -DUNICODE -D_UNICODE -D_CRT_SECURE_NO_WARNINGS
     -include $scratch/missing.h -Iinclude -Isrc -Ibench -Itest/support"

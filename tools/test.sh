@@ -76,15 +76,14 @@ count_tests() {
         END { printf "%d %d %d\n%s", passed, failed, skipped, report }' "$1"
 }
 
-# suite PRESET JOBS [CTEST-OPTION...]: build it, run its tests.
+# suite PRESET: build it, run its tests.
 suite() {
-    local preset=$1 parallel=$2 log=$logs/$1-tests.log start ok bad left
-    shift 2
+    local preset=$1 log=$logs/$1-tests.log start ok bad left
     need 120 "$preset configures" cmake --preset "$preset" || return 0
     check 600 "$preset builds" cmake --build --preset "$preset" -j "$jobs" || return 0
 
     start=$SECONDS
-    timeout -k 10 900 ctest --preset "$preset" -V -j "$parallel" "$@" >"$log" 2>&1 || true
+    timeout -k 10 900 ctest --preset "$preset" -V -j "$jobs" -LE check-source >"$log" 2>&1 || true
     count_tests "$log" >"$log.sum"
     read -r ok bad left <"$log.sum"
     if [ $((ok + bad + left)) -eq 0 ]; then
@@ -149,12 +148,8 @@ run_step() {
     msvc)
         check 300 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
         ;;
-    native-*)
-        suite "$1" "$jobs" -LE check-source
-        ;;
-    mingw-*)
-        # One at a time: these tests look at the clock.
-        suite "$1" 1 -LE check-source
+    native-* | mingw-*)
+        suite "$1"
         ;;
     echo)
         echo_step
