@@ -22,7 +22,7 @@ typedef struct ioc_win_port {
     HANDLE thread; /* that slept here last: whom to send an APC if no packet can be sent */
     DWORD thread_id;
     ioc_atomic_u32 is_wake_owed; /* a wake that no packet carries: do not sleep next time */
-    ioc_alloc *alloc; /* loop thread from here on */
+    ioc_alloc *alloc;            /* loop thread from here on */
     OVERLAPPED_ENTRY *entries;
     uint32_t batch;
     iocp_completion_mode_t completion_mode;

@@ -362,9 +362,8 @@ static ioc_start socket__start_accept(ioc_port *base, ioc_op *op)
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__accepted);
     DWORD size = socket__accept_size(listener);
-    BOOL is_done =
-        listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0, size, size,
-                                      &ioc_win_op_of(op)->bytes, overlapped);
+    BOOL is_done = listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0,
+                                                 size, size, &ioc_win_op_of(op)->bytes, overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     ioc_start start = ioc_overlapped_started(base, op, !is_done, error);
     if (start == IOC_START_FAILED) {

@@ -1,0 +1,41 @@
+#include "cases.h"
+
+#define CASE(base)                                                                             \
+    {                                                                                          \
+        .name = #base, .library = &bench_lib_##base, .raw = &bench_raw_##base, .operations = 1 \
+    }
+
+/* With so many timers; one iteration treats each of them once. */
+#define TIMERS(base, count)                                                               \
+    {                                                                                     \
+        .name = #base "/" #count, .library = &bench_lib_##base, .raw = &bench_raw_##base, \
+        .size = (count), .operations = (count)                                            \
+    }
+
+#define TIMERS_OF_ALL_SIZES(base) \
+    TIMERS(base, 1000), TIMERS(base, 10000), TIMERS(base, 100000), TIMERS(base, 1000000)
+
+const bench_case bench_cases[] = {
+    CASE(tick_empty),
+    CASE(tick_pending),
+    CASE(nop),
+    {.name = "post_burst",
+     .library = &bench_lib_post_burst,
+     .raw = &bench_raw_post_burst,
+     .operations = BENCH_BURST},
+    CASE(async_roundtrip),
+    CASE(tcp_pingpong),
+    {.name = "tcp_throughput",
+     .library = &bench_lib_tcp_throughput,
+     .raw = &bench_raw_tcp_throughput,
+     .operations = 1,
+     .bytes = BENCH_BLOCK_BYTES},
+    CASE(tcp_accept),
+    TIMERS_OF_ALL_SIZES(timers_insert),
+    TIMERS_OF_ALL_SIZES(timers_insert_fire),
+    TIMERS_OF_ALL_SIZES(timers_insert_cancel),
+    TIMERS_OF_ALL_SIZES(timers_reset),
+    TIMERS_OF_ALL_SIZES(timers_postpone),
+};
+
+const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];

@@ -1,0 +1,31 @@
+/* The two sides of every case: cases/ uses the library, raw/ does the same work without it. */
+#ifndef BENCH_CASES_H
+#define BENCH_CASES_H
+
+#include "harness.h"
+
+#define BENCH_BURST         64
+#define BENCH_MESSAGE_BYTES 64
+#define BENCH_BLOCK_BYTES   65536
+
+/* Timers that fire are spread over so much for each of them; the others over an hour and more. */
+#define BENCH_TIMER_SEED       UINT64_C(20160802)
+#define BENCH_TIMER_SPACING_NS 10
+#define BENCH_TIMER_FAR_NS     (UINT64_C(1) << 42)
+#define BENCH_TIMER_FAR_MASK   (BENCH_TIMER_FAR_NS - 1)
+
+extern const bench_body bench_lib_tick_empty, bench_raw_tick_empty;
+extern const bench_body bench_lib_tick_pending, bench_raw_tick_pending;
+extern const bench_body bench_lib_nop, bench_raw_nop;
+extern const bench_body bench_lib_post_burst, bench_raw_post_burst;
+extern const bench_body bench_lib_async_roundtrip, bench_raw_async_roundtrip;
+extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
+extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
+extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
+extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
+extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;
+extern const bench_body bench_lib_timers_insert_cancel, bench_raw_timers_insert_cancel;
+extern const bench_body bench_lib_timers_reset, bench_raw_timers_reset;
+extern const bench_body bench_lib_timers_postpone, bench_raw_timers_postpone;
+
+#endif

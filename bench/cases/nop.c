@@ -1,0 +1,49 @@
+/* nop: an operation that asks nothing of the kernel, from its call to its callback. */
+#include "../cases.h"
+#include "lib.h"
+
+#include <stdlib.h>
+
+typedef struct nop_state {
+    bench_run *run;
+    uint64_t left;
+} nop_state;
+
+static iocp_action_t IOCP_CALL nop__on_done(iocp_loop_t *loop, const iocp_result_t *result,
+                                            void *userdata)
+{
+    nop_state *state = userdata;
+    int status = result->status;
+    if (status == IOCP_OK && --state->left > 0) {
+        status = iocp_nop(loop, nop__on_done, state, NULL);
+    }
+    if (status != IOCP_OK) {
+        bench_lib_fail(state->run, loop, status, "nop");
+    }
+    return IOCP_DISARM;
+}
+
+static bool nop__setup(bench_run *run)
+{
+    nop_state *state = calloc(1, sizeof *state);
+    run->state = state;
+    if (state == NULL) {
+        return bench_fail(run, "calloc", 0);
+    }
+    state->run = run;
+    return bench_lib_open_loop(run, 0);
+}
+
+static bool nop__measure(bench_run *run, uint64_t iterations)
+{
+    nop_state *state = run->state;
+    state->left = iterations;
+    return bench_check(run, iocp_nop(run->loops[0], nop__on_done, state, NULL), "iocp_nop") &&
+           bench_lib_run(run, run->loops[0]);
+}
+
+const bench_body bench_lib_nop = {
+    .setup = nop__setup,
+    .measure = nop__measure,
+    .teardown = bench_lib_close_and_free,
+};

@@ -1,0 +1,288 @@
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+/* The number of iterations grows by at most this factor from one attempt to the next. */
+#define GROWTH_MAX 10
+
+/* How much of the wanted time an attempt must take to be extrapolated from. */
+#define ATTEMPT_PART 4
+
+/* ---- For the cases ---- */
+
+bool bench_fail(bench_run *run, const char *what, long code)
+{
+    if (run->error[0] == '\0') {
+        snprintf(run->error, sizeof run->error, "%s: error %ld", what, code);
+    }
+    return false;
+}
+
+bool bench_check(bench_run *run, int status, const char *what)
+{
+    if (status == IOCP_OK) {
+        return true;
+    }
+    if (run->error[0] == '\0') {
+        snprintf(run->error, sizeof run->error, "%s: %s", what, iocp_error_name(status));
+    }
+    return false;
+}
+
+bench_pause bench_pause_begin(const bench_run *run)
+{
+    bench_pause pause = {0, 0};
+    if (!run->is_counting) {
+        pause.since_ns = bench_now_ns();
+        pause.since_cpu_ns = bench_cpu_ns();
+    }
+    return pause;
+}
+
+void bench_pause_end(bench_run *run, bench_pause pause)
+{
+    if (!run->is_counting) {
+        run->excluded_cpu_ns += bench_cpu_ns() - pause.since_cpu_ns;
+        run->excluded_ns += bench_now_ns() - pause.since_ns;
+    }
+}
+
+/* ---- One side ---- */
+
+typedef struct side {
+    const bench_body *body; /* NULL: this side is not wanted */
+    bench_figures *figures;
+    bench_run run;
+    bool is_broken;
+    uint64_t iterations;
+    double operations; /* in one iteration */
+    double *samples;   /* ns for one operation */
+    uint64_t total_cpu_ns;
+} side;
+
+typedef struct sample {
+    uint64_t ns;
+    uint64_t cpu_ns;
+    uint64_t allocations;
+} sample;
+
+static uint64_t side__count_allocations(const side *one)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < BENCH_LOOPS; i++) {
+        iocp_stats_t stats = {.size = sizeof stats};
+        if (one->run.loops[i] != NULL && iocp_loop_stats(one->run.loops[i], &stats) == IOCP_OK) {
+            sum += stats.allocations;
+        }
+    }
+    return sum;
+}
+
+static bool side__sample(side *one, uint64_t iterations, sample *taken)
+{
+    bench_run *run = &one->run;
+    uint64_t allocations = side__count_allocations(one);
+    if (one->body->prepare != NULL && !one->body->prepare(run)) {
+        return false;
+    }
+    run->excluded_ns = 0;
+    run->excluded_cpu_ns = 0;
+    uint64_t cpu_ns = bench_cpu_ns();
+    uint64_t since_ns = bench_now_ns();
+    bool is_good = one->body->measure(run, iterations);
+    uint64_t ns = bench_now_ns() - since_ns - run->excluded_ns;
+    cpu_ns = bench_cpu_ns() - cpu_ns;
+    cpu_ns = cpu_ns > run->excluded_cpu_ns ? cpu_ns - run->excluded_cpu_ns : 0;
+    if (one->body->finish != NULL && !one->body->finish(run)) {
+        is_good = false;
+    }
+    *taken = (sample){
+        .ns = ns, .cpu_ns = cpu_ns, .allocations = side__count_allocations(one) - allocations};
+    return is_good && run->error[0] == '\0';
+}
+
+/* How many iterations take the wanted time. What it runs is also the first warming up. */
+static bool side__calibrate(side *one, uint64_t min_time_ns)
+{
+    uint64_t iterations = 1;
+    for (;;) {
+        sample taken;
+        if (!side__sample(one, iterations, &taken)) {
+            return false;
+        }
+        if (taken.ns >= min_time_ns) {
+            break;
+        }
+        double wanted = (double)iterations * (double)min_time_ns / ((double)taken.ns + 1.0);
+        if (taken.ns >= min_time_ns / ATTEMPT_PART) {
+            iterations = (uint64_t)wanted + 1;
+            break;
+        }
+        double most = (double)iterations * GROWTH_MAX;
+        iterations = (uint64_t)(wanted < most ? wanted : most) + 1;
+    }
+    one->iterations = iterations;
+    return true;
+}
+
+static void side__break(side *one)
+{
+    one->is_broken = true;
+    snprintf(one->figures->error, sizeof one->figures->error, "%s",
+             one->run.error[0] != '\0' ? one->run.error : "failed");
+}
+
+static bool side__is_good(const side *one)
+{
+    return one->body != NULL && !one->is_broken;
+}
+
+static void side__open(side *one, const bench_plan *plan)
+{
+    one->run.is_counting = plan->iterations > 0;
+    one->samples = calloc(plan->repeat, sizeof *one->samples);
+    bool is_good =
+        one->samples != NULL && (one->body->setup == NULL || one->body->setup(&one->run));
+    if (is_good && plan->iterations > 0) {
+        one->iterations = plan->iterations;
+    } else if (is_good) {
+        sample warm_up;
+        is_good =
+            side__calibrate(one, plan->min_time_ns) && side__sample(one, one->iterations, &warm_up);
+    }
+    if (!is_good) {
+        side__break(one);
+    }
+}
+
+static void side__close(side *one)
+{
+    if (one->body != NULL && one->body->teardown != NULL) {
+        one->body->teardown(&one->run);
+        if (!one->is_broken && one->run.error[0] != '\0') {
+            side__break(one);
+        }
+    }
+    free(one->samples);
+}
+
+static void side__take(side *one, uint32_t index)
+{
+    sample taken;
+    if (!side__sample(one, one->iterations, &taken)) {
+        side__break(one);
+        return;
+    }
+    one->samples[index] = (double)taken.ns / ((double)one->iterations * one->operations);
+    one->total_cpu_ns += taken.cpu_ns;
+    one->figures->allocations += taken.allocations;
+}
+
+/* ---- Figures ---- */
+
+static int double__compare(const void *a, const void *b)
+{
+    double first = *(const double *)a;
+    double second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
+/* The value below which a part of the sorted values lies, between two of them if need be. */
+static double values__quantile(const double *sorted, uint32_t count, double part)
+{
+    double place = part * (double)(count - 1);
+    uint32_t below = (uint32_t)place;
+    uint32_t above = below + 1 < count ? below + 1 : below;
+    return sorted[below] + (sorted[above] - sorted[below]) * (place - (double)below);
+}
+
+/* Each pair was measured one right after the other, so what slowed both does not show. */
+static double sides__ratio(const side *library, const side *raw, uint32_t count)
+{
+    double *ratios = calloc(count, sizeof *ratios);
+    if (ratios == NULL) {
+        return 0.0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ratios[i] = raw->samples[i] > 0.0 ? library->samples[i] / raw->samples[i] : 0.0;
+    }
+    qsort(ratios, count, sizeof *ratios, double__compare);
+    double median = values__quantile(ratios, count, 0.5);
+    free(ratios);
+    return median;
+}
+
+static void side__summarize(side *one, uint32_t count, uint64_t bytes)
+{
+    bench_figures *figures = one->figures;
+    double *samples = one->samples;
+    double operations = (double)one->iterations * one->operations;
+    qsort(samples, count, sizeof *samples, double__compare);
+    figures->operations = (uint64_t)operations;
+    figures->samples = count;
+    figures->median_ns = values__quantile(samples, count, 0.5);
+    figures->least_ns = samples[0];
+    figures->most_ns = samples[count - 1];
+    figures->cpu_ns =
+        one->run.is_counting ? -1.0 : (double)one->total_cpu_ns / (operations * (double)count);
+    if (figures->median_ns > 0.0) {
+        double middle =
+            values__quantile(samples, count, 0.75) - values__quantile(samples, count, 0.25);
+        figures->spread_percent = 100.0 * middle / figures->median_ns;
+        figures->bytes_per_second = (double)bytes * 1e9 / figures->median_ns;
+    }
+}
+
+void bench_side_name(const bench_case *which, bool is_raw, char name[BENCH_NAME_BYTES])
+{
+    snprintf(name, BENCH_NAME_BYTES, "%s%s", is_raw ? "raw/" : "", which->name);
+}
+
+static void side__init(side *one, const bench_case *which, bool is_raw, bench_figures *figures)
+{
+    memset(one, 0, sizeof *one);
+    if (figures == NULL) {
+        return;
+    }
+    memset(figures, 0, sizeof *figures);
+    bench_side_name(which, is_raw, figures->name);
+    figures->has_allocations = !is_raw;
+    one->body = is_raw ? which->raw : which->library;
+    one->figures = figures;
+    one->run.size = which->size;
+    one->operations = (double)which->operations;
+}
+
+bool bench_measure(const bench_case *which, const bench_plan *plan, bench_figures *library,
+                   bench_figures *raw)
+{
+    side sides[2];
+    side__init(&sides[0], which, false, library);
+    side__init(&sides[1], which, true, raw);
+    for (size_t i = 0; i < 2; i++) {
+        if (sides[i].body != NULL) {
+            side__open(&sides[i], plan);
+        }
+    }
+    for (uint32_t sample_index = 0; sample_index < plan->repeat; sample_index++) {
+        for (size_t i = 0; i < 2; i++) {
+            if (side__is_good(&sides[i])) {
+                side__take(&sides[i], sample_index);
+            }
+        }
+    }
+    if (side__is_good(&sides[0]) && side__is_good(&sides[1])) {
+        library->ratio = sides__ratio(&sides[0], &sides[1], plan->repeat);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (side__is_good(&sides[i])) {
+            side__summarize(&sides[i], plan->repeat, which->bytes);
+        }
+        side__close(&sides[i]);
+    }
+    return !sides[0].is_broken && !sides[1].is_broken;
+}

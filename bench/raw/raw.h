@@ -1,0 +1,66 @@
+/*
+ * What the raw twins share: a completion port used by hand, as one would write it for one program.
+ * It asks the port for as many packets at once as the library does, skips the port where the kernel
+ * is done at once, and has one structure for each operation with the OVERLAPPED in front.
+ */
+#ifndef BENCH_RAW_H
+#define BENCH_RAW_H
+
+#include "../bench_win.h"
+#include "../harness.h"
+
+#define RAW_BATCH 128 /* iocp_loop_options_t.batch by default */
+
+struct raw_op;
+
+/* `error` is 0 or the NTSTATUS of the operation. */
+typedef void (*raw_done_fn)(struct raw_op *op, DWORD bytes, ULONG error);
+
+typedef struct raw_op {
+    OVERLAPPED overlapped;
+    raw_done_fn done;
+    void *owner;
+} raw_op;
+
+typedef struct raw_loop {
+    bench_run *run;
+    HANDLE port;
+    bool is_stopped;
+    unsigned pending; /* operations whose packets are to come */
+    OVERLAPPED_ENTRY entries[RAW_BATCH];
+} raw_loop;
+
+bool raw_open(raw_loop *loop, bench_run *run);
+
+/* Wait for what is pending (its sockets are closed already), then close the port. */
+void raw_close(raw_loop *loop);
+
+/* Dequeue and call `done` until it sets is_stopped. */
+bool raw_run(raw_loop *loop);
+
+void raw_fail(raw_loop *loop, const char *what, long code);
+
+/* What became of a call that started an operation. */
+typedef enum raw_start {
+    RAW_DONE,    /* at once, no packet comes */
+    RAW_PENDING, /* a packet comes */
+    RAW_FAILED   /* the loop is stopped and the error noted */
+} raw_start;
+
+raw_start raw_started(raw_loop *loop, bool is_success, const char *what);
+raw_start raw_recv(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG size, DWORD *bytes);
+raw_start raw_send(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG size, DWORD *bytes);
+
+/* An overlapped stream socket; one that belongs to the port. */
+bool raw_socket(raw_loop *loop, SOCKET *opened);
+bool raw_associate(raw_loop *loop, SOCKET socket);
+
+/* A listener on a free port of 127.0.0.1. */
+bool raw_listen(raw_loop *loop, SOCKET *listener, struct sockaddr_in *address);
+
+/* Two connected sockets of the port, without delay of small segments. */
+bool raw_pair(raw_loop *loop, SOCKET *client, SOCKET *server);
+
+void raw_close_socket(SOCKET *socket);
+
+#endif
