@@ -422,6 +422,8 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
 
 /*
  * The native handle: a SOCKET, as a pointer. It stays the loop's: do not close it.
+ * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: its
+ * packet would be taken for one of the loop's.
  * Loop thread. Errors: IOCP_EBADF.
  */
 IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handle, void **native);

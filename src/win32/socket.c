@@ -224,6 +224,12 @@ static socket_option socket__option(iocp_socket_option_t option)
     return (socket_option){0, 0};
 }
 
+/* Not every system says so of its own accord. */
+static bool socket__has_option(const ioc_win_handle *handle, iocp_socket_option_t option)
+{
+    return option != IOCP_SOCKET_V6ONLY || handle->family == AF_INET6;
+}
+
 static bool socket__is_value(iocp_socket_option_t option, int value)
 {
     switch (option) {
@@ -255,6 +261,9 @@ int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     if (!socket__is_value(option, value)) {
         return IOCP_EINVAL;
     }
+    if (!socket__has_option(ioc_win_handle_of(core_handle), option)) {
+        return IOCP_ENOPROTOOPT;
+    }
     const char *data = (const char *)&value;
     int size = (int)sizeof value;
     if (is_linger) {
@@ -273,6 +282,9 @@ int ioc_socket_get_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     socket_option native = socket__option(option);
     struct linger linger = {0};
     bool is_linger = option == IOCP_SOCKET_LINGER;
+    if (!socket__has_option(ioc_win_handle_of(core_handle), option)) {
+        return IOCP_ENOPROTOOPT;
+    }
     int number = 0; /* some options write less than an int */
     char *data = (char *)&number;
     int size = (int)sizeof number;

@@ -1,0 +1,401 @@
+#include "win_faults.h"
+
+#include "atomic.h"
+#include "base.h"
+
+#include <string.h>
+
+typedef struct fault_call {
+    const char *name;
+    uint32_t usual_error;
+    ioc_atomic_u64 count;
+    ioc_atomic_u64 failures_left; /* UINT64_MAX: all */
+    ioc_atomic_u32 error;         /* instead of the usual one, 0: that */
+} fault_call;
+
+static fault_call fault_calls[WIN_CALLS] = {
+    [WIN_CREATE_PORT] = {"CreateIoCompletionPort", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_DEQUEUE] = {"GetQueuedCompletionStatusEx", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_POST] = {"PostQueuedCompletionStatus", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_SET_MODES] = {"SetFileCompletionNotificationModes", ERROR_INVALID_PARAMETER},
+    [WIN_CANCEL] = {"CancelIoEx", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_CLOSE_HANDLE] = {"CloseHandle", ERROR_INVALID_HANDLE},
+    [WIN_SET_HANDLE_INFORMATION] = {"SetHandleInformation", ERROR_ACCESS_DENIED},
+    [WIN_OPEN_THREAD] = {"OpenThread", ERROR_ACCESS_DENIED},
+    [WIN_QUEUE_APC] = {"QueueUserAPC", ERROR_GEN_FAILURE},
+    [WIN_FREQUENCY] = {"QueryPerformanceFrequency", ERROR_NOT_SUPPORTED},
+    [WIN_COUNTER] = {"QueryPerformanceCounter", ERROR_NOT_SUPPORTED},
+    [WIN_STARTUP] = {"WSAStartup", WSASYSNOTREADY},
+    [WIN_CLEANUP] = {"WSACleanup", WSAENETDOWN},
+    [WIN_SOCKET] = {"WSASocketW", WSAEMFILE},
+    [WIN_CLOSE_SOCKET] = {"closesocket", WSAENETDOWN},
+    [WIN_BIND] = {"bind", WSAENOBUFS},
+    [WIN_LISTEN] = {"listen", WSAENOBUFS},
+    [WIN_SHUTDOWN] = {"shutdown", WSAENETDOWN},
+    [WIN_GET_NAME] = {"getsockname", WSAENETDOWN},
+    [WIN_GET_PEER] = {"getpeername", WSAENETDOWN},
+    [WIN_SET_OPTION] = {"setsockopt", WSAENOBUFS},
+    [WIN_GET_OPTION] = {"getsockopt", WSAENOBUFS},
+    [WIN_IOCTL] = {"WSAIoctl", WSAENOBUFS},
+    [WIN_SEND] = {"WSASend", WSAENOBUFS},
+    [WIN_RECV] = {"WSARecv", WSAENOBUFS},
+    [WIN_ACCEPT_EX] = {"AcceptEx", WSAENOBUFS},
+    [WIN_CONNECT_EX] = {"ConnectEx", WSAENOBUFS},
+};
+
+static ioc_atomic_u64 fault_count;
+static ioc_atomic_u64 fault_struck;
+static ioc_atomic_u32 fault_last;
+static ioc_atomic_u64 fault_nth; /* 0: none */
+
+/* The real ones; the same for all providers that a test meets. */
+static ioc_atomic_ptr fault_accept_ex;
+static ioc_atomic_ptr fault_connect_ex;
+
+/* ---- Striking ---- */
+
+static void fault__store(ioc_atomic_u64 *number, uint64_t value)
+{
+    uint64_t seen = ioc_load_u64(number);
+    while (!ioc_compare_exchange_u64(number, &seen, value)) {}
+}
+
+/* One more; how many it was. */
+static uint64_t fault__increment(ioc_atomic_u64 *number)
+{
+    uint64_t seen = ioc_load_u64(number);
+    while (!ioc_compare_exchange_u64(number, &seen, seen + 1)) {}
+    return seen + 1;
+}
+
+static bool fault__take_failure(fault_call *call)
+{
+    uint64_t left = ioc_load_u64(&call->failures_left);
+    while (left > 0 && left != UINT64_MAX) {
+        if (ioc_compare_exchange_u64(&call->failures_left, &left, left - 1)) {
+            return true;
+        }
+    }
+    return left > 0;
+}
+
+/* Count a call. True: it is to fail, and the thread's last error is set. */
+static bool fault__strikes(win_call number)
+{
+    fault_call *call = &fault_calls[number];
+    bool is_the_nth = fault__increment(&fault_count) == ioc_load_u64(&fault_nth);
+    fault__increment(&call->count);
+    if (!fault__take_failure(call) && !is_the_nth) {
+        return false;
+    }
+    uint32_t error = ioc_load_u32(&call->error);
+    ioc_store_u32(&fault_last, (uint32_t)number);
+    fault__increment(&fault_struck);
+    SetLastError(error != 0 ? error : call->usual_error); /* also what WSAGetLastError says */
+    return true;
+}
+
+static uint32_t fault__error_of(win_call number)
+{
+    uint32_t error = ioc_load_u32(&fault_calls[number].error);
+    return error != 0 ? error : fault_calls[number].usual_error;
+}
+
+/* ---- kernel32 ---- */
+
+static HANDLE WINAPI fault__create_port(HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads)
+{
+    return fault__strikes(WIN_CREATE_PORT) ? NULL
+                                           : CreateIoCompletionPort(file, port, key, threads);
+}
+
+static BOOL WINAPI fault__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
+                                  ULONG *count, DWORD timeout_ms, BOOL is_alertable)
+{
+    return !fault__strikes(WIN_DEQUEUE) &&
+           GetQueuedCompletionStatusEx(port, entries, capacity, count, timeout_ms, is_alertable);
+}
+
+static BOOL WINAPI fault__post(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_POST) && PostQueuedCompletionStatus(port, bytes, key, overlapped);
+}
+
+static BOOL WINAPI fault__set_modes(HANDLE file, UCHAR flags)
+{
+    return !fault__strikes(WIN_SET_MODES) && SetFileCompletionNotificationModes(file, flags);
+}
+
+static BOOL WINAPI fault__cancel(HANDLE file, OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_CANCEL) && CancelIoEx(file, overlapped);
+}
+
+static BOOL WINAPI fault__close_handle(HANDLE handle)
+{
+    BOOL is_closed = CloseHandle(handle);
+    return !fault__strikes(WIN_CLOSE_HANDLE) && is_closed;
+}
+
+static BOOL WINAPI fault__set_handle_information(HANDLE handle, DWORD mask, DWORD flags)
+{
+    return !fault__strikes(WIN_SET_HANDLE_INFORMATION) && SetHandleInformation(handle, mask, flags);
+}
+
+static HANDLE WINAPI fault__open_thread(DWORD access, BOOL is_inherited, DWORD id)
+{
+    return fault__strikes(WIN_OPEN_THREAD) ? NULL : OpenThread(access, is_inherited, id);
+}
+
+static DWORD WINAPI fault__queue_apc(PAPCFUNC function, HANDLE thread, ULONG_PTR argument)
+{
+    return fault__strikes(WIN_QUEUE_APC) ? 0 : QueueUserAPC(function, thread, argument);
+}
+
+static BOOL WINAPI fault__frequency(LARGE_INTEGER *frequency)
+{
+    return !fault__strikes(WIN_FREQUENCY) && QueryPerformanceFrequency(frequency);
+}
+
+static BOOL WINAPI fault__counter(LARGE_INTEGER *counter)
+{
+    return !fault__strikes(WIN_COUNTER) && QueryPerformanceCounter(counter);
+}
+
+/* ---- ws2_32 ---- */
+
+static int WINAPI fault__startup(WORD version, WSADATA *data)
+{
+    return fault__strikes(WIN_STARTUP) ? (int)fault__error_of(WIN_STARTUP)
+                                       : WSAStartup(version, data);
+}
+
+static int WINAPI fault__cleanup(void)
+{
+    int status = WSACleanup();
+    return fault__strikes(WIN_CLEANUP) ? SOCKET_ERROR : status;
+}
+
+static SOCKET WINAPI fault__socket(int family, int type, int protocol, WSAPROTOCOL_INFOW *info,
+                                   GROUP group, DWORD flags)
+{
+    return fault__strikes(WIN_SOCKET) ? INVALID_SOCKET
+                                      : WSASocketW(family, type, protocol, info, group, flags);
+}
+
+static int WINAPI fault__close_socket(SOCKET socket)
+{
+    int status = closesocket(socket);
+    return fault__strikes(WIN_CLOSE_SOCKET) ? SOCKET_ERROR : status;
+}
+
+static int WINAPI fault__bind(SOCKET socket, const struct sockaddr *address, int length)
+{
+    return fault__strikes(WIN_BIND) ? SOCKET_ERROR : bind(socket, address, length);
+}
+
+static int WINAPI fault__listen(SOCKET socket, int backlog)
+{
+    return fault__strikes(WIN_LISTEN) ? SOCKET_ERROR : listen(socket, backlog);
+}
+
+static int WINAPI fault__shutdown(SOCKET socket, int how)
+{
+    return fault__strikes(WIN_SHUTDOWN) ? SOCKET_ERROR : shutdown(socket, how);
+}
+
+static int WINAPI fault__get_name(SOCKET socket, struct sockaddr *address, int *length)
+{
+    return fault__strikes(WIN_GET_NAME) ? SOCKET_ERROR : getsockname(socket, address, length);
+}
+
+static int WINAPI fault__get_peer(SOCKET socket, struct sockaddr *address, int *length)
+{
+    return fault__strikes(WIN_GET_PEER) ? SOCKET_ERROR : getpeername(socket, address, length);
+}
+
+static int WINAPI fault__set_option(SOCKET socket, int level, int name, const char *value,
+                                    int length)
+{
+    return fault__strikes(WIN_SET_OPTION) ? SOCKET_ERROR
+                                          : setsockopt(socket, level, name, value, length);
+}
+
+static int WINAPI fault__get_option(SOCKET socket, int level, int name, char *value, int *length)
+{
+    return fault__strikes(WIN_GET_OPTION) ? SOCKET_ERROR
+                                          : getsockopt(socket, level, name, value, length);
+}
+
+static int WINAPI fault__send(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *sent, DWORD flags,
+                              OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return fault__strikes(WIN_SEND)
+               ? SOCKET_ERROR
+               : WSASend(socket, buffers, count, sent, flags, overlapped, routine);
+}
+
+static int WINAPI fault__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
+                              DWORD *flags, OVERLAPPED *overlapped,
+                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return fault__strikes(WIN_RECV)
+               ? SOCKET_ERROR
+               : WSARecv(socket, buffers, count, received, flags, overlapped, routine);
+}
+
+/* ---- mswsock, by way of WSAIoctl ---- */
+
+static BOOL WINAPI fault__accept_ex(SOCKET listener, SOCKET accepted, void *buffer,
+                                    DWORD data_bytes, DWORD local_bytes, DWORD remote_bytes,
+                                    DWORD *received, OVERLAPPED *overlapped)
+{
+    LPFN_ACCEPTEX real = (LPFN_ACCEPTEX)(uintptr_t)ioc_load_ptr(&fault_accept_ex);
+    return !fault__strikes(WIN_ACCEPT_EX) && real(listener, accepted, buffer, data_bytes,
+                                                  local_bytes, remote_bytes, received, overlapped);
+}
+
+static BOOL WINAPI fault__connect_ex(SOCKET socket, const struct sockaddr *address, int length,
+                                     void *data, DWORD data_bytes, DWORD *sent,
+                                     OVERLAPPED *overlapped)
+{
+    LPFN_CONNECTEX real = (LPFN_CONNECTEX)(uintptr_t)ioc_load_ptr(&fault_connect_ex);
+    return !fault__strikes(WIN_CONNECT_EX) &&
+           real(socket, address, length, data, data_bytes, sent, overlapped);
+}
+
+/* Keep the function that the system gave out, and give out ours. */
+static void fault__replace(void *function, ioc_atomic_ptr *real, uintptr_t ours)
+{
+    void *given;
+    memcpy(&given, function, sizeof given);
+    ioc_exchange_ptr(real, given);
+    memcpy(function, &ours, sizeof ours);
+}
+
+static int WINAPI fault__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
+                               DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
+                               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    static const GUID accept_ex = WSAID_ACCEPTEX;
+    static const GUID connect_ex = WSAID_CONNECTEX;
+    if (fault__strikes(WIN_IOCTL)) {
+        return SOCKET_ERROR;
+    }
+    int status =
+        WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned, overlapped, routine);
+    if (status != 0 || code != SIO_GET_EXTENSION_FUNCTION_POINTER) {
+        return status;
+    }
+    if (memcmp(in, &accept_ex, sizeof accept_ex) == 0) {
+        fault__replace(out, &fault_accept_ex, (uintptr_t)fault__accept_ex);
+    } else if (memcmp(in, &connect_ex, sizeof connect_ex) == 0) {
+        fault__replace(out, &fault_connect_ex, (uintptr_t)fault__connect_ex);
+    }
+    return status;
+}
+
+/* ---- The table ---- */
+
+static const ioc_sys fault_table = {
+    .CreateIoCompletionPort = fault__create_port,
+    .GetQueuedCompletionStatusEx = fault__dequeue,
+    .PostQueuedCompletionStatus = fault__post,
+    .SetFileCompletionNotificationModes = fault__set_modes,
+    .CancelIoEx = fault__cancel,
+    .CloseHandle = fault__close_handle,
+    .SetHandleInformation = fault__set_handle_information,
+    .OpenThread = fault__open_thread,
+    .QueueUserAPC = fault__queue_apc,
+    .QueryPerformanceFrequency = fault__frequency,
+    .QueryPerformanceCounter = fault__counter,
+    .GetCurrentThreadId = GetCurrentThreadId,
+    .GetLastError = GetLastError,
+    .WSAStartup = fault__startup,
+    .WSACleanup = fault__cleanup,
+    .WSAGetLastError = WSAGetLastError,
+    .WSASocketW = fault__socket,
+    .closesocket = fault__close_socket,
+    .bind = fault__bind,
+    .listen = fault__listen,
+    .shutdown = fault__shutdown,
+    .getsockname = fault__get_name,
+    .getpeername = fault__get_peer,
+    .setsockopt = fault__set_option,
+    .getsockopt = fault__get_option,
+    .WSAIoctl = fault__ioctl,
+    .WSASend = fault__send,
+    .WSARecv = fault__recv,
+};
+
+const ioc_sys *win_faults_table(void)
+{
+    return &fault_table;
+}
+
+const char *win_call_name(win_call call)
+{
+    return fault_calls[call].name;
+}
+
+/* ---- Control ---- */
+
+void win_faults_stop(void)
+{
+    fault__store(&fault_nth, 0);
+    for (size_t i = 0; i < WIN_CALLS; i++) {
+        fault__store(&fault_calls[i].failures_left, 0);
+        ioc_store_u32(&fault_calls[i].error, 0);
+    }
+}
+
+void win_faults_reset(void)
+{
+    win_faults_stop();
+    fault__store(&fault_count, 0);
+    fault__store(&fault_struck, 0);
+    for (size_t i = 0; i < WIN_CALLS; i++) {
+        fault__store(&fault_calls[i].count, 0);
+    }
+}
+
+void win_faults_fail_nth(uint64_t n)
+{
+    fault__store(&fault_nth, ioc_load_u64(&fault_count) + n);
+}
+
+static void fault__fail(win_call call, uint64_t times, uint32_t error)
+{
+    ioc_store_u32(&fault_calls[call].error, error);
+    fault__store(&fault_calls[call].failures_left, times);
+}
+
+void win_faults_fail_all_of(win_call call, uint32_t error)
+{
+    fault__fail(call, UINT64_MAX, error);
+}
+
+void win_faults_fail_next_of(win_call call, uint32_t error)
+{
+    fault__fail(call, 1, error);
+}
+
+uint64_t win_faults_count(void)
+{
+    return ioc_load_u64(&fault_count);
+}
+
+uint64_t win_faults_count_of(win_call call)
+{
+    return ioc_load_u64(&fault_calls[call].count);
+}
+
+uint64_t win_faults_struck(void)
+{
+    return ioc_load_u64(&fault_struck);
+}
+
+win_call win_faults_last_struck(void)
+{
+    return (win_call)ioc_load_u32(&fault_last);
+}

@@ -1,0 +1,77 @@
+/*
+ * A table of system calls in which any call can be made to fail, and which counts all of them.
+ *
+ * A call that fails did not take place, and left an error that the system could have left. The
+ * exceptions are calls that give something back (CloseHandle, closesocket, WSACleanup): these take
+ * place and say that they failed, since nobody could do anything else about it.
+ *
+ * One table for the whole process, since the system's functions have no room for a context. Counting
+ * and failing work on any thread; win_faults_reset and the like are for one.
+ */
+#ifndef TEST_WIN_FAULTS_H
+#define TEST_WIN_FAULTS_H
+
+#include "win32/sys.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Every call that can fail, in the order of ioc_sys; then those that WSAIoctl gives out. */
+typedef enum win_call {
+    WIN_CREATE_PORT,
+    WIN_DEQUEUE,
+    WIN_POST,
+    WIN_SET_MODES,
+    WIN_CANCEL,
+    WIN_CLOSE_HANDLE,
+    WIN_SET_HANDLE_INFORMATION,
+    WIN_OPEN_THREAD,
+    WIN_QUEUE_APC,
+    WIN_FREQUENCY,
+    WIN_COUNTER,
+    WIN_STARTUP,
+    WIN_CLEANUP,
+    WIN_SOCKET,
+    WIN_CLOSE_SOCKET,
+    WIN_BIND,
+    WIN_LISTEN,
+    WIN_SHUTDOWN,
+    WIN_GET_NAME,
+    WIN_GET_PEER,
+    WIN_SET_OPTION,
+    WIN_GET_OPTION,
+    WIN_IOCTL,
+    WIN_SEND,
+    WIN_RECV,
+    WIN_ACCEPT_EX,
+    WIN_CONNECT_EX,
+    WIN_CALLS
+} win_call;
+
+const ioc_sys *win_faults_table(void);
+
+/* "WSARecv". */
+const char *win_call_name(win_call call);
+
+/* Nothing fails, all counts are 0. */
+void win_faults_reset(void);
+
+/* The n-th call from now fails, whichever it is. */
+void win_faults_fail_nth(uint64_t n);
+
+/* Every call of this function fails from now on, or one only; `error` 0: the usual one. */
+void win_faults_fail_all_of(win_call call, uint32_t error);
+void win_faults_fail_next_of(win_call call, uint32_t error);
+
+/* Nothing fails any more; the counts stay. */
+void win_faults_stop(void);
+
+/* Calls since the reset. */
+uint64_t win_faults_count(void);
+uint64_t win_faults_count_of(win_call call);
+
+/* How many were made to fail, and which was the last. */
+uint64_t win_faults_struck(void);
+win_call win_faults_last_struck(void);
+
+#endif

@@ -1,0 +1,472 @@
+/*
+ * One life of a loop, from its creation to its end, in which something goes wrong: every system call
+ * in turn fails once, every system call fails from some stage on, every allocation in turn is
+ * refused. Whatever it is, these hold:
+ *
+ *  - an operation that was accepted calls back once, one that was refused does not;
+ *  - nothing is written into a buffer whose operation has ended;
+ *  - destroying the loop gives everything back, at the latest once the faults have stopped;
+ *  - no handle of the system and no memory is left.
+ */
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/sys.h"
+
+#include "contract_net.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+
+#include <string.h>
+
+#define LIFE_OPS      64
+#define LIFE_BUFFER   32
+#define LIFE_POISON   0xEE
+#define LIFE_S        UINT64_C(1000000000)
+#define LIFE_MS       UINT64_C(1000000)
+#define LIFE_ANY      1 /* an expected status that no operation has: whatever it is */
+#define LIFE_ATTEMPTS 20
+
+/* An operation that was tried. */
+typedef struct life_op {
+    struct life *life;
+    int started; /* what the function returned */
+    int calls;
+    int expected; /* a status, or LIFE_ANY */
+    uint64_t bytes;
+    iocp_handle_t accepted;
+    char data[LIFE_BUFFER]; /* of a receive */
+} life_op;
+
+typedef struct life {
+    iocp_loop_t *loop;
+    iocp_async_t *async;
+    iocp_handle_t listener;
+    iocp_handle_t client;
+    iocp_handle_t server;
+    struct sockaddr_in address;
+    int waiting;    /* for so many callbacks */
+    bool is_broken; /* something did not go as it should have: go straight to the end */
+    int op_count;
+    life_op ops[LIFE_OPS];
+} life;
+
+typedef void (*life_stage)(life *l);
+
+static life life_now;
+static unit_memory life_memory;
+
+/* ---- Steps ---- */
+
+static iocp_action_t IOCP_CALL life__callback(iocp_loop_t *loop, const iocp_result_t *result,
+                                              void *userdata)
+{
+    life_op *op = userdata;
+    (void)loop;
+    op->calls++;
+    op->bytes = result->bytes;
+    op->accepted = result->accepted;
+    if (op->expected != LIFE_ANY) {
+        op->life->waiting--;
+        op->life->is_broken = op->life->is_broken || result->status != op->expected;
+    }
+    if (result->type == IOCP_TYPE_RECV) {
+        bool is_right = result->status != IOCP_OK || memcmp(op->data, "hello", 5) == 0;
+        op->life->is_broken = op->life->is_broken || !is_right;
+        memset(op->data, LIFE_POISON, sizeof op->data);
+    }
+    return IOCP_DISARM;
+}
+
+/* The record of an operation about to be tried, which is to end with this status. */
+static life_op *life__op(life *l, int expected)
+{
+    assert_true(l->op_count < LIFE_OPS);
+    life_op *op = &l->ops[l->op_count++];
+    op->life = l;
+    op->expected = expected;
+    return op;
+}
+
+/* Whether a call worked; if not, the life is broken. */
+static bool life__ok(life *l, int status)
+{
+    l->is_broken = l->is_broken || status != IOCP_OK;
+    return status == IOCP_OK;
+}
+
+static void life__started(life *l, life_op *op, int status)
+{
+    op->started = status;
+    if (life__ok(l, status) && op->expected != LIFE_ANY) {
+        l->waiting++;
+    }
+}
+
+static iocp_op_t life__recv(life *l, iocp_handle_t handle, int expected)
+{
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    life__started(l, op,
+                  iocp_recv(l->loop, handle, op->data, sizeof op->data, life__callback, op, &id));
+    return id;
+}
+
+static void life__send(life *l, iocp_handle_t handle)
+{
+    static char hello[] = "hello";
+    iocp_buf_t buffers[2] = {{.length = 2, .base = hello}, {.length = 3, .base = hello + 2}};
+    life_op *op = life__op(l, IOCP_OK);
+    life__started(l, op, iocp_sendv(l->loop, handle, buffers, 2, life__callback, op, NULL));
+}
+
+/* Until everything that this stage waits for has called back. A run that failed is repeated. */
+static void life__wait(life *l)
+{
+    for (int failures = 0; l->waiting > 0 && !l->is_broken && failures < LIFE_ATTEMPTS;) {
+        failures += iocp_loop_run(l->loop, IOCP_RUN_ONCE) != IOCP_OK;
+    }
+    l->is_broken = l->is_broken || l->waiting > 0;
+}
+
+/* ---- Stages ---- */
+
+static void life__listen(life *l)
+{
+    size_t length = sizeof l->address;
+    life_op *guard = life__op(l, LIFE_ANY);
+    iocp_op_t guard_id = {0};
+    /* When it fires, it ends a wait for what will not come. */
+    life__started(l, guard, iocp_timer(l->loop, 2 * LIFE_S, life__callback, guard, &guard_id));
+    (void)iocp_op_unref(l->loop, guard_id);
+
+    l->address = (struct sockaddr_in){.sin_family = AF_INET};
+    l->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (life__ok(l, iocp_socket_open(l->loop, AF_INET, SOCK_STREAM, 0, &l->listener)) &&
+        life__ok(l, iocp_socket_set_option(l->loop, l->listener, IOCP_SOCKET_EXCLUSIVE, 1)) &&
+        life__ok(l, iocp_socket_bind(l->loop, l->listener, (struct sockaddr *)&l->address,
+                                     sizeof l->address)) &&
+        life__ok(l, iocp_socket_listen(l->loop, l->listener, 0))) {
+        (void)life__ok(
+            l, iocp_socket_get_name(l->loop, l->listener, (struct sockaddr *)&l->address, &length));
+    }
+}
+
+static void life__meet(life *l)
+{
+    life_op *accept = life__op(l, IOCP_OK);
+    life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
+    if (life__ok(l, iocp_socket_open(l->loop, AF_INET, SOCK_STREAM, 0, &l->client))) {
+        life_op *connect = life__op(l, IOCP_OK);
+        life__started(l, connect,
+                      iocp_connect(l->loop, l->client, (struct sockaddr *)&l->address,
+                                   sizeof l->address, life__callback, connect, NULL));
+    }
+    life__wait(l);
+    l->server = accept->accepted;
+}
+
+static void life__talk(life *l)
+{
+    int value = 0;
+    struct sockaddr_in peer;
+    size_t length = sizeof peer;
+    (void)life__ok(l, iocp_socket_set_option(l->loop, l->client, IOCP_SOCKET_NODELAY, 1));
+    (void)life__ok(l, iocp_socket_get_option(l->loop, l->client, IOCP_SOCKET_NODELAY, &value));
+    (void)life__ok(l, iocp_socket_get_peer(l->loop, l->server, (struct sockaddr *)&peer, &length));
+    (void)life__recv(l, l->server, IOCP_OK);
+    life__send(l, l->client);
+    life__wait(l);
+    if (!l->is_broken) {
+        life__send(l, l->server);
+        life__wait(l);
+    }
+    if (!l->is_broken) {
+        (void)life__recv(l, l->client, IOCP_OK);
+        life__wait(l);
+    }
+}
+
+static void life__signal(life *l)
+{
+    if (!life__ok(l, iocp_async_create(l->loop, &l->async))) {
+        return;
+    }
+    life_op *wait = life__op(l, IOCP_OK);
+    life__started(l, wait, iocp_async_wait(l->loop, l->async, life__callback, wait, NULL));
+    (void)life__ok(l, iocp_async_notify(l->async));
+    life_op *timer = life__op(l, IOCP_OK);
+    life__started(l, timer, iocp_timer(l->loop, LIFE_MS, life__callback, timer, NULL));
+    life__wait(l);
+}
+
+static void life__end_early(life *l)
+{
+    iocp_op_t late = life__recv(l, l->client, IOCP_ETIMEDOUT);
+    iocp_op_t unwanted = life__recv(l, l->server, IOCP_ECANCELED);
+    if (life__ok(l, iocp_op_deadline(l->loop, late, LIFE_MS)) &&
+        life__ok(l, iocp_loop_submit(l->loop))) {
+        life_op *cancel = life__op(l, IOCP_OK);
+        life__started(l, cancel, iocp_cancel(l->loop, unwanted, life__callback, cancel, NULL));
+    }
+    life__wait(l);
+}
+
+static void life__hang_up(life *l)
+{
+    life_op *shutdown = life__op(l, IOCP_OK);
+    (void)life__recv(l, l->server, IOCP_EOF);
+    life__started(
+        l, shutdown,
+        iocp_shutdown(l->loop, l->client, IOCP_SHUTDOWN_SEND, life__callback, shutdown, NULL));
+    life__wait(l);
+}
+
+static void life__close_one(life *l)
+{
+    life_op *close = life__op(l, IOCP_OK);
+    (void)life__recv(l, l->client, IOCP_ECANCELED);
+    (void)life__ok(l, iocp_loop_submit(l->loop));
+    life__started(l, close, iocp_close(l->loop, l->client, life__callback, close, NULL));
+    life__wait(l);
+}
+
+/* What is still pending when the loop ends. */
+static void life__leave_pending(life *l)
+{
+    life_op *accept = life__op(l, LIFE_ANY);
+    life_op *timer = life__op(l, LIFE_ANY);
+    (void)life__recv(l, l->server, LIFE_ANY);
+    life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
+    life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
+    (void)life__ok(l, iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT));
+}
+
+static const life_stage life_stages[] = {
+    life__listen,    life__meet,    life__talk,      life__signal,
+    life__end_early, life__hang_up, life__close_one, life__leave_pending,
+};
+
+/* ---- The whole ---- */
+
+/* The end must come once the faults have stopped, if not before. */
+static void life__end(life *l)
+{
+    if (l->async != NULL) {
+        assert_int_equal(iocp_async_destroy(l->async), IOCP_OK);
+    }
+    if (iocp_loop_destroy(l->loop, LIFE_S) != IOCP_OK) {
+        win_faults_stop();
+        assert_int_equal(iocp_loop_destroy(l->loop, 10 * LIFE_S), IOCP_OK);
+    }
+}
+
+static void life__check_ops(const life *l)
+{
+    for (int i = 0; i < l->op_count; i++) {
+        const life_op *op = &l->ops[i];
+        assert_int_equal(op->calls, op->started == IOCP_OK ? 1 : 0);
+        for (size_t k = 0;
+             op->calls > 0 && (unsigned char)op->data[0] == LIFE_POISON && k < sizeof op->data;
+             k++) {
+            assert_int_equal((unsigned char)op->data[k], LIFE_POISON);
+        }
+    }
+}
+
+typedef struct life_plan {
+    iocp_completion_mode_t mode;
+    int first_faulty_stage; /* before which all_of begins to fail; -1: before the creation */
+    win_call all_of;        /* WIN_CALLS: none */
+} life_plan;
+
+static void life__begin_faults(const life_plan *plan, int stage)
+{
+    if (plan->first_faulty_stage == stage && plan->all_of != WIN_CALLS) {
+        win_faults_fail_all_of(plan->all_of, 0);
+    }
+}
+
+/* True: nothing went wrong. */
+static bool life__run(const life_plan *plan)
+{
+    life *l = &life_now;
+    ioc_win_options win_options = {.sys = win_faults_table()};
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .completion_mode = (uint32_t)plan->mode,
+        .allocate = life_memory.alloc.allocate,
+        .free = life_memory.alloc.free,
+        .allocator_context = &life_memory,
+    };
+    memset(l, 0, sizeof *l);
+    life__begin_faults(plan, -1);
+    if (ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop) != IOCP_OK) {
+        return false;
+    }
+    for (int stage = 0; stage < (int)IOC_COUNT_OF(life_stages) && !l->is_broken; stage++) {
+        life__begin_faults(plan, stage);
+        life_stages[stage](l);
+    }
+    bool is_whole = !l->is_broken;
+    life__end(l);
+    win_faults_stop();
+    life__check_ops(l);
+    return is_whole;
+}
+
+/* ---- Tests ---- */
+
+static const iocp_completion_mode_t life_modes[] = {
+    IOCP_COMPLETION_AUTO,
+    IOCP_COMPLETION_PACKET,
+    IOCP_COMPLETION_SKIP,
+};
+
+static size_t life_handles;
+
+static int life__setup(void **state)
+{
+    life_plan plan = {.all_of = WIN_CALLS};
+    (void)state;
+    win_faults_reset();
+    unit_memory_init(&life_memory);
+    assert_true(life__run(&plan)); /* what the system opens once and keeps */
+    win_faults_reset();
+    unit_memory_init(&life_memory);
+    life_handles = win_open_handles();
+    return 0;
+}
+
+static void life__check_leaks(void)
+{
+    assert_int_equal(unit_memory_live(&life_memory), 0);
+    assert_int_equal(win_open_handles(), life_handles);
+}
+
+static void without_a_fault_everything_goes_well(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(life_modes); i++) {
+        life_plan plan = {.mode = life_modes[i], .all_of = WIN_CALLS};
+        assert_true(life__run(&plan));
+        assert_int_equal(win_faults_struck(), 0);
+        life__check_leaks();
+    }
+}
+
+static void any_one_system_call_may_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(life_modes); i++) {
+        life_plan plan = {.mode = life_modes[i], .all_of = WIN_CALLS};
+        bool has_struck = true;
+        uint64_t k = 0;
+        while (has_struck) {
+            win_faults_reset();
+            win_faults_fail_nth(++k);
+            bool is_whole = life__run(&plan);
+            has_struck = win_faults_struck() > 0;
+            if (win_open_handles() != life_handles || unit_memory_live(&life_memory) != 0) {
+                print_error("mode %d, call %u: %s\n", (int)plan.mode, (unsigned)k,
+                            win_call_name(win_faults_last_struck()));
+            }
+            life__check_leaks();
+            assert_true(is_whole || has_struck);
+        }
+        print_message("mode %d: %u calls were made to fail\n", (int)plan.mode, (unsigned)k - 1);
+        assert_true(k > 40);
+    }
+}
+
+static void any_system_call_may_fail_from_now_on(void **state)
+{
+    (void)state;
+    for (int call = 0; call < WIN_CALLS; call++) {
+        if (call == WIN_COUNTER) {
+            continue; /* without a clock no timer fires, which is as it should be */
+        }
+        for (int stage = -1; stage < (int)IOC_COUNT_OF(life_stages); stage++) {
+            life_plan plan = {
+                .mode = life_modes[(stage + 1) % 3],
+                .first_faulty_stage = stage,
+                .all_of = (win_call)call,
+            };
+            win_faults_reset();
+            (void)life__run(&plan);
+            if (win_open_handles() != life_handles || unit_memory_live(&life_memory) != 0) {
+                print_error("%s from stage %d on\n", win_call_name((win_call)call), stage);
+            }
+            life__check_leaks();
+        }
+    }
+}
+
+static void any_one_allocation_may_be_refused(void **state)
+{
+    (void)state;
+    life_plan plan = {.all_of = WIN_CALLS};
+    uint64_t allowed = 0;
+    while (true) {
+        unit_memory_init(&life_memory);
+        unit_memory_allow(&life_memory, allowed);
+        bool is_whole = life__run(&plan);
+        unit_memory_allow(&life_memory, UINT64_MAX);
+        life__check_leaks();
+        if (is_whole) {
+            break;
+        }
+        allowed++;
+    }
+    print_message("%u allocations were refused\n", (unsigned)allowed);
+    assert_true(allowed > 8);
+}
+
+/* With a time limit that is not needed. */
+static void a_loop_with_nothing_in_the_kernel_is_destroyed_without_waiting(void **state)
+{
+    (void)state;
+    life *l = &life_now;
+    ioc_win_options win_options = {.sys = win_faults_table()};
+    iocp_loop_options_t options = {.size = sizeof options};
+    memset(l, 0, sizeof *l);
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop),
+                     IOCP_OK);
+    life_op *timer = life__op(l, IOCP_ECANCELED);
+    life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
+    assert_int_equal(iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    win_faults_reset();
+    assert_int_equal(iocp_loop_destroy(l->loop, 2 * LIFE_S), IOCP_OK);
+    assert_int_equal(win_faults_count_of(WIN_DEQUEUE), 0);
+    assert_int_equal(timer->calls, 1);
+    assert_false(l->is_broken);
+}
+
+/* While this test holds Winsock, a loop's WSACleanup does not close the sockets that it forgot. */
+static int life__hold_winsock(void **state)
+{
+    WSADATA data;
+    (void)state;
+    return WSAStartup(MAKEWORD(2, 2), &data);
+}
+
+static int life__release_winsock(void **state)
+{
+    (void)state;
+    return WSACleanup();
+}
+
+#define LIFE_TEST(function) cmocka_unit_test_setup(function, life__setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIFE_TEST(without_a_fault_everything_goes_well),
+        LIFE_TEST(any_one_system_call_may_fail),
+        LIFE_TEST(any_system_call_may_fail_from_now_on),
+        LIFE_TEST(any_one_allocation_may_be_refused),
+        LIFE_TEST(a_loop_with_nothing_in_the_kernel_is_destroyed_without_waiting),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, life__hold_winsock, life__release_winsock);
+}
