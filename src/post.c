@@ -5,7 +5,8 @@
 enum {
     INBOX_AWAKE,
     INBOX_ASLEEP,
-    INBOX_WAKING
+    INBOX_WAKING,
+    INBOX_WAKING_AGAIN
 };
 
 #define INBOX_SHUT   1u
@@ -91,26 +92,56 @@ bool ioc_inbox_is_in_use(const ioc_inbox *inbox)
 
 /* ---- Waking ---- */
 
+static bool inbox__change(ioc_inbox *inbox, uint32_t from, uint32_t to)
+{
+    return ioc_compare_exchange_u32(&inbox->shared.wake_state, from, to);
+}
+
+/* By the thread that has changed ASLEEP to WAKING. */
+static void inbox__send_wake(ioc_inbox *inbox)
+{
+    do {
+        switch (inbox->shared.backend->wake(inbox->shared.port)) {
+        case IOC_WAKE_PACKET:
+            ioc_increment_u64(&inbox->shared.wake_packets);
+            return;
+        case IOC_WAKE_DIRECT:
+            break;
+        case IOC_WAKE_FAILED:
+            ioc_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP);
+            return;
+        }
+        if (inbox__change(inbox, INBOX_WAKING, INBOX_ASLEEP)) {
+            return;
+        }
+        /* News came while the loop may have slept again already, and its thread relied on us. */
+    } while (inbox__change(inbox, INBOX_WAKING_AGAIN, INBOX_WAKING));
+}
+
 static void inbox__wake(ioc_inbox *inbox)
 {
-    if (ioc_load_seq_cst_u32(&inbox->shared.wake_state) != INBOX_ASLEEP ||
-        !ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_WAKING)) {
-        return;
-    }
-    switch (inbox->shared.backend->wake(inbox->shared.port)) {
-    case IOC_WAKE_PACKET:
-        ioc_increment_u64(&inbox->shared.wake_packets);
-        break;
-    case IOC_WAKE_DIRECT:
-    case IOC_WAKE_FAILED:
-        ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_WAKING, INBOX_ASLEEP);
-        break;
+    for (;;) {
+        switch (ioc_load_seq_cst_u32(&inbox->shared.wake_state)) {
+        case INBOX_ASLEEP:
+            if (inbox__change(inbox, INBOX_ASLEEP, INBOX_WAKING)) {
+                inbox__send_wake(inbox);
+                return;
+            }
+            break;
+        case INBOX_WAKING:
+            if (inbox__change(inbox, INBOX_WAKING, INBOX_WAKING_AGAIN)) {
+                return;
+            }
+            break;
+        default: /* awake, or to be woken again */
+            return;
+        }
     }
 }
 
 bool ioc_inbox_is_packet_in_flight(const ioc_inbox *inbox)
 {
-    return ioc_load_u32(&inbox->shared.wake_state) == INBOX_WAKING;
+    return ioc_load_u32(&inbox->shared.wake_state) >= INBOX_WAKING;
 }
 
 bool ioc_inbox_has_news(const ioc_inbox *inbox)
@@ -120,11 +151,11 @@ bool ioc_inbox_has_news(const ioc_inbox *inbox)
 
 bool ioc_inbox_fall_asleep(ioc_inbox *inbox)
 {
-    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_AWAKE, INBOX_ASLEEP);
+    inbox__change(inbox, INBOX_AWAKE, INBOX_ASLEEP);
     if (!ioc_inbox_has_news(inbox) && !ioc_inbox_is_stopped(inbox)) {
         return true;
     }
-    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_AWAKE);
+    inbox__change(inbox, INBOX_ASLEEP, INBOX_AWAKE);
     return false;
 }
 
@@ -132,9 +163,9 @@ void ioc_inbox_awake(ioc_inbox *inbox, uint32_t wakes)
 {
     IOC_ASSERT(wakes <= 1);
     if (wakes > 0) {
-        ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_WAKING, INBOX_AWAKE);
+        ioc_exchange_u32(&inbox->shared.wake_state, INBOX_AWAKE);
     }
-    ioc_compare_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP, INBOX_AWAKE);
+    inbox__change(inbox, INBOX_ASLEEP, INBOX_AWAKE);
 }
 
 /* ---- Stopping ---- */

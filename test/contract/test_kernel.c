@@ -1,0 +1,661 @@
+/*
+ * What a kernel may do that no test can make a real one do when it is wanted: refuse, come late,
+ * abort on its own, bring somebody else's packets. And what can be measured exactly only on a clock
+ * that is virtual. Native only.
+ */
+#include "contract_env.h"
+
+#if defined(_WIN32)
+
+#include <stdio.h>
+
+int main(void)
+{
+    printf("skipped: these tests script the simulated kernel\n");
+    return 77;
+}
+
+#else
+
+#include "loop.h"
+#include "sim.h"
+#include "threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static iocp_loop_t *kernel__loop(const sim_script *script)
+{
+    iocp_loop_options_t options = contract_options();
+    iocp_loop_t *loop = NULL;
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), script, &loop), IOCP_OK);
+    return loop;
+}
+
+static sim_counts kernel__counts(const iocp_loop_t *loop)
+{
+    sim_counts counts;
+    sim_read_counts(loop, &counts);
+    return counts;
+}
+
+static void assert_ended(const contract_record *record, int status)
+{
+    assert_int_equal(record->calls, 1);
+    assert_int_equal(record->status, status);
+}
+
+/* A receive in the kernel, and the record and buffer that it needs. */
+typedef struct receive {
+    contract_pair pair;
+    contract_record record;
+    iocp_op_t op;
+    char data[8];
+} receive;
+
+static void receive__start(iocp_loop_t *loop, receive *receive)
+{
+    memset(receive, 0, sizeof *receive);
+    receive->pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_recv(loop, receive->pair.server, receive->data, sizeof receive->data,
+                               contract_keep, &receive->record, &receive->op),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(receive->record.calls, 0);
+    assert_int_equal(kernel__counts(loop).pending, 1);
+}
+
+/* ---- Cancels that lose, and cancels that are refused ---- */
+
+static void a_cancel_that_loses_the_race_delivers_the_success(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record cancel = {0};
+    receive receive;
+    receive__start(loop, &receive);
+    sim_delay_cancels(loop, 10 * MS);
+    assert_int_equal(iocp_cancel(loop, receive.op, contract_keep, &cancel, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_ended(&cancel, IOCP_OK);
+    assert_int_equal(receive.record.calls, 0); /* asked, and still the kernel's */
+    contract_send_all(loop, receive.pair.client, "hello", 5);
+    contract_wait(loop, &receive.record, 1);
+    assert_ended(&receive.record, IOCP_OK);
+    assert_int_equal(receive.record.result.bytes, 5);
+    assert_memory_equal(receive.data, "hello", 5);
+}
+
+static void a_deadline_that_loses_the_race_delivers_the_success(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_delay_cancels(loop, 10 * MS);
+    assert_int_equal(iocp_op_deadline(loop, receive.op, 1 * MS), IOCP_OK);
+    sim_advance(loop, 2 * MS);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(kernel__counts(loop).cancels, 1);
+    contract_send_all(loop, receive.pair.client, "hello", 5);
+    contract_wait(loop, &receive.record, 1);
+    assert_ended(&receive.record, IOCP_OK);
+}
+
+static void the_first_reason_to_end_an_operation_stays(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    for (int cancel_first = 0; cancel_first < 2; cancel_first++) {
+        receive receive;
+        receive__start(loop, &receive);
+        sim_delay_cancels(loop, 10 * MS);
+        assert_int_equal(iocp_op_deadline(loop, receive.op, 2 * MS), IOCP_OK);
+        sim_advance(loop, cancel_first ? 0 : 2 * MS);
+        if (!cancel_first) {
+            assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        }
+        assert_int_equal(iocp_cancel(loop, receive.op, NULL, NULL, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(receive.record.calls, 0);
+        contract_wait(loop, &receive.record, 1);
+        assert_ended(&receive.record, cancel_first ? IOCP_ECANCELED : IOCP_ETIMEDOUT);
+    }
+}
+
+static void a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record cancel = {0};
+    contract_record again = {0};
+    receive receive;
+    receive__start(loop, &receive);
+    sim_fail_cancels(loop, 1, IOCP_ENOMEM);
+    assert_int_equal(iocp_cancel(loop, receive.op, contract_keep, &cancel, NULL), IOCP_OK);
+    contract_wait(loop, &cancel, 1);
+    assert_ended(&cancel, IOCP_ENOMEM);
+    assert_int_equal(cancel.result.native_error, 8);
+    assert_int_equal(receive.record.calls, 0);
+
+    /* An abort is nobody's wish now. */
+    sim_end_op(loop, receive.op, IOCP_ECANCELED);
+    contract_wait(loop, &receive.record, 1);
+    assert_ended(&receive.record, IOCP_ECONNABORTED);
+    assert_int_equal(iocp_cancel(loop, receive.op, contract_keep, &again, NULL), IOCP_OK);
+    contract_wait(loop, &again, 1);
+    assert_ended(&again, IOCP_ENOENT);
+}
+
+static void a_deadline_that_the_kernel_refuses_is_tried_again(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_fail_cancels(loop, 3, IOCP_ENOBUFS);
+    uint64_t start_ns = iocp_loop_now(loop);
+    assert_int_equal(iocp_op_deadline(loop, receive.op, 5 * MS), IOCP_OK);
+    contract_wait(loop, &receive.record, 1);
+    assert_ended(&receive.record, IOCP_ETIMEDOUT);
+    assert_true(receive.record.now_ns >= start_ns + 5 * MS);
+    assert_int_equal(kernel__counts(loop).cancels, 4);
+}
+
+static void close_ends_what_the_kernel_refuses_to_cancel(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record close = {0};
+    receive receive;
+    receive__start(loop, &receive);
+    sim_fail_cancels(loop, UINT32_MAX, IOCP_ENOBUFS);
+    assert_int_equal(iocp_close(loop, receive.pair.server, contract_keep, &close, NULL), IOCP_OK);
+    contract_wait(loop, &close, 1);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+    assert_ended(&close, IOCP_OK);
+}
+
+static void destroy_ends_what_the_kernel_refuses_to_cancel(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static receive receive;
+    receive__start(loop, &receive);
+    sim_fail_cancels(loop, UINT32_MAX, IOCP_ENOBUFS);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+}
+
+/* ---- Things that nobody asked for ---- */
+
+static void an_abort_that_nobody_asked_for_is_not_reported_as_cancelled(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_end_op(loop, receive.op, IOCP_ECANCELED);
+    contract_wait(loop, &receive.record, 1);
+    assert_ended(&receive.record, IOCP_ECONNABORTED);
+    assert_int_equal(receive.record.result.native_error, 995);
+}
+
+static void an_accept_that_failed_leaves_the_listener_as_it_is(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record accepts = {.rearms = 2};
+    contract_record connect = {0};
+    contract_address address;
+    iocp_op_t op = {0};
+    iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
+    assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepts, &op), IOCP_OK);
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        sim_end_op(loop, op, IOCP_ECONNRESET);
+        contract_wait(loop, &accepts, i);
+        assert_int_equal(accepts.status, IOCP_ECONNRESET);
+        assert_true(accepts.result.accepted.id == 0);
+        assert_int_equal(contract_stats(loop).handles, 1);
+    }
+    assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&address),
+                                  address.length, contract_keep, &connect, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &accepts, 3);
+    assert_int_equal(accepts.status, IOCP_OK);
+    assert_true(accepts.result.accepted.id != 0);
+}
+
+static void foreign_packets_are_dropped_and_counted(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_add_foreign_packets(loop, 1000);
+    contract_send_all(loop, receive.pair.client, "x", 1);
+    contract_wait(loop, &receive.record, 1);
+    contract_idle(loop);
+    assert_ended(&receive.record, IOCP_OK);
+    /* Only a loop that has something in the kernel asks the port. */
+    assert_int_equal(
+        iocp_recv(loop, receive.pair.server, receive.data, 1, contract_keep, &receive.record, NULL),
+        IOCP_OK);
+    for (int i = 0; i < 20; i++) {
+        contract_idle(loop);
+    }
+    assert_int_equal(contract_stats(loop).foreign_packets, 1000);
+    assert_int_equal(receive.record.calls, 1);
+}
+
+static void a_dequeue_that_returns_early_does_not_end_run_once(void **state)
+{
+    (void)state;
+    const sim_script script = {.seed = 5, .early_dequeue = 90};
+    iocp_loop_t *loop = kernel__loop(&script);
+    for (int i = 0; i < 50; i++) {
+        contract_record timer = {0};
+        assert_int_equal(iocp_timer(loop, 3 * MS, contract_keep, &timer, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(timer.calls, 1);
+    }
+    contract_loop_destroy(loop);
+}
+
+/* ---- Failing calls ---- */
+
+static void an_operation_that_fails_in_its_start_calls_back_and_can_be_rearmed(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {.rearms = 4};
+    char data[8];
+    contract_pair pair = contract_connect(loop, AF_INET);
+    sim_fail_starts(loop, 4, IOCP_ENOBUFS);
+    assert_int_equal(iocp_recv(loop, pair.server, data, 8, contract_keep, &record, NULL), IOCP_OK);
+    for (int i = 1; i <= 4; i++) {
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(record.calls, i);
+        assert_int_equal(record.status, IOCP_ENOBUFS);
+        assert_int_equal(record.result.native_error, 10055);
+    }
+    contract_send_all(loop, pair.client, "x", 1);
+    contract_wait(loop, &record, 5);
+    assert_int_equal(record.status, IOCP_OK);
+}
+
+static void a_failed_dequeue_loses_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record sent = {0};
+    receive receive;
+    receive__start(loop, &receive);
+    assert_int_equal(iocp_send(loop, receive.pair.client, "x", 1, contract_keep, &sent, NULL),
+                     IOCP_OK);
+    sim_fail_dequeues(loop, 3, IOCP_ENOBUFS);
+    int failures = 0;
+    for (int i = 0; i < 10 && (receive.record.calls == 0 || sent.calls == 0); i++) {
+        int status = iocp_loop_run(loop, IOCP_RUN_ONCE);
+        assert_true(status == IOCP_OK || status == IOCP_ENOBUFS);
+        if (status != IOCP_OK) {
+            failures++;
+            assert_int_equal(iocp_loop_native_error(loop), 10055);
+        }
+    }
+    assert_int_equal(failures, 3);
+    assert_ended(&sent, IOCP_OK);
+    assert_ended(&receive.record, IOCP_OK);
+}
+
+static void a_dequeue_that_fails_does_not_keep_ready_work_back(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record nop = {0};
+    contract_record timer = {0};
+    receive receive;
+    receive__start(loop, &receive);
+    sim_fail_dequeues(loop, UINT32_MAX, IOCP_ENOBUFS);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_timer(loop, 0, contract_keep, &timer, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_ENOBUFS);
+    assert_int_equal(nop.calls, 1);
+    assert_int_equal(timer.calls, 1);
+    sim_fail_dequeues(loop, 0, IOCP_OK);
+}
+
+static void a_destroy_that_cannot_ask_the_port_can_be_repeated(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static receive receive;
+    receive__start(loop, &receive);
+    sim_fail_dequeues(loop, 1, IOCP_ENOBUFS);
+    assert_int_equal(iocp_loop_destroy(loop, 1 * S), IOCP_ENOBUFS);
+    assert_int_equal(iocp_nop(loop, contract_keep, &receive.record, NULL), IOCP_ECLOSING);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+}
+
+static void a_socket_that_cannot_be_opened_leaves_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle = {0};
+    sim_fail_sockets(loop, 2, IOCP_EMFILE);
+    assert_int_equal(iocp_socket_open(loop, AF_INET, SOCK_STREAM, 0, &handle), IOCP_EMFILE);
+    assert_int_equal(iocp_loop_native_error(loop), 10024);
+    uintptr_t socket = contract_socket_create(AF_INET);
+    assert_int_equal(iocp_socket_adopt(loop, socket, &handle), IOCP_EMFILE);
+    assert_true(handle.id == 0);
+    assert_int_equal(contract_stats(loop).handles, 0);
+    contract_socket_destroy(socket); /* it is still ours */
+}
+
+/* ---- Destroy and its limit ---- */
+
+static void IOCP_CALL dump__keep_receive(const iocp_dump_entry_t *entry, void *userdata)
+{
+    iocp_dump_entry_t *kept = userdata;
+    kept->age_ns++;
+    if (entry->type == IOCP_TYPE_RECV) {
+        uint64_t entries = kept->age_ns;
+        *kept = *entry;
+        kept->age_ns = entries;
+    }
+}
+
+static void destroy_gives_up_after_its_limit_and_tells_what_survived(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static receive receive;
+    static contract_record timer;
+    iocp_dump_entry_t entry;
+    memset(&entry, 0, sizeof entry);
+    timer = (contract_record){0};
+    receive__start(loop, &receive);
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &timer, NULL), IOCP_OK);
+    sim_hold_packets(loop, true);
+    iocp_loop_update_now(loop);
+    uint64_t start_ns = iocp_loop_now(loop);
+    assert_int_equal(iocp_loop_destroy(loop, 50 * MS), IOCP_ETIMEDOUT);
+    iocp_loop_update_now(loop);
+    assert_true(iocp_loop_now(loop) == start_ns + 50 * MS);
+    assert_int_equal(receive.record.calls, 0);
+    assert_ended(&timer, IOCP_ECANCELED);
+
+    assert_int_equal(iocp_loop_dump(loop, dump__keep_receive, &entry), IOCP_OK);
+    assert_int_equal(entry.age_ns, 1); /* one entry */
+    assert_true(entry.op.id == receive.op.id);
+    assert_int_equal(entry.in_kernel, 1);
+    assert_int_equal(entry.cancelled, IOCP_ECANCELED);
+    assert_ptr_equal(entry.userdata, &receive.record);
+
+    assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_ETIMEDOUT);
+    sim_hold_packets(loop, false);
+    assert_int_equal(iocp_loop_destroy(loop, 50 * MS), IOCP_OK);
+    contract_forget_loop(state);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+}
+
+static void destroy_takes_no_time_when_everything_comes_back_at_once(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static receive receive;
+    static contract_record nop;
+    iocp_async_t *async = NULL;
+    nop = (contract_record){0};
+    receive__start(loop, &receive);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
+    iocp_loop_update_now(loop);
+    uint64_t start_ns = iocp_loop_now(loop);
+    assert_int_equal(iocp_loop_destroy(loop, 1000 * S), IOCP_EBUSY);
+    iocp_loop_update_now(loop);
+    assert_true(iocp_loop_now(loop) == start_ns);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+    assert_ended(&nop, IOCP_ECANCELED);
+    assert_int_equal(iocp_async_destroy(async), IOCP_OK);
+}
+
+/* ---- Sleeping ---- */
+
+static void a_timer_costs_one_sleep_of_exactly_its_delay(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static const uint64_t delays_ns[] = {1, 999, 1 * MS - 1, 1 * MS, 1 * MS + 1, 1234567, 49 * S};
+    for (size_t i = 0; i < sizeof delays_ns / sizeof delays_ns[0]; i++) {
+        contract_record record = {0};
+        sim_counts before = kernel__counts(loop);
+        iocp_loop_update_now(loop);
+        uint64_t start_ns = iocp_loop_now(loop);
+        assert_int_equal(iocp_timer(loop, delays_ns[i], contract_keep, &record, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_true(record.now_ns == start_ns + delays_ns[i]);
+        assert_int_equal(kernel__counts(loop).sleeps - before.sleeps, 1);
+        assert_int_equal(kernel__counts(loop).dequeues - before.dequeues, 1);
+    }
+}
+
+static void a_deadline_costs_one_sleep_of_exactly_its_delay_and_one_for_the_packet(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_counts before = kernel__counts(loop);
+    iocp_loop_update_now(loop);
+    uint64_t start_ns = iocp_loop_now(loop);
+    assert_int_equal(iocp_op_deadline(loop, receive.op, 1234567), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_ended(&receive.record, IOCP_ETIMEDOUT);
+    assert_true(receive.record.now_ns == start_ns + 1234567);
+    assert_int_equal(kernel__counts(loop).sleeps - before.sleeps, 2);
+}
+
+static void turns_with_nothing_in_the_kernel_read_the_clock_at_most_once(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record timer = {0};
+    contract_record nop = {.rearms = 1000};
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &timer, NULL), IOCP_OK);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    sim_counts before = kernel__counts(loop);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    }
+    sim_counts after = kernel__counts(loop);
+    assert_int_equal(after.dequeues - before.dequeues, 0);
+    assert_in_range(after.clock_reads - before.clock_reads, 0, 100);
+    assert_int_equal(nop.calls, 101);
+}
+
+static void an_idle_turn_with_a_receive_pending_is_one_dequeue(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    receive receive;
+    receive__start(loop, &receive);
+    sim_counts before = kernel__counts(loop);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    }
+    sim_counts after = kernel__counts(loop);
+    assert_int_equal(after.dequeues - before.dequeues, 100);
+    assert_int_equal(after.starts, before.starts);
+}
+
+static void many_packets_take_few_dequeues(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    enum {
+        COUNT = 100
+    };
+    static contract_record records[COUNT];
+    static char data[COUNT];
+    memset(records, 0, sizeof records);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(
+            iocp_recv(loop, pair.server, &data[i], 1, contract_keep, &records[i], NULL), IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    sim_counts before = kernel__counts(loop);
+    char all[COUNT] = {0};
+    contract_send_all(loop, pair.client, all, sizeof all);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ended(&records[i], IOCP_OK);
+    }
+    assert_in_range(kernel__counts(loop).dequeues - before.dequeues, 1, 3);
+}
+
+/* ---- Waking ---- */
+
+static void IOCP_CALL post__count(iocp_loop_t *loop, void *arg)
+{
+    (void)loop;
+    ++*(int *)arg;
+}
+
+static void posts_on_the_loop_thread_send_no_packet(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    int posts = 0;
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(posts, 1000);
+    assert_int_equal(kernel__counts(loop).wakes, 0);
+}
+
+/* Threads that post to a loop that sleeps. */
+typedef struct waker {
+    test_thread thread;
+    iocp_loop_t *loop;
+    iocp_async_t *async;
+    ioc_atomic_u32 *before; /* wait until this is set */
+    ioc_atomic_u32 ran;
+    uint32_t pause_ms;
+    int count;
+    int errors;
+} waker;
+
+static void IOCP_CALL waker__ran(iocp_loop_t *loop, void *arg)
+{
+    waker *waker = arg;
+    (void)loop;
+    ioc_add_u32(&waker->ran, 1);
+    if (waker->async != NULL) {
+        (void)iocp_async_notify(waker->async);
+        waker->async = NULL; /* once: the test goes on, and destroys it */
+    }
+}
+
+static void waker__post(void *arg)
+{
+    waker *waker = arg;
+    while (waker->before != NULL && ioc_load_u32(waker->before) == 0) {
+        test_yield();
+    }
+    for (int i = 0; i < waker->count; i++) {
+        test_sleep_ms(waker->pause_ms); /* so that the loop sleeps by then */
+        waker->errors += iocp_post(waker->loop, waker__ran, waker) != IOCP_OK;
+    }
+}
+
+/* Run the loop until an async that the last waker notifies has ended its wait. */
+static void wakers__run(iocp_loop_t *loop, waker *wakers, int count)
+{
+    contract_record done = {0};
+    iocp_async_t *async = NULL;
+    assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
+    assert_int_equal(iocp_async_wait(loop, async, contract_keep, &done, NULL), IOCP_OK);
+    wakers[count - 1].async = async;
+    for (int i = 0; i < count; i++) {
+        wakers[i].loop = loop;
+        assert_true(test_thread_start(&wakers[i].thread, waker__post, &wakers[i]));
+    }
+    int status = iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE);
+    for (int i = 0; i < count; i++) {
+        test_thread_join(&wakers[i].thread);
+        assert_int_equal(wakers[i].errors, 0);
+    }
+    assert_int_equal(status, IOCP_OK);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(iocp_async_destroy(async), IOCP_OK);
+}
+
+static void a_wake_without_a_packet_wakes_the_loop(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static waker waker;
+    memset(&waker, 0, sizeof waker);
+    waker.count = 1;
+    waker.pause_ms = 20;
+    sim_divert_wakes(loop, UINT32_MAX, IOC_WAKE_DIRECT);
+    wakers__run(loop, &waker, 1);
+    assert_int_equal(contract_stats(loop).wake_packets, 0);
+}
+
+static void a_post_while_another_thread_is_still_waking_the_loop_is_not_lost(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static waker wakers[2];
+    for (int i = 0; i < 2; i++) {
+        memset(wakers, 0, sizeof wakers);
+        wakers[0].count = 1;
+        wakers[0].pause_ms = 20;
+        wakers[1].count = 1;
+        wakers[1].pause_ms = 20;
+        wakers[1].before = &wakers[0].ran;
+        if (i == 0) {
+            sim_divert_wakes(loop, UINT32_MAX, IOC_WAKE_DIRECT);
+        } else {
+            sim_divert_wakes(loop, 0, IOC_WAKE_PACKET);
+        }
+        /* The loop runs the first post and sleeps again before the first thread is back. */
+        sim_slow_wakes(loop, 100);
+        wakers__run(loop, wakers, 2);
+    }
+}
+
+static void a_wake_that_the_system_refused_is_tried_again_with_the_next_post(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static waker waker;
+    memset(&waker, 0, sizeof waker);
+    waker.count = 3;
+    waker.pause_ms = 20;
+    sim_divert_wakes(loop, 1, IOC_WAKE_FAILED);
+    wakers__run(loop, &waker, 1);
+    contract_idle(loop);
+    assert_int_equal(ioc_load_u32(&waker.ran), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONTRACT_TEST(a_cancel_that_loses_the_race_delivers_the_success),
+        CONTRACT_TEST(a_deadline_that_loses_the_race_delivers_the_success),
+        CONTRACT_TEST(the_first_reason_to_end_an_operation_stays),
+        CONTRACT_TEST(a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing),
+        CONTRACT_TEST(a_deadline_that_the_kernel_refuses_is_tried_again),
+        CONTRACT_TEST(close_ends_what_the_kernel_refuses_to_cancel),
+        CONTRACT_TEST(destroy_ends_what_the_kernel_refuses_to_cancel),
+        CONTRACT_TEST(an_abort_that_nobody_asked_for_is_not_reported_as_cancelled),
+        CONTRACT_TEST(an_accept_that_failed_leaves_the_listener_as_it_is),
+        CONTRACT_TEST(foreign_packets_are_dropped_and_counted),
+        CONTRACT_TEST(a_dequeue_that_returns_early_does_not_end_run_once),
+        CONTRACT_TEST(an_operation_that_fails_in_its_start_calls_back_and_can_be_rearmed),
+        CONTRACT_TEST(a_failed_dequeue_loses_nothing),
+        CONTRACT_TEST(a_dequeue_that_fails_does_not_keep_ready_work_back),
+        CONTRACT_TEST(a_destroy_that_cannot_ask_the_port_can_be_repeated),
+        CONTRACT_TEST(a_socket_that_cannot_be_opened_leaves_nothing),
+        CONTRACT_TEST(destroy_gives_up_after_its_limit_and_tells_what_survived),
+        CONTRACT_TEST(destroy_takes_no_time_when_everything_comes_back_at_once),
+        CONTRACT_TEST(a_timer_costs_one_sleep_of_exactly_its_delay),
+        CONTRACT_TEST(a_deadline_costs_one_sleep_of_exactly_its_delay_and_one_for_the_packet),
+        CONTRACT_TEST(turns_with_nothing_in_the_kernel_read_the_clock_at_most_once),
+        CONTRACT_TEST(an_idle_turn_with_a_receive_pending_is_one_dequeue),
+        CONTRACT_TEST(many_packets_take_few_dequeues),
+        CONTRACT_TEST(posts_on_the_loop_thread_send_no_packet),
+        CONTRACT_TEST(a_wake_without_a_packet_wakes_the_loop),
+        CONTRACT_TEST(a_post_while_another_thread_is_still_waking_the_loop_is_not_lost),
+        CONTRACT_TEST(a_wake_that_the_system_refused_is_tried_again_with_the_next_post),
+    };
+    return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
+}
+
+#endif

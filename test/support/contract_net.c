@@ -1,0 +1,133 @@
+#include "contract_net.h"
+
+#include <string.h>
+
+static const unsigned char net_mapped[16] = {0, 0, 0,    0,    0,   0, 0, 0,
+                                             0, 0, 0xff, 0xff, 127, 0, 0, 1};
+
+static contract_address net__address_4(uint32_t host, uint16_t port)
+{
+    struct sockaddr_in in;
+    contract_address address;
+    memset(&in, 0, sizeof in);
+    memset(&address, 0, sizeof address);
+    in.sin_family = AF_INET;
+    in.sin_port = htons(port);
+    in.sin_addr.s_addr = htonl(host);
+    memcpy(&address.storage, &in, sizeof in);
+    address.length = sizeof in;
+    return address;
+}
+
+static contract_address net__address_6(const void *host, uint16_t port)
+{
+    struct sockaddr_in6 in;
+    contract_address address;
+    memset(&in, 0, sizeof in);
+    memset(&address, 0, sizeof address);
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(port);
+    memcpy(&in.sin6_addr, host, sizeof in.sin6_addr);
+    memcpy(&address.storage, &in, sizeof in);
+    address.length = sizeof in;
+    return address;
+}
+
+contract_address contract_loopback(int family, uint16_t port)
+{
+    return family == AF_INET ? net__address_4(INADDR_LOOPBACK, port)
+                             : net__address_6(&in6addr_loopback, port);
+}
+
+contract_address contract_mapped_loopback(uint16_t port)
+{
+    return net__address_6(net_mapped, port);
+}
+
+contract_address contract_any(int family, uint16_t port)
+{
+    return family == AF_INET ? net__address_4(INADDR_ANY, port)
+                             : net__address_6(&in6addr_any, port);
+}
+
+const struct sockaddr *contract_sockaddr(const contract_address *address)
+{
+    return (const struct sockaddr *)(const void *)&address->storage;
+}
+
+uint16_t contract_port(const contract_address *address)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    if (address->storage.ss_family == AF_INET) {
+        memcpy(&in, &address->storage, sizeof in);
+        return ntohs(in.sin_port);
+    }
+    memcpy(&in6, &address->storage, sizeof in6);
+    return ntohs(in6.sin6_port);
+}
+
+int contract_is_loopback(const contract_address *address, int family)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    if (address->storage.ss_family != family) {
+        return 0;
+    }
+    if (family == AF_INET) {
+        memcpy(&in, &address->storage, sizeof in);
+        return address->length >= sizeof in && in.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+    }
+    memcpy(&in6, &address->storage, sizeof in6);
+    return address->length >= sizeof in6 &&
+           memcmp(&in6.sin6_addr, &in6addr_loopback, sizeof in6.sin6_addr) == 0;
+}
+
+int contract_is_mapped_loopback(const contract_address *address)
+{
+    struct sockaddr_in6 in6;
+    memcpy(&in6, &address->storage, sizeof in6);
+    return address->storage.ss_family == AF_INET6 && address->length >= sizeof in6 &&
+           memcmp(&in6.sin6_addr, net_mapped, sizeof net_mapped) == 0;
+}
+
+#if defined(_WIN32)
+
+#include "win_leaks.h"
+
+uintptr_t contract_socket_create(int family)
+{
+    SOCKET socket = WSASocketW(family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    return socket != INVALID_SOCKET ? (uintptr_t)socket : 0;
+}
+
+void contract_socket_destroy(uintptr_t socket)
+{
+    closesocket((SOCKET)socket);
+}
+
+size_t contract_open_handles(void)
+{
+    return win_open_handles();
+}
+
+#else
+
+#include "sim.h"
+
+uintptr_t contract_socket_create(int family)
+{
+    return sim_socket_create(family);
+}
+
+void contract_socket_destroy(uintptr_t socket)
+{
+    sim_socket_destroy(socket);
+}
+
+size_t contract_open_handles(void)
+{
+    return sim_port_count() + sim_socket_count();
+}
+
+#endif

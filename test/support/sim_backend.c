@@ -1,0 +1,312 @@
+/* The simulated backend's slots: check, look up, forward. */
+#include "sim_net.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static sim_port *backend__port(ioc_port *base)
+{
+    return IOC_CONTAINER_OF(base, sim_port, base);
+}
+
+static sim_handle *backend__handle(struct ioc_handle *handle)
+{
+    return IOC_CONTAINER_OF(handle, sim_handle, handle);
+}
+
+/* The end of a call: the raw code behind its status. */
+static int backend__return(ioc_port *base, int status)
+{
+    if (status != IOCP_OK) {
+        base->native_error = sim_native_error(status);
+    }
+    sim_unlock();
+    return status;
+}
+
+/* ---- Operations ---- */
+
+static int backend__begin(sim_op *op)
+{
+    switch (op->op.type) {
+    case IOCP_TYPE_ACCEPT:
+        return sim_accept(op);
+    case IOCP_TYPE_CONNECT:
+        return sim_connect(op);
+    case IOCP_TYPE_SEND:
+        return sim_send(op);
+    case IOCP_TYPE_RECV:
+        return sim_receive(op);
+    case IOCP_TYPE_SHUTDOWN:
+        return sim_shutdown(op);
+    case IOCP_TYPE_NOP:
+    case IOCP_TYPE_TIMER:
+    case IOCP_TYPE_CANCEL:
+    case IOCP_TYPE_ASYNC_WAIT:
+    case IOCP_TYPE_CLOSE:
+        break;
+    }
+    sim_give_up("an operation of the loop's own", __FILE__, __LINE__);
+    return IOCP_EINVAL;
+}
+
+static void backend__prepare(sim_port *port, sim_op *op)
+{
+    SIM_CHECK(op->phase == SIM_IDLE && op->op.phase == IOC_PHASE_KERNEL);
+    SIM_CHECK(op->op.intent == 0 && op->op.handle != NULL);
+    ioc_link_init(&op->link);
+    ioc_link_init(&op->place);
+    op->id = ioc_op_id(&op->op);
+    op->port = port;
+    op->socket = backend__handle(op->op.handle)->socket;
+    op->may_be_inline =
+        port->mode != IOCP_COMPLETION_PACKET && !sim_chance(port, port->script.packet);
+    op->abort_ns = IOC_FOREVER;
+    op->outcome = (ioc_outcome){0};
+    op->total_bytes = 0;
+    SIM_CHECK(op->received == NULL && op->accepted == NULL);
+}
+
+static int backend__try_start(sim_port *port, sim_op *op)
+{
+    int status = IOCP_OK;
+    if (op->socket == NULL) {
+        return IOCP_ENOTSOCK;
+    }
+    if (op->socket->port == NULL) {
+        op->socket->port = port;
+    }
+    if (sim_fails(&port->starts, &status)) {
+        return status;
+    }
+    if (sim_chance(port, port->script.failed_start)) {
+        return IOCP_ENOBUFS;
+    }
+    return backend__begin(op);
+}
+
+static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
+{
+    sim_port *port = backend__port(base);
+    sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
+    sim_lock();
+    port->counts.starts++;
+    backend__prepare(port, op);
+    int status = backend__try_start(port, op);
+    op->may_be_inline = false;
+    if (status != IOCP_OK) {
+        op->op.outcome = (ioc_outcome){.status = status, .native_error = sim_native_error(status)};
+        sim_unlock();
+        return IOC_START_FAILED;
+    }
+    port->counts.pending++;
+    ioc_list_push(&port->pending, &op->link);
+    bool is_done = op->phase == SIM_INLINE;
+    if (is_done) {
+        sim_hand_over(op);
+    }
+    sim_unlock();
+    return is_done ? IOC_START_DONE : IOC_START_PENDING;
+}
+
+static int backend__try_cancel(sim_port *port, sim_op *op)
+{
+    int status = IOCP_OK;
+    SIM_CHECK(op->phase == SIM_WAITING || op->phase == SIM_DONE);
+    SIM_CHECK(op->op.intent != 0); /* recorded before the kernel is asked */
+    if (sim_fails(&port->cancels, &status)) {
+        return status;
+    }
+    if (sim_chance(port, port->script.failed_cancel)) {
+        return IOCP_ENOBUFS;
+    }
+    if (op->phase == SIM_DONE) {
+        return IOCP_OK; /* its packet is on the way */
+    }
+    op->abort_ns = ioc_add_saturated(port->now_ns, port->cancel_delay_ns);
+    if (sim_chance(port, port->script.late_cancel)) {
+        op->abort_ns += sim_below(port, port->script.latency_ns + 1);
+    }
+    if (op->abort_ns <= port->now_ns) {
+        sim_end_waiting(op, IOCP_ECANCELED);
+    }
+    return IOCP_OK;
+}
+
+static int backend__cancel(ioc_port *base, struct ioc_op *core_op)
+{
+    sim_port *port = backend__port(base);
+    sim_lock();
+    port->counts.cancels++;
+    return backend__return(base, backend__try_cancel(port, IOC_CONTAINER_OF(core_op, sim_op, op)));
+}
+
+/* ---- Sockets ---- */
+
+static int backend__open_socket(sim_port *port, sim_handle *handle, int family, int type,
+                                int protocol)
+{
+    int status = IOCP_OK;
+    if (sim_fails(&port->sockets, &status)) {
+        return status;
+    }
+    if (type != SOCK_STREAM) {
+        return IOCP_ENOTSUP;
+    }
+    if (family != AF_INET && family != AF_INET6) {
+        return IOCP_EAFNOSUPPORT;
+    }
+    if (protocol != 0 && protocol != IPPROTO_TCP) {
+        return IOCP_EPROTONOSUPPORT;
+    }
+    handle->socket = sim_socket_new(family, port->script.capacity_bytes);
+    handle->socket->is_adopted = true;
+    handle->socket->port = port;
+    return IOCP_OK;
+}
+
+static int backend__socket_open(ioc_port *base, struct ioc_handle *handle, int family, int type,
+                                int protocol)
+{
+    sim_lock();
+    return backend__return(base, backend__open_socket(backend__port(base), backend__handle(handle),
+                                                      family, type, protocol));
+}
+
+static int backend__adopt_socket(sim_port *port, sim_handle *handle, uintptr_t number)
+{
+    int status = IOCP_OK;
+    sim_socket *socket = sim_socket_find(number);
+    if (sim_fails(&port->sockets, &status)) {
+        return status;
+    }
+    if (socket == NULL) {
+        return IOCP_ENOTSOCK;
+    }
+    if (socket->is_adopted || socket->port != NULL) {
+        return IOCP_EINVAL;
+    }
+    handle->socket = socket;
+    socket->is_adopted = true;
+    socket->port = port;
+    return IOCP_OK;
+}
+
+static int backend__socket_adopt(ioc_port *base, struct ioc_handle *handle, uintptr_t socket)
+{
+    sim_lock();
+    return backend__return(
+        base, backend__adopt_socket(backend__port(base), backend__handle(handle), socket));
+}
+
+static int backend__socket_detach(ioc_port *base, struct ioc_handle *core_handle, uintptr_t *number)
+{
+    sim_handle *handle = backend__handle(core_handle);
+    sim_lock();
+    if (handle->socket->port != NULL) {
+        return backend__return(base, IOCP_EBUSY);
+    }
+    *number = handle->socket->number;
+    handle->socket->is_adopted = false;
+    memset(handle->socket->last_due_ns, 0, sizeof handle->socket->last_due_ns);
+    handle->socket = NULL;
+    return backend__return(base, IOCP_OK);
+}
+
+static int backend__socket_bind(ioc_port *base, struct ioc_handle *handle,
+                                const struct sockaddr *address, size_t length)
+{
+    sim_lock();
+    return backend__return(base,
+                           sim_socket_bind_to(backend__handle(handle)->socket, address, length));
+}
+
+static int backend__socket_listen(ioc_port *base, struct ioc_handle *handle, int backlog)
+{
+    sim_lock();
+    return backend__return(base, sim_socket_listen_on(backend__handle(handle)->socket, backlog));
+}
+
+static int backend__socket_name(ioc_port *base, struct ioc_handle *handle, bool peer,
+                                struct sockaddr *address, size_t *length)
+{
+    sim_lock();
+    const sim_socket *socket = backend__handle(handle)->socket;
+    if (peer && (socket->state != SIM_CONNECTED || socket->is_reset)) {
+        return backend__return(base, IOCP_ENOTCONN);
+    }
+    if (!peer && !socket->is_bound) {
+        return backend__return(base, IOCP_EINVAL);
+    }
+    return backend__return(
+        base, sim_address_write(peer ? &socket->remote : &socket->local, address, length));
+}
+
+static int backend__socket_set_option(ioc_port *base, struct ioc_handle *handle,
+                                      iocp_socket_option_t option, int value)
+{
+    sim_lock();
+    return backend__return(base, sim_socket_set(backend__handle(handle)->socket, option, value));
+}
+
+static int backend__socket_get_option(ioc_port *base, struct ioc_handle *handle,
+                                      iocp_socket_option_t option, int *value)
+{
+    sim_lock();
+    const sim_socket *socket = backend__handle(handle)->socket;
+    if (option == IOCP_SOCKET_V6ONLY && socket->family != AF_INET6) {
+        return backend__return(base, IOCP_ENOPROTOOPT);
+    }
+    *value = socket->options[option];
+    return backend__return(base, IOCP_OK);
+}
+
+/* ---- Handles ---- */
+
+static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
+{
+    (void)base;
+    return (void *)backend__handle(handle)->socket->number;
+}
+
+static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle)
+{
+    sim_handle *handle = backend__handle(core_handle);
+    (void)base;
+    sim_lock();
+    if (handle->socket != NULL) {
+        sim_socket_close(handle->socket);
+        handle->socket = NULL;
+    }
+    sim_unlock();
+}
+
+const ioc_backend *ioc_backend_default(void)
+{
+    static const ioc_backend backend = {
+        .name = "simulation",
+        .op_bytes = sizeof(sim_op),
+        .handle_bytes = sizeof(sim_handle),
+        .open = sim_port_open,
+        .close = sim_port_close,
+        .now = sim_port_now,
+        .thread_id = sim_port_thread_id,
+        .dequeue = sim_port_dequeue,
+        .wake = sim_port_wake,
+        .native = sim_port_native,
+        .start = backend__start,
+        .cancel = backend__cancel,
+        .socket_open = backend__socket_open,
+        .socket_adopt = backend__socket_adopt,
+        .socket_detach = backend__socket_detach,
+        .socket_bind = backend__socket_bind,
+        .socket_listen = backend__socket_listen,
+        .socket_name = backend__socket_name,
+        .socket_set_option = backend__socket_set_option,
+        .socket_get_option = backend__socket_get_option,
+        .handle_native = backend__handle_native,
+        .handle_close = backend__handle_close,
+    };
+    return &backend;
+}

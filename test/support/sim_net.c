@@ -1,0 +1,679 @@
+/* The simulated network: stream sockets on the two loopback addresses, in memory. */
+#include "sim_net.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define NET_CAPACITY_BYTES 65536
+#define NET_BACKLOG        200
+#define NET_FIRST_PORT     49152 /* of those that are given to sockets that ask for none */
+
+static ioc_list net_sockets = {{&net_sockets.ends, &net_sockets.ends}};
+static uintptr_t net_last_number;
+static uint16_t net_last_port = NET_FIRST_PORT;
+
+static void *net__allocate(size_t size)
+{
+    void *memory = calloc(1, size > 0 ? size : 1);
+    SIM_CHECK(memory != NULL);
+    return memory;
+}
+
+static sim_op *net__op_at(ioc_link *place)
+{
+    return IOC_CONTAINER_OF(place, sim_op, place);
+}
+
+static sim_op *net__first_op(const ioc_list *list)
+{
+    ioc_link *place = ioc_list_first(list);
+    return place != NULL ? net__op_at(place) : NULL;
+}
+
+/* ---- Addresses ---- */
+
+static int address__read_4(sim_address *address, const struct sockaddr *from, size_t length)
+{
+    struct sockaddr_in in;
+    if (length < sizeof in) {
+        return IOCP_EFAULT;
+    }
+    memcpy(&in, from, sizeof in);
+    address->family = AF_INET;
+    address->port = ntohs(in.sin_port);
+    address->is_any = in.sin_addr.s_addr == htonl(INADDR_ANY);
+    bool is_local = address->is_any || in.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+    return is_local ? IOCP_OK : IOCP_EADDRNOTAVAIL;
+}
+
+static int address__read_6(sim_address *address, const struct sockaddr *from, size_t length)
+{
+    static const unsigned char mapped[16] = {0, 0, 0,    0,    0,   0, 0, 0,
+                                             0, 0, 0xff, 0xff, 127, 0, 0, 1};
+    struct sockaddr_in6 in;
+    if (length < sizeof in) {
+        return IOCP_EFAULT;
+    }
+    memcpy(&in, from, sizeof in);
+    address->family = AF_INET6;
+    address->port = ntohs(in.sin6_port);
+    address->is_any = memcmp(&in.sin6_addr, &in6addr_any, sizeof in.sin6_addr) == 0;
+    address->is_mapped = memcmp(&in.sin6_addr, mapped, sizeof mapped) == 0;
+    bool is_local = address->is_any || address->is_mapped ||
+                    memcmp(&in.sin6_addr, &in6addr_loopback, sizeof in.sin6_addr) == 0;
+    return is_local ? IOCP_OK : IOCP_EADDRNOTAVAIL;
+}
+
+/* An address for a socket of `family`. */
+static int address__read(sim_address *address, int family, const struct sockaddr *from,
+                         size_t length)
+{
+    memset(address, 0, sizeof *address);
+    if (from->sa_family != family) {
+        return IOCP_EAFNOSUPPORT;
+    }
+    return family == AF_INET ? address__read_4(address, from, length)
+                             : address__read_6(address, from, length);
+}
+
+static void address__write_4(const sim_address *address, struct sockaddr_in *in)
+{
+    in->sin_family = AF_INET;
+    in->sin_port = htons(address->port);
+    in->sin_addr.s_addr = htonl(address->is_any ? INADDR_ANY : INADDR_LOOPBACK);
+}
+
+static void address__write_6(const sim_address *address, struct sockaddr_in6 *in)
+{
+    in->sin6_family = AF_INET6;
+    in->sin6_port = htons(address->port);
+    if (address->is_mapped) {
+        static const unsigned char mapped[16] = {0, 0, 0,    0,    0,   0, 0, 0,
+                                                 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+        memcpy(&in->sin6_addr, mapped, sizeof mapped);
+    } else {
+        in->sin6_addr = address->is_any ? in6addr_any : in6addr_loopback;
+    }
+}
+
+int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *length)
+{
+    struct sockaddr_in in4 = {0};
+    struct sockaddr_in6 in6 = {0};
+    address__write_4(address, &in4);
+    address__write_6(address, &in6);
+    size_t size = address->family == AF_INET ? sizeof in4 : sizeof in6;
+    if (*length < size) {
+        return IOCP_EFAULT;
+    }
+    memcpy(to, address->family == AF_INET ? (const void *)&in4 : (const void *)&in6, size);
+    *length = size;
+    return IOCP_OK;
+}
+
+static bool socket__is_dual(const sim_socket *socket)
+{
+    return socket->family == AF_INET6 && socket->options[IOCP_SOCKET_V6ONLY] == 0;
+}
+
+/* Whether both could get the same connection. */
+static bool socket__overlaps(const sim_socket *a, const sim_socket *b)
+{
+    return a->family == b->family || socket__is_dual(a) || socket__is_dual(b);
+}
+
+static bool socket__reuses(const sim_socket *socket)
+{
+    return socket->options[IOCP_SOCKET_REUSE_ADDRESS] != 0;
+}
+
+static bool net__is_port_taken(const sim_socket *by, uint16_t port)
+{
+    for (ioc_link *link = net_sockets.ends.next; link != &net_sockets.ends; link = link->next) {
+        const sim_socket *other = IOC_CONTAINER_OF(link, sim_socket, link);
+        if (other != by && other->owns_port && other->local.port == port &&
+            socket__overlaps(by, other) && !(socket__reuses(by) && socket__reuses(other))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint16_t net__free_port(const sim_socket *by)
+{
+    do {
+        net_last_port =
+            net_last_port == UINT16_MAX ? NET_FIRST_PORT : (uint16_t)(net_last_port + 1);
+    } while (net__is_port_taken(by, net_last_port));
+    return net_last_port;
+}
+
+static void socket__take_name(sim_socket *socket, sim_address local)
+{
+    socket->local = local;
+    if (local.port == 0) {
+        socket->local.port = net__free_port(socket);
+    }
+    socket->is_bound = true;
+    socket->owns_port = true;
+}
+
+int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_t length)
+{
+    sim_address local;
+    int status = address__read(&local, socket->family, address, length);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (socket->is_bound) {
+        return IOCP_EINVAL;
+    }
+    if (local.is_mapped && !socket__is_dual(socket)) {
+        return IOCP_EADDRNOTAVAIL;
+    }
+    if (local.port != 0 && net__is_port_taken(socket, local.port)) {
+        return IOCP_EADDRINUSE;
+    }
+    socket__take_name(socket, local);
+    return IOCP_OK;
+}
+
+int sim_socket_listen_on(sim_socket *socket, int backlog)
+{
+    if (socket->state == SIM_CONNECTING || socket->state == SIM_CONNECTED) {
+        return IOCP_EISCONN;
+    }
+    if (!socket->is_bound) {
+        return IOCP_EINVAL;
+    }
+    socket->state = SIM_LISTENING;
+    socket->backlog_limit = backlog > 0 ? backlog : NET_BACKLOG;
+    return IOCP_OK;
+}
+
+/* ---- Birth, options ---- */
+
+sim_socket *sim_socket_new(int family, size_t capacity_bytes)
+{
+    sim_socket *socket = net__allocate(sizeof *socket);
+    ioc_link_init(&socket->link);
+    ioc_link_init(&socket->place);
+    ioc_list_push(&net_sockets, &socket->link);
+    net_last_number += 4; /* as Windows numbers its handles */
+    socket->number = net_last_number;
+    socket->family = family;
+    socket->capacity_bytes = capacity_bytes > 0 ? capacity_bytes : NET_CAPACITY_BYTES;
+    socket->incoming = net__allocate(socket->capacity_bytes);
+    ioc_list_init(&socket->receives);
+    ioc_list_init(&socket->sends);
+    ioc_list_init(&socket->accepts);
+    ioc_list_init(&socket->callers);
+    ioc_list_init(&socket->backlog);
+    socket->options[IOCP_SOCKET_RECV_BUFFER] = (int)socket->capacity_bytes;
+    socket->options[IOCP_SOCKET_SEND_BUFFER] = NET_CAPACITY_BYTES;
+    socket->options[IOCP_SOCKET_LINGER] = -1;
+    socket->options[IOCP_SOCKET_V6ONLY] = 1;
+    return socket;
+}
+
+sim_socket *sim_socket_find(uintptr_t number)
+{
+    for (ioc_link *link = net_sockets.ends.next; link != &net_sockets.ends; link = link->next) {
+        sim_socket *socket = IOC_CONTAINER_OF(link, sim_socket, link);
+        if (socket->number == number) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+static void stream__set_capacity(sim_socket *socket, size_t capacity_bytes)
+{
+    if (capacity_bytes < socket->incoming_bytes || capacity_bytes == 0) {
+        return; /* what is there stays there */
+    }
+    unsigned char *incoming = net__allocate(capacity_bytes);
+    if (socket->incoming_bytes > 0) {
+        memcpy(incoming, socket->incoming, socket->incoming_bytes);
+    }
+    free(socket->incoming);
+    socket->incoming = incoming;
+    socket->capacity_bytes = capacity_bytes;
+}
+
+int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value)
+{
+    switch (option) {
+    case IOCP_SOCKET_NODELAY:
+    case IOCP_SOCKET_KEEPALIVE:
+        break;
+    case IOCP_SOCKET_EXCLUSIVE:
+    case IOCP_SOCKET_REUSE_ADDRESS:
+        if (socket->is_bound) {
+            return IOCP_EINVAL;
+        }
+        break;
+    case IOCP_SOCKET_V6ONLY:
+        if (socket->family != AF_INET6) {
+            return IOCP_ENOPROTOOPT;
+        }
+        if (socket->is_bound) {
+            return IOCP_EINVAL;
+        }
+        break;
+    case IOCP_SOCKET_RECV_BUFFER:
+        if (value < 0) {
+            return IOCP_EINVAL;
+        }
+        stream__set_capacity(socket, (size_t)value);
+        break;
+    case IOCP_SOCKET_SEND_BUFFER:
+        if (value < 0) {
+            return IOCP_EINVAL;
+        }
+        break;
+    case IOCP_SOCKET_LINGER:
+        if (value < -1 || value > UINT16_MAX) {
+            return IOCP_EINVAL;
+        }
+        break;
+    case IOCP_SOCKET_ERROR:
+        return IOCP_EINVAL;
+    }
+    socket->options[option] = value;
+    return IOCP_OK;
+}
+
+/* ---- Streams ---- */
+
+/* The part of a send that its receiver has room for. */
+static size_t stream__take(sim_socket *receiver, const sim_op *send)
+{
+    size_t skip = (size_t)send->outcome.bytes;
+    size_t taken = 0;
+    for (uint32_t i = 0; i < send->op.as.buffers.count; i++) {
+        const iocp_buf_t *buffer = &send->op.as.buffers.list[i];
+        size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
+        if (skip >= buffer->length) {
+            skip -= buffer->length;
+            continue;
+        }
+        size_t part = buffer->length - skip < room ? buffer->length - skip : room;
+        if (part == 0) {
+            break;
+        }
+        memcpy(receiver->incoming + receiver->incoming_bytes,
+               (const unsigned char *)buffer->base + skip, part);
+        receiver->incoming_bytes += part;
+        taken += part;
+        skip = 0;
+    }
+    return taken;
+}
+
+static bool stream__take_from_sends(sim_socket *receiver)
+{
+    sim_op *send = receiver->peer != NULL ? net__first_op(&receiver->peer->sends) : NULL;
+    if (send == NULL || receiver->is_reset) {
+        return false;
+    }
+    size_t taken = stream__take(receiver, send);
+    send->outcome.bytes += taken;
+    if (send->outcome.bytes == send->total_bytes) {
+        sim_complete(send, IOCP_OK, send->total_bytes);
+        return true;
+    }
+    return taken > 0;
+}
+
+/* The bytes of a receive are kept apart: they get to the buffers just before the packet is taken. */
+static void stream__give(sim_socket *receiver, sim_op *receive)
+{
+    size_t bytes = receive->total_bytes < receiver->incoming_bytes ? receive->total_bytes
+                                                                   : receiver->incoming_bytes;
+    if (bytes > 1 && sim_chance(receive->port, receive->port->script.partial)) {
+        bytes = 1 + (size_t)sim_below(receive->port, bytes - 1);
+    }
+    if (bytes > 0) {
+        receive->received = net__allocate(bytes);
+        memcpy(receive->received, receiver->incoming, bytes);
+        receiver->incoming_bytes -= bytes;
+        memmove(receiver->incoming, receiver->incoming + bytes, receiver->incoming_bytes);
+    }
+    sim_complete(receive, IOCP_OK, bytes);
+}
+
+static bool stream__give_to_receives(sim_socket *receiver)
+{
+    sim_op *receive = net__first_op(&receiver->receives);
+    if (receive == NULL || (receiver->incoming_bytes == 0 && !receiver->is_ended)) {
+        return false;
+    }
+    stream__give(receiver, receive);
+    return true;
+}
+
+static void stream__pump(sim_socket *receiver)
+{
+    bool has_moved = true;
+    while (has_moved) {
+        has_moved = stream__take_from_sends(receiver);
+        has_moved = stream__give_to_receives(receiver) || has_moved;
+    }
+}
+
+static void net__end_all(ioc_list *list, int status)
+{
+    for (sim_op *op; (op = net__first_op(list)) != NULL;) {
+        sim_complete(op, status, op->outcome.bytes);
+    }
+}
+
+/* The peer has reset the connection. */
+static void stream__reset(sim_socket *socket)
+{
+    socket->is_reset = true;
+    socket->incoming_bytes = 0;
+    net__end_all(&socket->receives, IOCP_ECONNRESET);
+    net__end_all(&socket->sends, IOCP_ECONNRESET);
+}
+
+/* ---- Listeners ---- */
+
+static bool socket__listens_to(const sim_socket *socket, const sim_address *target)
+{
+    bool wants_4 = target->family == AF_INET || target->is_mapped;
+    if (socket->state != SIM_LISTENING || socket->local.port != target->port) {
+        return false;
+    }
+    if (wants_4) {
+        return socket->family == AF_INET ||
+               (socket__is_dual(socket) && (socket->local.is_any || socket->local.is_mapped));
+    }
+    return socket->family == AF_INET6 && !socket->local.is_mapped;
+}
+
+static sim_socket *net__find_listener(const sim_address *target)
+{
+    for (ioc_link *link = net_sockets.ends.next; link != &net_sockets.ends; link = link->next) {
+        sim_socket *socket = IOC_CONTAINER_OF(link, sim_socket, link);
+        if (socket__listens_to(socket, target)) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+static void listener__admit(sim_socket *listener, sim_op *connect)
+{
+    sim_socket *client = connect->socket;
+    bool is_mapped = listener->family == AF_INET6 &&
+                     socket__listens_to(listener, &client->remote) &&
+                     (client->family == AF_INET || client->remote.is_mapped);
+    sim_socket *server = sim_socket_new(listener->family, listener->capacity_bytes);
+    memcpy(server->options, listener->options, sizeof server->options);
+    server->is_bound = true;
+    server->local = (sim_address){
+        .family = listener->family, .port = listener->local.port, .is_mapped = is_mapped};
+    server->remote = (sim_address){
+        .family = listener->family, .port = client->local.port, .is_mapped = is_mapped};
+    server->state = SIM_CONNECTED;
+    client->state = SIM_CONNECTED;
+    client->local.is_any = false;
+    client->local.is_mapped = client->remote.is_mapped;
+    server->peer = client;
+    client->peer = server;
+    ioc_list_push(&listener->backlog, &server->place);
+    listener->backlog_count++;
+    sim_complete(connect, IOCP_OK, 0);
+}
+
+static void listener__pump(sim_socket *listener)
+{
+    for (;;) {
+        sim_op *accept = net__first_op(&listener->accepts);
+        ioc_link *place = ioc_list_first(&listener->backlog);
+        sim_op *caller = net__first_op(&listener->callers);
+        if (accept != NULL && place != NULL) {
+            ioc_link_remove(place);
+            listener->backlog_count--;
+            accept->accepted = IOC_CONTAINER_OF(place, sim_socket, place);
+            sim_complete(accept, IOCP_OK, 0);
+        } else if (caller != NULL && listener->backlog_count < listener->backlog_limit) {
+            listener__admit(listener, caller);
+        } else {
+            return;
+        }
+    }
+}
+
+static void connect__refuse(sim_op *connect)
+{
+    connect->socket->state = SIM_CLOSED;
+    sim_complete(connect, IOCP_ECONNREFUSED, 0);
+}
+
+static void listener__close(sim_socket *listener)
+{
+    for (ioc_link *place; (place = ioc_list_pop(&listener->backlog)) != NULL;) {
+        sim_socket *server = IOC_CONTAINER_OF(place, sim_socket, place);
+        server->options[IOCP_SOCKET_LINGER] = 0;
+        sim_socket_close(server);
+    }
+    for (sim_op *caller; (caller = net__first_op(&listener->callers)) != NULL;) {
+        connect__refuse(caller);
+    }
+}
+
+/* ---- Closing ---- */
+
+static void stream__close(sim_socket *socket)
+{
+    sim_socket *peer = socket->peer;
+    if (peer == NULL) {
+        return;
+    }
+    bool is_hard = socket->incoming_bytes > 0 || socket->options[IOCP_SOCKET_LINGER] == 0;
+    peer->peer = NULL;
+    if (is_hard || !ioc_list_is_empty(&peer->sends)) {
+        stream__reset(peer);
+    } else {
+        peer->is_ended = true;
+        stream__pump(peer);
+    }
+}
+
+void sim_socket_close(sim_socket *socket)
+{
+    net__end_all(&socket->receives, IOCP_ECANCELED);
+    net__end_all(&socket->sends, IOCP_ECANCELED);
+    net__end_all(&socket->accepts, IOCP_ECANCELED);
+    listener__close(socket);
+    stream__close(socket);
+    ioc_link_remove(&socket->place);
+    ioc_link_remove(&socket->link);
+    free(socket->incoming);
+    free(socket);
+}
+
+/* ---- Operations ---- */
+
+void sim_end_waiting(sim_op *op, int status)
+{
+    sim_socket *socket = op->socket;
+    SIM_CHECK(op->phase == SIM_WAITING);
+    if (op->op.type == IOCP_TYPE_CONNECT) {
+        socket->state = SIM_CLOSED;
+    }
+    sim_complete(op, status, op->outcome.bytes);
+    if (socket->peer != NULL) {
+        stream__pump(socket->peer); /* the next send comes forward */
+    }
+}
+
+static void op__wait(sim_op *op, ioc_list *queue)
+{
+    op->phase = SIM_WAITING;
+    ioc_list_push(queue, &op->place);
+}
+
+int sim_accept(sim_op *op)
+{
+    if (op->socket->state != SIM_LISTENING) {
+        return IOCP_EINVAL;
+    }
+    op__wait(op, &op->socket->accepts);
+    listener__pump(op->socket);
+    return IOCP_OK;
+}
+
+static int connect__check(sim_socket *socket, const sim_op *op)
+{
+    if (socket->state == SIM_CONNECTED) {
+        return IOCP_EISCONN;
+    }
+    if (socket->state == SIM_CONNECTING) {
+        return IOCP_EALREADY;
+    }
+    if (socket->state == SIM_LISTENING) {
+        return IOCP_EINVAL;
+    }
+    int status = address__read(&socket->remote, socket->family, op->op.as.connect.address,
+                               op->op.as.connect.address_length);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    bool is_reachable = socket->remote.port != 0 && !socket->remote.is_any &&
+                        (!socket->remote.is_mapped || socket__is_dual(socket));
+    return is_reachable ? IOCP_OK : IOCP_EADDRNOTAVAIL;
+}
+
+int sim_connect(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    int status = connect__check(socket, op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (!socket->is_bound) {
+        socket__take_name(socket, (sim_address){.family = socket->family, .is_any = true});
+    }
+    socket->state = SIM_CONNECTING;
+    sim_socket *listener = net__find_listener(&socket->remote);
+    if (listener == NULL) {
+        op__wait(op, &socket->accepts);
+        connect__refuse(op);
+        return IOCP_OK;
+    }
+    op__wait(op, &listener->callers);
+    listener__pump(listener);
+    return IOCP_OK;
+}
+
+static size_t buffers__total(const ioc_op *op)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < op->as.buffers.count; i++) {
+        total += op->as.buffers.list[i].length;
+    }
+    return total;
+}
+
+int sim_send(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    if (socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    if (socket->is_reset) {
+        return IOCP_ECONNRESET;
+    }
+    if (socket->is_send_shut) {
+        return IOCP_EPIPE;
+    }
+    op->total_bytes = buffers__total(&op->op);
+    op__wait(op, &socket->sends);
+    if (socket->peer != NULL) {
+        stream__pump(socket->peer);
+    } else {
+        /* It goes out, and the reset comes in. */
+        sim_complete(op, IOCP_OK, op->total_bytes);
+        stream__reset(socket);
+    }
+    return IOCP_OK;
+}
+
+int sim_receive(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    if (socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    if (socket->is_reset) {
+        return IOCP_ECONNRESET;
+    }
+    if (socket->is_recv_shut) {
+        return IOCP_EPIPE;
+    }
+    op->total_bytes = buffers__total(&op->op);
+    op__wait(op, &socket->receives);
+    stream__pump(socket);
+    return IOCP_OK;
+}
+
+int sim_shutdown(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    iocp_shutdown_how_t how = op->op.as.shutdown.how;
+    if (socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    if (socket->is_reset) {
+        return IOCP_ECONNRESET;
+    }
+    if (how != IOCP_SHUTDOWN_SEND) {
+        socket->is_recv_shut = true;
+    }
+    if (how != IOCP_SHUTDOWN_RECV) {
+        SIM_CHECK(ioc_list_is_empty(&socket->sends)); /* the core waits for them */
+        socket->is_send_shut = true;
+        if (socket->peer != NULL) {
+            socket->peer->is_ended = true;
+            stream__pump(socket->peer);
+        }
+    }
+    op->phase = SIM_INLINE;
+    return IOCP_OK;
+}
+
+/* ---- The tests' side ---- */
+
+size_t sim_socket_count(void)
+{
+    size_t count = 0;
+    sim_lock();
+    for (ioc_link *link = net_sockets.ends.next; link != &net_sockets.ends; link = link->next) {
+        count++;
+    }
+    sim_unlock();
+    return count;
+}
+
+uintptr_t sim_socket_create(int family)
+{
+    sim_lock();
+    uintptr_t number = sim_socket_new(family, 0)->number;
+    sim_unlock();
+    return number;
+}
+
+void sim_socket_destroy(uintptr_t number)
+{
+    sim_lock();
+    sim_socket *socket = sim_socket_find(number);
+    SIM_CHECK(socket != NULL && !socket->is_adopted);
+    sim_socket_close(socket);
+    sim_unlock();
+}

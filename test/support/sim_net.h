@@ -1,0 +1,182 @@
+/*
+ * Inside the simulation: ports, sockets and the operations on them. Everything here is guarded by
+ * one lock, and every function runs with it held, except for sim_lock.
+ */
+#ifndef TEST_SIM_NET_H
+#define TEST_SIM_NET_H
+
+#include "sim.h"
+
+#include "handle.h"
+#include "op.h"
+
+#include <pthread.h>
+
+/* An invariant of the simulation or of its contract with the core; also in release builds. */
+#define SIM_CHECK(condition)                             \
+    do {                                                 \
+        if (!(condition)) {                              \
+            sim_give_up(#condition, __FILE__, __LINE__); \
+        }                                                \
+    } while (0)
+
+void sim_give_up(const char *condition, const char *file, int line);
+
+void sim_lock(void);
+void sim_unlock(void);
+
+typedef struct sim_failure {
+    uint32_t count;
+    int status;
+} sim_failure;
+
+typedef struct sim_port {
+    ioc_port base;
+    ioc_alloc *alloc;
+    uint32_t batch;
+    iocp_completion_mode_t mode;
+    sim_script script;
+    uint64_t random;
+    uint64_t now_ns;
+    pthread_cond_t changed; /* a packet or a wake has come */
+    ioc_list pending;       /* sim_op.link */
+    ioc_list packets;       /* sim_op.place, first that comes first */
+    uint32_t wakes;
+    uint64_t wake_due_ns;
+    bool is_nudged; /* the next dequeue returns at once */
+    uint32_t foreign;
+    bool is_holding;
+    uint64_t cancel_delay_ns;
+    sim_failure starts;
+    sim_failure cancels;
+    sim_failure dequeues;
+    sim_failure sockets;
+    sim_failure diverted;
+    uint32_t wake_ms;
+    sim_counts counts;
+} sim_port;
+
+typedef enum sim_phase {
+    SIM_IDLE,    /* not in the kernel */
+    SIM_WAITING, /* in the queue of a socket */
+    SIM_INLINE,  /* done within its start */
+    SIM_DONE     /* its packet is coming */
+} sim_phase;
+
+typedef struct sim_op {
+    ioc_op op;
+    sim_phase phase;
+    ioc_link link;  /* sim_port.pending */
+    ioc_link place; /* WAITING: in a queue of a socket; DONE: sim_port.packets */
+    iocp_op_t id;   /* whose memory this was at the start */
+    sim_port *port;
+    struct sim_socket *socket;
+    bool may_be_inline;
+    uint64_t abort_ns; /* WAITING: when a cancel takes effect */
+    uint64_t due_ns;   /* DONE: when the packet comes */
+    ioc_outcome outcome;
+    size_t total_bytes;
+    unsigned char *received; /* what goes to the buffers just before the packet is taken */
+    struct sim_socket *accepted;
+} sim_op;
+
+typedef struct sim_address {
+    int family;
+    uint16_t port;
+    bool is_any;    /* otherwise loopback */
+    bool is_mapped; /* an IPv4 address in IPv6 clothes */
+} sim_address;
+
+typedef enum sim_state {
+    SIM_CLOSED, /* neither of these */
+    SIM_LISTENING,
+    SIM_CONNECTING,
+    SIM_CONNECTED
+} sim_state;
+
+typedef struct sim_socket {
+    ioc_link link;  /* all sockets */
+    ioc_link place; /* in its listener's backlog */
+    uintptr_t number;
+    int family;
+    sim_state state;
+    sim_port *port;  /* bound to, or NULL */
+    bool is_adopted; /* belongs to a loop */
+    bool is_bound;
+    bool owns_port; /* of its local address */
+    sim_address local;
+    sim_address remote;
+    int options[IOCP_SOCKET_ERROR + 1];
+
+    struct sim_socket *peer; /* NULL: not connected, or it is gone */
+    unsigned char *incoming;
+    size_t incoming_bytes;
+    size_t capacity_bytes;
+    bool is_ended; /* after the incoming bytes comes the end */
+    bool is_reset;
+    bool is_send_shut;
+    bool is_recv_shut;
+    ioc_list receives; /* sim_op.place */
+    ioc_list sends;
+    ioc_list accepts; /* also the connect of this socket, when it has found no listener */
+    ioc_list callers; /* connects that find the backlog full */
+    ioc_list backlog; /* sim_socket.place */
+    int backlog_count;
+    int backlog_limit;
+    uint64_t last_due_ns[2]; /* of packets in each direction: they keep their order */
+} sim_socket;
+
+typedef struct sim_handle {
+    ioc_handle handle;
+    sim_socket *socket;
+} sim_handle;
+
+/* ---- sim_port.c ---- */
+
+/* Draw: true with a chance of `percent`. */
+bool sim_chance(sim_port *port, uint32_t percent);
+uint64_t sim_below(sim_port *port, uint64_t limit);
+
+/* The raw code that stands behind a status. */
+uint32_t sim_native_error(int status);
+
+/* Whether this call is one that shall fail, and how. */
+bool sim_fails(sim_failure *failure, int *status);
+
+/* An operation has ended in the kernel: its packet comes, or it is done inline. */
+void sim_complete(sim_op *op, int status, uint64_t bytes);
+
+/* Give an ended operation back to the core; from here on it is not touched. */
+void sim_hand_over(sim_op *op);
+
+int sim_port_open(const ioc_port_options *options, ioc_port **port, uint32_t *native_error);
+void sim_port_close(ioc_port *port);
+uint64_t sim_port_now(ioc_port *port);
+uintptr_t sim_port_thread_id(ioc_port *port);
+int sim_port_dequeue(ioc_port *port, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued);
+ioc_wake sim_port_wake(ioc_port *port);
+void *sim_port_native(ioc_port *port);
+
+/* ---- sim_net.c ---- */
+
+sim_socket *sim_socket_new(int family, size_t capacity_bytes);
+sim_socket *sim_socket_find(uintptr_t number);
+void sim_socket_close(sim_socket *socket);
+int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_t length);
+int sim_socket_listen_on(sim_socket *socket, int backlog);
+int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value);
+
+/* 0 or IOCP_EFAULT. */
+int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *length);
+
+/* Start an operation on op->socket. An error: it was not started. */
+int sim_accept(sim_op *op);
+int sim_connect(sim_op *op);
+int sim_send(sim_op *op);
+int sim_receive(sim_op *op);
+int sim_shutdown(sim_op *op);
+
+/* End an operation that waits; what it waited on goes on without it. */
+void sim_end_waiting(sim_op *op, int status);
+
+#endif

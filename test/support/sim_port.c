@@ -1,0 +1,532 @@
+/* The simulated port: clock, packets, wakes, and what goes wrong with them. */
+#define _POSIX_C_SOURCE 200809L /* for pthread_cond_timedwait */
+
+#include "sim_net.h"
+
+#include "loop.h"
+#include "threads.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PORT_FIRST_NOW_NS UINT64_C(1000000007)
+#define PORT_PATIENCE_S   20
+#define PORT_STUCK_ERROR  0x57c4u
+
+static pthread_mutex_t world_mutex = PTHREAD_MUTEX_INITIALIZER;
+static sim_script world_script;
+static size_t world_port_count;
+
+void sim_give_up(const char *condition, const char *file, int line)
+{
+    (void)fprintf(stderr, "simulation: %s:%d: not so: %s\n", file, line, condition);
+    abort();
+}
+
+void sim_lock(void)
+{
+    SIM_CHECK(pthread_mutex_lock(&world_mutex) == 0);
+}
+
+void sim_unlock(void)
+{
+    SIM_CHECK(pthread_mutex_unlock(&world_mutex) == 0);
+}
+
+/* ---- Chance ---- */
+
+uint64_t sim_below(sim_port *port, uint64_t limit)
+{
+    return limit == 0 ? 0 : unit_random(&port->random) % limit;
+}
+
+bool sim_chance(sim_port *port, uint32_t percent)
+{
+    return percent > 0 && sim_below(port, 100) < percent;
+}
+
+bool sim_fails(sim_failure *failure, int *status)
+{
+    if (failure->count == 0) {
+        return false;
+    }
+    failure->count--;
+    *status = failure->status;
+    return true;
+}
+
+uint32_t sim_native_error(int status)
+{
+    static const struct {
+        int status;
+        uint32_t native_error;
+    } table[] = {
+        {IOCP_OK, 0},
+        {IOCP_EINVAL, 10022},
+        {IOCP_ENOMEM, 8},
+        {IOCP_EBADF, 6},
+        {IOCP_EBUSY, 170},
+        {IOCP_ENOTSUP, 10045},
+        {IOCP_ECANCELED, 995},
+        {IOCP_ETIMEDOUT, 10060},
+        {IOCP_EADDRINUSE, 10048},
+        {IOCP_EADDRNOTAVAIL, 10049},
+        {IOCP_EAFNOSUPPORT, 10047},
+        {IOCP_EALREADY, 10037},
+        {IOCP_ECONNABORTED, 10053},
+        {IOCP_ECONNREFUSED, 10061},
+        {IOCP_ECONNRESET, 10054},
+        {IOCP_EFAULT, 10014},
+        {IOCP_EISCONN, 10056},
+        {IOCP_EMFILE, 10024},
+        {IOCP_ENOBUFS, 10055},
+        {IOCP_ENOPROTOOPT, 10042},
+        {IOCP_ENOTCONN, 10057},
+        {IOCP_ENOTSOCK, 10038},
+        {IOCP_EPIPE, 10058},
+        {IOCP_EPROTONOSUPPORT, 10043},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        if (table[i].status == status) {
+            return table[i].native_error;
+        }
+    }
+    return 31;
+}
+
+/* ---- Open and close ---- */
+
+static sim_port *port__of(ioc_port *base)
+{
+    return IOC_CONTAINER_OF(base, sim_port, base);
+}
+
+int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *native_error)
+{
+    sim_port *port = ioc_alloc_take(options->alloc, sizeof *port);
+    *native_error = 0;
+    if (port == NULL) {
+        return IOCP_ENOMEM;
+    }
+    SIM_CHECK(pthread_cond_init(&port->changed, NULL) == 0);
+    port->alloc = options->alloc;
+    port->batch = options->batch;
+    port->mode = options->completion_mode;
+    port->now_ns = PORT_FIRST_NOW_NS;
+    ioc_list_init(&port->pending);
+    ioc_list_init(&port->packets);
+    sim_lock();
+    port->script = options->extra != NULL ? *(const sim_script *)options->extra : world_script;
+    port->random = port->script.seed;
+    world_port_count++;
+    sim_unlock();
+    *base = &port->base;
+    return IOCP_OK;
+}
+
+void sim_port_close(ioc_port *base)
+{
+    sim_port *port = port__of(base);
+    sim_lock();
+    SIM_CHECK(ioc_list_is_empty(&port->pending));
+    SIM_CHECK(ioc_list_is_empty(&port->packets));
+    SIM_CHECK(port->counts.pending == 0);
+    world_port_count--;
+    sim_unlock();
+    SIM_CHECK(pthread_cond_destroy(&port->changed) == 0);
+    ioc_alloc_give(port->alloc, port);
+}
+
+void *sim_port_native(ioc_port *base)
+{
+    return base;
+}
+
+uintptr_t sim_port_thread_id(ioc_port *base)
+{
+    static _Thread_local char own;
+    (void)base;
+    return (uintptr_t)&own;
+}
+
+uint64_t sim_port_now(ioc_port *base)
+{
+    sim_port *port = port__of(base);
+    sim_lock();
+    port->counts.clock_reads++;
+    uint64_t now_ns = port->now_ns;
+    sim_unlock();
+    return now_ns;
+}
+
+/* ---- Packets ---- */
+
+static sim_op *port__op_at(ioc_link *place)
+{
+    return IOC_CONTAINER_OF(place, sim_op, place);
+}
+
+/* Behind all that come before it or at the same time. */
+static void port__insert_packet(sim_port *port, sim_op *op)
+{
+    ioc_link *before = port->packets.ends.previous;
+    while (before != &port->packets.ends && port__op_at(before)->due_ns > op->due_ns) {
+        before = before->previous;
+    }
+    op->place.previous = before;
+    op->place.next = before->next;
+    before->next->previous = &op->place;
+    before->next = &op->place;
+}
+
+void sim_complete(sim_op *op, int status, uint64_t bytes)
+{
+    SIM_CHECK(op->phase == SIM_WAITING);
+    sim_port *port = op->port;
+    ioc_link_remove(&op->place);
+    op->outcome.status = status;
+    op->outcome.native_error = sim_native_error(status);
+    op->outcome.bytes = bytes;
+    if (op->may_be_inline && status == IOCP_OK) {
+        op->phase = SIM_INLINE;
+        return;
+    }
+    op->phase = SIM_DONE;
+    uint64_t *last_due_ns = &op->socket->last_due_ns[op->op.type == IOCP_TYPE_SEND];
+    op->due_ns = port->now_ns + sim_below(port, port->script.latency_ns + 1);
+    if (op->due_ns < *last_due_ns) {
+        op->due_ns = *last_due_ns;
+    }
+    *last_due_ns = op->due_ns;
+    port__insert_packet(port, op);
+    SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
+}
+
+static void op__fill_buffers(sim_op *op)
+{
+    size_t left = (size_t)op->outcome.bytes;
+    const unsigned char *from = op->received;
+    for (uint32_t i = 0; left > 0; i++) {
+        SIM_CHECK(i < op->op.as.buffers.count);
+        const iocp_buf_t *buffer = &op->op.as.buffers.list[i];
+        size_t part = buffer->length < left ? buffer->length : left;
+        if (part > 0) {
+            memcpy(buffer->base, from, part);
+        }
+        from += part;
+        left -= part;
+    }
+    free(op->received);
+    op->received = NULL;
+}
+
+static void op__give_connection(sim_op *op)
+{
+    sim_handle *handle = IOC_CONTAINER_OF(op->op.as.accept.handle, sim_handle, handle);
+    SIM_CHECK(handle->socket == NULL && op->op.block != NULL);
+    handle->socket = op->accepted;
+    handle->socket->is_adopted = true;
+    op->accepted = NULL;
+    size_t length = IOC_BLOCK_BYTES;
+    SIM_CHECK(sim_address_write(&handle->socket->remote, op->op.block, &length) == IOCP_OK);
+    op->op.as.accept.address = op->op.block;
+    op->op.as.accept.address_length = length;
+}
+
+void sim_hand_over(sim_op *op)
+{
+    SIM_CHECK(op->phase == SIM_DONE || op->phase == SIM_INLINE);
+    SIM_CHECK(op->op.phase == IOC_PHASE_KERNEL && ioc_op_id(&op->op).id == op->id.id);
+    ioc_link_remove(&op->link);
+    ioc_link_remove(&op->place);
+    if (op->received != NULL) {
+        op__fill_buffers(op);
+    }
+    if (op->accepted != NULL) {
+        op__give_connection(op);
+    }
+    op->op.outcome = op->outcome;
+    op->phase = SIM_IDLE;
+    op->port->counts.pending--;
+}
+
+/* Cancels that take effect now. */
+static void port__run_aborts(sim_port *port)
+{
+    ioc_link *next = NULL;
+    for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = next) {
+        next = link->next;
+        sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
+        if (op->phase == SIM_WAITING && op->abort_ns <= port->now_ns) {
+            sim_end_waiting(op, IOCP_ECANCELED);
+        }
+    }
+}
+
+/* Everything that is there, at most one batch. */
+static bool port__take(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    uint32_t room = port->batch;
+    if (port->wakes > 0 && port->wake_due_ns <= port->now_ns) {
+        dequeued->wakes = port->wakes;
+        port->wakes = 0;
+        room--;
+    }
+    while (room > 0 && port->foreign > 0) {
+        port->foreign--;
+        dequeued->foreign++;
+        room--;
+    }
+    while (room > 0 && !port->is_holding && !ioc_list_is_empty(&port->packets)) {
+        sim_op *op = port__op_at(ioc_list_first(&port->packets));
+        if (op->due_ns > port->now_ns) {
+            break;
+        }
+        sim_hand_over(op);
+        ioc_list_push(ended, &op->op.link);
+        dequeued->operations++;
+        room--;
+    }
+    return room < port->batch;
+}
+
+/* When something comes that is known today. */
+static uint64_t port__next_event(const sim_port *port)
+{
+    uint64_t next_ns = port->wakes > 0 ? port->wake_due_ns : IOC_FOREVER;
+    if (!port->is_holding && !ioc_list_is_empty(&port->packets)) {
+        uint64_t due_ns = port__op_at(ioc_list_first(&port->packets))->due_ns;
+        next_ns = due_ns < next_ns ? due_ns : next_ns;
+    }
+    for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = link->next) {
+        const sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
+        if (op->phase == SIM_WAITING && op->abort_ns < next_ns) {
+            next_ns = op->abort_ns;
+        }
+    }
+    return next_ns;
+}
+
+/* Sleep for real until another thread changes something. */
+static int port__wait(sim_port *port)
+{
+    struct timespec until;
+    SIM_CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    until.tv_sec += PORT_PATIENCE_S;
+    int error = pthread_cond_timedwait(&port->changed, &world_mutex, &until);
+    if (error != ETIMEDOUT) {
+        return IOCP_OK;
+    }
+    (void)fprintf(stderr, "simulation: a loop sleeps and nobody wakes it\n");
+    port->base.native_error = PORT_STUCK_ERROR;
+    return IOCP_EUNKNOWN;
+}
+
+/* What the kernel does on its own. */
+static void port__misbehave(sim_port *port)
+{
+    if (sim_chance(port, port->script.foreign)) {
+        port->foreign++;
+    }
+    if (!sim_chance(port, port->script.abort) || ioc_list_is_empty(&port->pending)) {
+        return;
+    }
+    sim_op *op = IOC_CONTAINER_OF(ioc_list_first(&port->pending), sim_op, link);
+    if (op->phase == SIM_WAITING) {
+        sim_end_waiting(op, IOCP_ECANCELED);
+    }
+}
+
+static int port__dequeue(sim_port *port, uint64_t timeout_ns, ioc_list *ended,
+                         ioc_dequeued *dequeued)
+{
+    bool is_early = sim_chance(port, port->script.early_dequeue);
+    uint64_t until_ns = ioc_add_saturated(port->now_ns, timeout_ns);
+    port__misbehave(port);
+    for (;;) {
+        port__run_aborts(port);
+        if (port__take(port, ended, dequeued) || port->is_nudged || is_early || timeout_ns == 0) {
+            port->is_nudged = false;
+            return IOCP_OK;
+        }
+        uint64_t next_ns = port__next_event(port);
+        if (next_ns <= until_ns && next_ns != IOC_FOREVER) {
+            port->now_ns = next_ns > port->now_ns ? next_ns : port->now_ns;
+        } else if (until_ns != IOC_FOREVER) {
+            port->now_ns = until_ns;
+            return IOCP_OK;
+        } else if (port__wait(port) != IOCP_OK) {
+            return IOCP_EUNKNOWN;
+        }
+    }
+}
+
+int sim_port_dequeue(ioc_port *base, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    sim_port *port = port__of(base);
+    int status = IOCP_OK;
+    memset(dequeued, 0, sizeof *dequeued);
+    sim_lock();
+    port->counts.dequeues++;
+    port->counts.sleeps += timeout_ns > 0;
+    port->now_ns += port->script.dequeue_ns;
+    if (sim_fails(&port->dequeues, &status)) {
+        base->native_error = sim_native_error(status);
+    } else if (sim_chance(port, port->script.failed_dequeue)) {
+        status = IOCP_ENOBUFS;
+        base->native_error = sim_native_error(status);
+    } else {
+        status = port__dequeue(port, timeout_ns, ended, dequeued);
+    }
+    sim_unlock();
+    return status;
+}
+
+/* ---- Waking ---- */
+
+static ioc_wake port__wake(sim_port *port)
+{
+    int how = IOC_WAKE_PACKET;
+    port->counts.wakes++;
+    if (sim_fails(&port->diverted, &how)) {
+        port->is_nudged = port->is_nudged || how == IOC_WAKE_DIRECT;
+        return (ioc_wake)how;
+    }
+    SIM_CHECK(port->wakes == 0); /* at most one is in flight */
+    port->wakes++;
+    port->wake_due_ns = port->now_ns;
+    if (sim_chance(port, port->script.late_wake)) {
+        port->wake_due_ns += sim_below(port, port->script.latency_ns + 1);
+    }
+    return IOC_WAKE_PACKET;
+}
+
+ioc_wake sim_port_wake(ioc_port *base)
+{
+    sim_port *port = port__of(base);
+    sim_lock();
+    ioc_wake how = port__wake(port);
+    uint32_t milliseconds = port->wake_ms;
+    SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
+    sim_unlock();
+    if (milliseconds > 0) {
+        test_sleep_ms(milliseconds);
+    }
+    return how;
+}
+
+/* ---- The tests' side ---- */
+
+static sim_port *port__of_loop(const iocp_loop_t *loop)
+{
+    return port__of(loop->loop_only.port);
+}
+
+void sim_use_script(const sim_script *script)
+{
+    static const sim_script good;
+    sim_lock();
+    world_script = script != NULL ? *script : good;
+    sim_unlock();
+}
+
+void sim_advance(const iocp_loop_t *loop, uint64_t ns)
+{
+    sim_lock();
+    port__of_loop(loop)->now_ns += ns;
+    sim_unlock();
+}
+
+static void port__plan(sim_failure *failure, uint32_t count, int status)
+{
+    sim_lock();
+    failure->count = count;
+    failure->status = status;
+    sim_unlock();
+}
+
+void sim_fail_starts(const iocp_loop_t *loop, uint32_t count, int status)
+{
+    port__plan(&port__of_loop(loop)->starts, count, status);
+}
+
+void sim_fail_cancels(const iocp_loop_t *loop, uint32_t count, int status)
+{
+    port__plan(&port__of_loop(loop)->cancels, count, status);
+}
+
+void sim_fail_dequeues(const iocp_loop_t *loop, uint32_t count, int status)
+{
+    port__plan(&port__of_loop(loop)->dequeues, count, status);
+}
+
+void sim_fail_sockets(const iocp_loop_t *loop, uint32_t count, int status)
+{
+    port__plan(&port__of_loop(loop)->sockets, count, status);
+}
+
+void sim_divert_wakes(const iocp_loop_t *loop, uint32_t count, ioc_wake how)
+{
+    port__plan(&port__of_loop(loop)->diverted, count, (int)how);
+}
+
+void sim_slow_wakes(const iocp_loop_t *loop, uint32_t milliseconds)
+{
+    sim_lock();
+    port__of_loop(loop)->wake_ms = milliseconds;
+    sim_unlock();
+}
+
+void sim_hold_packets(const iocp_loop_t *loop, bool hold)
+{
+    sim_lock();
+    port__of_loop(loop)->is_holding = hold;
+    sim_unlock();
+}
+
+void sim_delay_cancels(const iocp_loop_t *loop, uint64_t ns)
+{
+    sim_lock();
+    port__of_loop(loop)->cancel_delay_ns = ns;
+    sim_unlock();
+}
+
+void sim_end_op(const iocp_loop_t *loop, iocp_op_t id, int status)
+{
+    sim_port *port = port__of_loop(loop);
+    sim_lock();
+    for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = link->next) {
+        sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
+        if (op->id.id == id.id && op->phase == SIM_WAITING) {
+            sim_end_waiting(op, status);
+            break;
+        }
+    }
+    sim_unlock();
+}
+
+void sim_add_foreign_packets(const iocp_loop_t *loop, uint32_t count)
+{
+    sim_lock();
+    port__of_loop(loop)->foreign += count;
+    sim_unlock();
+}
+
+void sim_read_counts(const iocp_loop_t *loop, sim_counts *counts)
+{
+    sim_lock();
+    *counts = port__of_loop(loop)->counts;
+    sim_unlock();
+}
+
+size_t sim_port_count(void)
+{
+    sim_lock();
+    size_t count = world_port_count;
+    sim_unlock();
+    return count;
+}
