@@ -388,6 +388,9 @@ static void an_async_of_another_loop_is_refused(void **state)
 
 static void operations_that_do_not_fit_the_state_of_a_socket_end_with_an_error(void **state)
 {
+    if (contract_is_wine()) {
+        skip(); /* there a receive on a listener waits for ever */
+    }
     arguments a = arguments__of(state);
     contract_address address;
     enum {

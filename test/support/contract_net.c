@@ -95,6 +95,11 @@ int contract_is_mapped_loopback(const contract_address *address)
 
 #include "win_leaks.h"
 
+int contract_is_wine(void)
+{
+    return win_is_wine();
+}
+
 uintptr_t contract_socket_create(int family)
 {
     SOCKET socket = WSASocketW(family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -114,6 +119,11 @@ size_t contract_open_handles(void)
 #else
 
 #include "sim.h"
+
+int contract_is_wine(void)
+{
+    return 0;
+}
 
 uintptr_t contract_socket_create(int family)
 {

@@ -34,6 +34,9 @@ int contract_is_mapped_loopback(const contract_address *address);
 uintptr_t contract_socket_create(int family);
 void contract_socket_destroy(uintptr_t socket);
 
+/* Whether the system is Wine, which checks less than Windows does. */
+int contract_is_wine(void);
+
 /* How many handles of the system this process has open, as far as loops use them. */
 size_t contract_open_handles(void);
 

@@ -112,7 +112,11 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     if (port == NULL) {
         return IOCP_ENOMEM;
     }
-    SIM_CHECK(pthread_cond_init(&port->changed, NULL) == 0);
+    pthread_condattr_t attributes;
+    SIM_CHECK(pthread_condattr_init(&attributes) == 0);
+    SIM_CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    SIM_CHECK(pthread_cond_init(&port->changed, &attributes) == 0);
+    SIM_CHECK(pthread_condattr_destroy(&attributes) == 0);
     port->alloc = options->alloc;
     port->batch = options->batch;
     port->mode = options->completion_mode;
@@ -315,7 +319,7 @@ static uint64_t port__next_event(const sim_port *port)
 static int port__wait(sim_port *port)
 {
     struct timespec until;
-    SIM_CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    SIM_CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
     until.tv_sec += PORT_PATIENCE_S;
     int error = pthread_cond_timedwait(&port->changed, &world_mutex, &until);
     if (error != ETIMEDOUT) {
