@@ -6,6 +6,7 @@
 #   IOCPLOOP_WINE           name of the Wine prefix under build/wine/ (default)
 #   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (150); the exit code is then 124
 #   IOCPLOOP_WINE_CPU       run on this processor only
+#   IOCPLOOP_CMOCKA         set: the program runs CMocka tests, which must all be there
 #   IOCPLOOP_WINE_OUTPUT    a file for the output, as it comes; without it, it is printed at the end
 #
 # SIGTERM is handed to the program as Ctrl-C.
@@ -54,6 +55,16 @@ while true; do
     kill -0 $child 2>/dev/null || break
 done
 
+# When Wine's server dies its programs end in the middle, with exit code 0. A program of CMocka's
+# says how many tests it begins and that they have been run.
+if [ -n "${IOCPLOOP_CMOCKA:-}" ] && [ $code -eq 0 ]; then
+    begun=$(grep -c '^\[==========\] Running' "$output" || true)
+    ended=$(grep -c '^\[==========\].* run\.' "$output" || true)
+    if [ "$begun" -eq 0 ] || [ "$begun" -ne "$ended" ]; then
+        echo "${0##*/}: the program ended in the middle of its tests" >>"$output"
+        code=1
+    fi
+fi
 if [ $code -eq 124 ]; then
     echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-150} s: $*" >>"$output"
 fi

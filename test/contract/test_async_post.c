@@ -296,14 +296,14 @@ static void a_post_does_not_keep_the_loop_running_but_ends_run_once(void **state
     assert_int_equal(timer.calls, 0);
 }
 
-typedef struct chain {
+typedef struct test_chain {
     int left;
     int ran;
-} chain;
+} test_chain;
 
 static void IOCP_CALL chain__next(iocp_loop_t *loop, void *arg)
 {
-    chain *chain = arg;
+    test_chain *chain = arg;
     chain->ran++;
     if (--chain->left > 0) {
         (void)iocp_post(loop, chain__next, chain);
@@ -313,7 +313,7 @@ static void IOCP_CALL chain__next(iocp_loop_t *loop, void *arg)
 static void a_post_from_a_post_runs_in_a_later_turn(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    chain chain = {.left = 5};
+    test_chain chain = {.left = 5};
     assert_int_equal(iocp_post(loop, chain__next, &chain), IOCP_OK);
     for (int i = 1; i <= 5; i++) {
         assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
@@ -323,7 +323,7 @@ static void a_post_from_a_post_runs_in_a_later_turn(void **state)
 
 /* ---- Threads ---- */
 
-typedef struct poster {
+typedef struct test_poster {
     test_thread thread;
     iocp_loop_t *loop;
     iocp_async_t *async;
@@ -332,31 +332,31 @@ typedef struct poster {
     int count;
     int errors;
     int refused;
-} poster;
+} test_poster;
 
-typedef struct arrivals {
+typedef struct test_arrivals {
     uint64_t next[4]; /* the number that must come next, by thread */
     uint64_t total;
     uint64_t wrong;
     uint64_t expected;
     iocp_async_t *async;
-} arrivals;
+} test_arrivals;
 
 /* What a post carries: a place in its thread's array tells thread and number. */
-typedef struct arrival {
-    arrivals *arrivals;
+typedef struct test_arrival {
+    test_arrivals *arrivals;
     uint32_t thread;
     uint32_t number;
-} arrival;
+} test_arrival;
 
 #define ARRIVALS_PER_THREAD 250000
 
-static arrival million[4][ARRIVALS_PER_THREAD];
+static test_arrival million[4][ARRIVALS_PER_THREAD];
 
 static void IOCP_CALL arrival__come(iocp_loop_t *loop, void *arg)
 {
-    arrival *arrival = arg;
-    arrivals *arrivals = arrival->arrivals;
+    test_arrival *arrival = arg;
+    test_arrivals *arrivals = arrival->arrivals;
     (void)loop;
     arrivals->wrong += arrivals->next[arrival->thread] != arrival->number;
     arrivals->next[arrival->thread] = (uint64_t)arrival->number + 1;
@@ -368,7 +368,7 @@ static void IOCP_CALL arrival__come(iocp_loop_t *loop, void *arg)
 
 static void poster__post_all(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     for (int i = 0; i < poster->count; i++) {
         poster->errors +=
             iocp_post(poster->loop, arrival__come, &million[poster->number][i]) != IOCP_OK;
@@ -378,8 +378,8 @@ static void poster__post_all(void *arg)
 static void a_million_posts_from_four_threads_arrive_once_each_in_order(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static arrivals arrivals;
-    static poster posters[4];
+    static test_arrivals arrivals;
+    static test_poster posters[4];
     contract_record done = {0};
     memset(&arrivals, 0, sizeof arrivals);
     memset(posters, 0, sizeof posters);
@@ -388,7 +388,7 @@ static void a_million_posts_from_four_threads_arrive_once_each_in_order(void **s
     (void)async__wait(loop, arrivals.async, &done);
     for (int t = 0; t < 4; t++) {
         for (int i = 0; i < ARRIVALS_PER_THREAD; i++) {
-            million[t][i] = (arrival){&arrivals, (uint32_t)t, (uint32_t)i};
+            million[t][i] = (test_arrival){&arrivals, (uint32_t)t, (uint32_t)i};
         }
         posters[t].loop = loop;
         posters[t].number = t;
@@ -421,7 +421,7 @@ static void IOCP_CALL post__set(iocp_loop_t *loop, void *arg)
 /* Post, wait until it has run, post again: each time the loop may be about to fall asleep. */
 static void poster__ping(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     for (int i = 0; i < poster->count; i++) {
         ioc_atomic_u32 ran = {0};
         poster->errors += iocp_post(poster->loop, post__set, &ran) != IOCP_OK;
@@ -439,7 +439,7 @@ static void a_wake_is_never_lost(void **state)
         THREADS = 3,
         COUNT = 5000
     };
-    static poster posters[THREADS];
+    static test_poster posters[THREADS];
     static ioc_atomic_u32 go_on;
     contract_record done = {.rearms = THREADS - 1};
     iocp_async_t *asyncs[THREADS];
@@ -474,7 +474,7 @@ static void a_wake_is_never_lost(void **state)
 
 static void poster__notify_many(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     for (int i = 0; i < poster->count; i++) {
         poster->errors += iocp_async_notify(poster->async) != IOCP_OK;
         if (i % 64 == 0) {
@@ -485,17 +485,17 @@ static void poster__notify_many(void *arg)
     poster->errors += iocp_async_notify(poster->async) != IOCP_OK;
 }
 
-typedef struct notified {
+typedef struct test_notified {
     ioc_atomic_u32 *finished;
     uint32_t threads;
     int calls;
-} notified;
+} test_notified;
 
 /* The last notify comes after its thread's count, so the callback that follows it sees them all. */
 static iocp_action_t IOCP_CALL notified__look(iocp_loop_t *loop, const iocp_result_t *result,
                                               void *userdata)
 {
-    notified *notified = userdata;
+    test_notified *notified = userdata;
     (void)loop;
     (void)result;
     notified->calls++;
@@ -509,9 +509,9 @@ static void notifies_from_many_threads_coalesce_and_the_last_is_not_lost(void **
         THREADS = 4,
         COUNT = 20000
     };
-    static poster posters[THREADS];
+    static test_poster posters[THREADS];
     static ioc_atomic_u32 finished;
-    notified notified = {&finished, THREADS, 0};
+    test_notified notified = {&finished, THREADS, 0};
     memset(posters, 0, sizeof posters);
     ioc_store_u32(&finished, 0);
     iocp_async_t *async = async__new(loop);
@@ -535,7 +535,7 @@ static void notifies_from_many_threads_coalesce_and_the_last_is_not_lost(void **
 
 static void stopper__stop(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     for (int i = 0; i < poster->count; i++) {
         /* Wait until the loop was resumed, then stop it again. */
         while (iocp_loop_stopped(poster->loop) && ioc_load_u32(poster->go_on) != 0) {
@@ -551,7 +551,7 @@ static void stop_from_another_thread_wakes_a_loop_that_sleeps(void **state)
     enum {
         COUNT = 2000
     };
-    static poster stopper;
+    static test_poster stopper;
     static ioc_atomic_u32 go_on;
     contract_record wait = {0};
     int statuses = 0;
@@ -577,19 +577,19 @@ static void stop_from_another_thread_wakes_a_loop_that_sleeps(void **state)
 }
 
 /* Two loops on two threads that post to each other. */
-typedef struct player {
+typedef struct test_player {
     test_thread thread;
     iocp_loop_t *loop;
-    struct player *other;
+    struct test_player *other;
     iocp_async_t *done;
     bool begins;
     int left;
     int status;
-} player;
+} test_player;
 
 static void IOCP_CALL player__hit(iocp_loop_t *loop, void *arg)
 {
-    player *player = arg;
+    test_player *player = arg;
     (void)loop;
     if (--player->left == 0) {
         player->status += iocp_async_notify(player->done);
@@ -601,7 +601,7 @@ static void IOCP_CALL player__hit(iocp_loop_t *loop, void *arg)
 
 static void player__run(void *arg)
 {
-    player *player = arg;
+    test_player *player = arg;
     player->status += iocp_loop_run(player->loop, IOCP_RUN_UNTIL_DONE);
 }
 
@@ -610,7 +610,7 @@ static void two_loops_on_two_threads_post_to_each_other(void **state)
     enum {
         COUNT = 3000
     };
-    static player players[2];
+    static test_player players[2];
     contract_record done[2] = {{0}};
     memset(players, 0, sizeof players);
     players[0].loop = contract_loop(state);
@@ -638,7 +638,7 @@ static void two_loops_on_two_threads_post_to_each_other(void **state)
 /* A loop that is being destroyed either runs a post or refuses it. */
 static void poster__post_until_refused(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     for (;;) {
         int status = iocp_post(poster->loop, post__count, &poster->number);
         if (status != IOCP_OK) {
@@ -656,7 +656,7 @@ static void race__round(int yields)
     enum {
         THREADS = 3
     };
-    static poster posters[THREADS];
+    static test_poster posters[THREADS];
     memset(posters, 0, sizeof posters);
     /* As long as it exists the loop does, too. */
     iocp_async_t *async = async__new(loop);
@@ -693,7 +693,7 @@ static void posts_that_race_with_destroy_run_or_are_refused(void **state)
 
 static void trespasser__call(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     uint64_t when_ns = 0;
     iocp_handle_t handle = {0};
     poster->errors += iocp_nop(poster->loop, contract_keep, NULL, NULL) != IOCP_ETHREAD;
@@ -708,7 +708,7 @@ static void trespasser__call(void *arg)
 static iocp_action_t IOCP_CALL trespasser__let_in(iocp_loop_t *loop, const iocp_result_t *result,
                                                   void *userdata)
 {
-    poster *poster = userdata;
+    test_poster *poster = userdata;
     (void)loop;
     (void)result;
     poster->count += test_thread_start(&poster->thread, trespasser__call, poster);
@@ -724,7 +724,7 @@ static void a_call_from_the_wrong_thread_is_refused_in_debug_builds(void **state
     skip();
 #else
     iocp_loop_t *loop = contract_loop(state);
-    static poster poster;
+    static test_poster poster;
     memset(&poster, 0, sizeof poster);
     poster.loop = loop;
     assert_int_equal(iocp_nop(loop, trespasser__let_in, &poster, NULL), IOCP_OK);
@@ -736,14 +736,14 @@ static void a_call_from_the_wrong_thread_is_refused_in_debug_builds(void **state
 
 static void handover__run(void *arg)
 {
-    poster *poster = arg;
+    test_poster *poster = arg;
     poster->errors += iocp_loop_run(poster->loop, IOCP_RUN_UNTIL_DONE);
 }
 
 static void a_loop_may_be_used_by_one_thread_after_another(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static poster poster;
+    static test_poster poster;
     contract_record record = {0};
     memset(&poster, 0, sizeof poster);
     poster.loop = loop;

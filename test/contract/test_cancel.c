@@ -317,7 +317,7 @@ static void cancel_of_a_completed_receive_delivers_its_bytes(void **state)
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_OK);
     assert_true(record.result.bytes >= 1);
-    assert_memory_equal(data, "hello", record.result.bytes);
+    assert_memory_equal(data, "hello", (size_t)record.result.bytes);
     assert_int_equal(cancel.calls, 1);
     bool was_ready = (record.result.flags & IOCP_RESULT_INLINE) != 0;
     assert_int_equal(cancel.status, was_ready ? IOCP_ENOENT : IOCP_OK);
@@ -360,7 +360,7 @@ static void cancel_of_a_receive_whose_packet_is_queued_delivers_its_bytes(void *
     }
     if (record.status == IOCP_OK) {
         assert_true(record.result.bytes >= 1);
-        assert_memory_equal(data, "hello", record.result.bytes);
+        assert_memory_equal(data, "hello", (size_t)record.result.bytes);
     } else {
         /* Then nothing of it is lost. */
         assert_int_equal(record.status, IOCP_ECANCELED);

@@ -46,14 +46,14 @@ static void assert_ended(const contract_record *record, int status)
 }
 
 /* A receive in the kernel, and the record and buffer that it needs. */
-typedef struct receive {
+typedef struct test_receive {
     contract_pair pair;
     contract_record record;
     iocp_op_t op;
     char data[8];
-} receive;
+} test_receive;
 
-static void receive__start(iocp_loop_t *loop, receive *receive)
+static void receive__start(iocp_loop_t *loop, test_receive *receive)
 {
     memset(receive, 0, sizeof *receive);
     receive->pair = contract_connect(loop, AF_INET);
@@ -71,7 +71,7 @@ static void a_cancel_that_loses_the_race_delivers_the_success(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record cancel = {0};
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_delay_cancels(loop, 10 * MS);
     assert_int_equal(iocp_cancel(loop, receive.op, contract_keep, &cancel, NULL), IOCP_OK);
@@ -88,7 +88,7 @@ static void a_cancel_that_loses_the_race_delivers_the_success(void **state)
 static void a_deadline_that_loses_the_race_delivers_the_success(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_delay_cancels(loop, 10 * MS);
     assert_int_equal(iocp_op_deadline(loop, receive.op, 1 * MS), IOCP_OK);
@@ -104,7 +104,7 @@ static void the_first_reason_to_end_an_operation_stays(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     for (int cancel_first = 0; cancel_first < 2; cancel_first++) {
-        receive receive;
+        test_receive receive;
         receive__start(loop, &receive);
         sim_delay_cancels(loop, 10 * MS);
         assert_int_equal(iocp_op_deadline(loop, receive.op, 2 * MS), IOCP_OK);
@@ -125,7 +125,7 @@ static void a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing(void **
     iocp_loop_t *loop = contract_loop(state);
     contract_record cancel = {0};
     contract_record again = {0};
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_fail_cancels(loop, 1, IOCP_ENOMEM);
     assert_int_equal(iocp_cancel(loop, receive.op, contract_keep, &cancel, NULL), IOCP_OK);
@@ -146,7 +146,7 @@ static void a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing(void **
 static void a_deadline_that_the_kernel_refuses_is_tried_again(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_fail_cancels(loop, 3, IOCP_ENOBUFS);
     uint64_t start_ns = iocp_loop_now(loop);
@@ -161,7 +161,7 @@ static void close_ends_what_the_kernel_refuses_to_cancel(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record close = {0};
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_fail_cancels(loop, UINT32_MAX, IOCP_ENOBUFS);
     assert_int_equal(iocp_close(loop, receive.pair.server, contract_keep, &close, NULL), IOCP_OK);
@@ -173,7 +173,7 @@ static void close_ends_what_the_kernel_refuses_to_cancel(void **state)
 static void destroy_ends_what_the_kernel_refuses_to_cancel(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static receive receive;
+    static test_receive receive;
     receive__start(loop, &receive);
     sim_fail_cancels(loop, UINT32_MAX, IOCP_ENOBUFS);
     contract_loop_destroy(loop);
@@ -186,7 +186,7 @@ static void destroy_ends_what_the_kernel_refuses_to_cancel(void **state)
 static void an_abort_that_nobody_asked_for_is_not_reported_as_cancelled(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_end_op(loop, receive.op, IOCP_ECANCELED);
     contract_wait(loop, &receive.record, 1);
@@ -222,7 +222,7 @@ static void an_accept_that_failed_leaves_the_listener_as_it_is(void **state)
 static void foreign_packets_are_dropped_and_counted(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_add_foreign_packets(loop, 1000);
     contract_send_all(loop, receive.pair.client, "x", 1);
@@ -279,7 +279,7 @@ static void a_failed_dequeue_loses_nothing(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record sent = {0};
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     assert_int_equal(iocp_send(loop, receive.pair.client, "x", 1, contract_keep, &sent, NULL),
                      IOCP_OK);
@@ -303,7 +303,7 @@ static void a_dequeue_that_fails_does_not_keep_ready_work_back(void **state)
     iocp_loop_t *loop = contract_loop(state);
     contract_record nop = {0};
     contract_record timer = {0};
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_fail_dequeues(loop, UINT32_MAX, IOCP_ENOBUFS);
     assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
@@ -317,7 +317,7 @@ static void a_dequeue_that_fails_does_not_keep_ready_work_back(void **state)
 static void a_destroy_that_cannot_ask_the_port_can_be_repeated(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static receive receive;
+    static test_receive receive;
     receive__start(loop, &receive);
     sim_fail_dequeues(loop, 1, IOCP_ENOBUFS);
     assert_int_equal(iocp_loop_destroy(loop, 1 * S), IOCP_ENOBUFS);
@@ -357,7 +357,7 @@ static void IOCP_CALL dump__keep_receive(const iocp_dump_entry_t *entry, void *u
 static void destroy_gives_up_after_its_limit_and_tells_what_survived(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static receive receive;
+    static test_receive receive;
     static contract_record timer;
     iocp_dump_entry_t entry;
     memset(&entry, 0, sizeof entry);
@@ -390,7 +390,7 @@ static void destroy_gives_up_after_its_limit_and_tells_what_survived(void **stat
 static void destroy_takes_no_time_when_everything_comes_back_at_once(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static receive receive;
+    static test_receive receive;
     static contract_record nop;
     iocp_async_t *async = NULL;
     nop = (contract_record){0};
@@ -429,7 +429,7 @@ static void a_timer_costs_one_sleep_of_exactly_its_delay(void **state)
 static void a_deadline_costs_one_sleep_of_exactly_its_delay_and_one_for_the_packet(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_counts before = kernel__counts(loop);
     iocp_loop_update_now(loop);
@@ -462,7 +462,7 @@ static void turns_with_nothing_in_the_kernel_read_the_clock_at_most_once(void **
 static void an_idle_turn_with_a_receive_pending_is_one_dequeue(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    receive receive;
+    test_receive receive;
     receive__start(loop, &receive);
     sim_counts before = kernel__counts(loop);
     for (int i = 0; i < 100; i++) {
@@ -521,7 +521,7 @@ static void posts_on_the_loop_thread_send_no_packet(void **state)
 }
 
 /* Threads that post to a loop that sleeps. */
-typedef struct waker {
+typedef struct test_waker {
     test_thread thread;
     iocp_loop_t *loop;
     iocp_async_t *async;
@@ -530,11 +530,11 @@ typedef struct waker {
     uint32_t pause_ms;
     int count;
     int errors;
-} waker;
+} test_waker;
 
 static void IOCP_CALL waker__ran(iocp_loop_t *loop, void *arg)
 {
-    waker *waker = arg;
+    test_waker *waker = arg;
     (void)loop;
     ioc_add_u32(&waker->ran, 1);
     if (waker->async != NULL) {
@@ -545,7 +545,7 @@ static void IOCP_CALL waker__ran(iocp_loop_t *loop, void *arg)
 
 static void waker__post(void *arg)
 {
-    waker *waker = arg;
+    test_waker *waker = arg;
     while (waker->before != NULL && ioc_load_u32(waker->before) == 0) {
         test_yield();
     }
@@ -556,7 +556,7 @@ static void waker__post(void *arg)
 }
 
 /* Run the loop until an async that the last waker notifies has ended its wait. */
-static void wakers__run(iocp_loop_t *loop, waker *wakers, int count)
+static void wakers__run(iocp_loop_t *loop, test_waker *wakers, int count)
 {
     contract_record done = {0};
     iocp_async_t *async = NULL;
@@ -580,7 +580,7 @@ static void wakers__run(iocp_loop_t *loop, waker *wakers, int count)
 static void a_wake_without_a_packet_wakes_the_loop(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static waker waker;
+    static test_waker waker;
     memset(&waker, 0, sizeof waker);
     waker.count = 1;
     waker.pause_ms = 20;
@@ -592,7 +592,7 @@ static void a_wake_without_a_packet_wakes_the_loop(void **state)
 static void a_post_while_another_thread_is_still_waking_the_loop_is_not_lost(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static waker wakers[2];
+    static test_waker wakers[2];
     for (int i = 0; i < 2; i++) {
         memset(wakers, 0, sizeof wakers);
         wakers[0].count = 1;
@@ -614,7 +614,7 @@ static void a_post_while_another_thread_is_still_waking_the_loop_is_not_lost(voi
 static void a_wake_that_the_system_refused_is_tried_again_with_the_next_post(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static waker waker;
+    static test_waker waker;
     memset(&waker, 0, sizeof waker);
     waker.count = 3;
     waker.pause_ms = 20;

@@ -246,13 +246,13 @@ static void a_turn_delivers_at_most_one_batch(void **state)
 }
 
 /* Userdata of callbacks that must not go on for ever, should a test fail. */
-typedef struct flood {
+typedef struct test_flood {
     contract_record *until; /* ends when this has been called */
     uint64_t calls;
     uint64_t limit;
-} flood;
+} test_flood;
 
-static bool flood__goes_on(flood *flood)
+static bool flood__goes_on(test_flood *flood)
 {
     flood->calls++;
     return flood->until->calls == 0 && flood->calls < flood->limit;
@@ -270,7 +270,7 @@ static void a_flood_of_ready_work_does_not_starve_timers(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record timer = {0};
-    flood nops = {.until = &timer, .limit = 100000000};
+    test_flood nops = {.until = &timer, .limit = 100000000};
     assert_int_equal(iocp_timer(loop, 0, contract_keep, &timer, NULL), IOCP_OK);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(iocp_nop(loop, flood__again, &nops, NULL), IOCP_OK);
@@ -286,7 +286,7 @@ static void a_flood_of_ready_work_does_not_starve_the_port(void **state)
     contract_pair pair = contract_connect(loop, AF_INET);
     contract_record received = {0};
     contract_record sent = {0};
-    flood nops = {.until = &received, .limit = 20000000};
+    test_flood nops = {.until = &received, .limit = 20000000};
     char data[8];
     assert_int_equal(
         iocp_recv(loop, pair.server, data, sizeof data, contract_keep, &received, NULL), IOCP_OK);
@@ -309,7 +309,7 @@ static void a_flood_of_timers_does_not_starve_ready_work(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record nop = {0};
-    flood timers = {.until = &nop, .limit = 100000000};
+    test_flood timers = {.until = &nop, .limit = 100000000};
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(iocp_timer(loop, 0, flood__again, &timers, NULL), IOCP_OK);
     }
@@ -330,7 +330,7 @@ static void a_post_that_posts_itself_does_not_starve_timers(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record timer = {0};
-    flood posts = {.until = &timer, .limit = 100000000};
+    test_flood posts = {.until = &timer, .limit = 100000000};
     assert_int_equal(iocp_post(loop, flood__post_again, &posts), IOCP_OK);
     assert_int_equal(iocp_timer(loop, 0, contract_keep, &timer, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
@@ -429,15 +429,15 @@ static void stop_in_a_post_keeps_back_the_posts_behind_it(void **state)
 
 /* ---- Calls that a callback may not make ---- */
 
-typedef struct nested {
+typedef struct test_nested {
     contract_record record;
     int run;
     int run_once;
     int tick;
     int destroy;
-} nested;
+} test_nested;
 
-static void nested__try(iocp_loop_t *loop, nested *nested)
+static void nested__try(iocp_loop_t *loop, test_nested *nested)
 {
     nested->run = iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
     nested->run_once = iocp_loop_run(loop, IOCP_RUN_ONCE);
@@ -448,7 +448,7 @@ static void nested__try(iocp_loop_t *loop, nested *nested)
 static iocp_action_t IOCP_CALL nested__in_callback(iocp_loop_t *loop, const iocp_result_t *result,
                                                    void *userdata)
 {
-    nested *nested = userdata;
+    test_nested *nested = userdata;
     nested__try(loop, nested);
     return contract_keep(loop, result, &nested->record);
 }
@@ -458,7 +458,7 @@ static void IOCP_CALL nested__in_post(iocp_loop_t *loop, void *arg)
     nested__try(loop, arg);
 }
 
-static void nested__assert_refused(const nested *nested)
+static void nested__assert_refused(const test_nested *nested)
 {
     assert_int_equal(nested->run, IOCP_EBUSY);
     assert_int_equal(nested->run_once, IOCP_EBUSY);
@@ -469,9 +469,9 @@ static void nested__assert_refused(const nested *nested)
 static void a_nested_run_and_destroy_are_refused_and_change_nothing(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    nested in_nop = {{0}, 0, 0, 0, 0};
-    nested in_timer = {{0}, 0, 0, 0, 0};
-    nested in_post = {{0}, 0, 0, 0, 0};
+    test_nested in_nop = {{0}, 0, 0, 0, 0};
+    test_nested in_timer = {{0}, 0, 0, 0, 0};
+    test_nested in_post = {{0}, 0, 0, 0, 0};
     contract_record after = {0};
     assert_int_equal(iocp_nop(loop, nested__in_callback, &in_nop, NULL), IOCP_OK);
     assert_int_equal(iocp_timer(loop, 0, nested__in_callback, &in_timer, NULL), IOCP_OK);
@@ -635,7 +635,7 @@ static void a_stopped_loop_can_be_destroyed(void **state)
     assert_int_equal(record.status, IOCP_ECANCELED);
 }
 
-typedef struct refused {
+typedef struct test_refused {
     contract_record record;
     iocp_handle_t handle;
     int nop;
@@ -646,12 +646,12 @@ typedef struct refused {
     int cancel;
     int post;
     int nested_destroy;
-} refused;
+} test_refused;
 
 static iocp_action_t IOCP_CALL refused__try(iocp_loop_t *loop, const iocp_result_t *result,
                                             void *userdata)
 {
-    refused *refused = userdata;
+    test_refused *refused = userdata;
     iocp_handle_t handle = {0};
     char data[1];
     int posts = 0;
@@ -671,7 +671,7 @@ static iocp_action_t IOCP_CALL refused__try(iocp_loop_t *loop, const iocp_result
 static void a_loop_that_is_being_destroyed_takes_no_new_work(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    static refused refused;
+    static test_refused refused;
     memset(&refused, 0, sizeof refused);
     refused.handle = contract_open(loop, AF_INET);
     assert_int_equal(iocp_timer(loop, 1000 * S, refused__try, &refused, NULL), IOCP_OK);
@@ -868,21 +868,21 @@ static void a_smaller_statistics_structure_gets_what_fits(void **state)
     assert_int_equal(iocp_loop_stats(loop, &stats), IOCP_EINVAL);
 }
 
-typedef struct dump {
+typedef struct test_dump {
     int count;
     iocp_dump_entry_t entries[8];
-} dump;
+} test_dump;
 
 static void IOCP_CALL dump__keep(const iocp_dump_entry_t *entry, void *userdata)
 {
-    dump *dump = userdata;
+    test_dump *dump = userdata;
     if (dump->count < 8) {
         dump->entries[dump->count] = *entry;
     }
     dump->count++;
 }
 
-static const iocp_dump_entry_t *dump__find(const dump *dump, iocp_op_t op)
+static const iocp_dump_entry_t *dump__find(const test_dump *dump, iocp_op_t op)
 {
     for (int i = 0; i < dump->count && i < 8; i++) {
         if (dump->entries[i].op.id == op.id) {
@@ -890,7 +890,7 @@ static const iocp_dump_entry_t *dump__find(const dump *dump, iocp_op_t op)
         }
     }
     fail_msg("operation %llu is not in the dump", (unsigned long long)op.id);
-    return NULL;
+    return &dump->entries[0];
 }
 
 static void the_dump_tells_of_every_pending_operation(void **state)
@@ -900,7 +900,7 @@ static void the_dump_tells_of_every_pending_operation(void **state)
     iocp_op_t timer = {0};
     iocp_op_t recv = {0};
     iocp_op_t nop = {0};
-    dump dump = {0};
+    test_dump dump = {0};
     char data[8];
     contract_pair pair = contract_connect(loop, AF_INET);
     assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &records[0], &timer), IOCP_OK);

@@ -160,17 +160,17 @@ static void a_delay_does_not_count_from_the_last_turn(void **state)
     assert_true(third.now_ns >= start_ns + 40 * MS);
 }
 
-typedef struct slow {
+typedef struct test_slow {
     contract_record record;
     uint64_t work_ns;
     contract_record inner;
     uint64_t inner_start_ns;
-} slow;
+} test_slow;
 
 static iocp_action_t IOCP_CALL slow__submit_a_timer(iocp_loop_t *loop, const iocp_result_t *result,
                                                     void *userdata)
 {
-    slow *slow = userdata;
+    test_slow *slow = userdata;
     contract_pass_time(loop, slow->work_ns);
     (void)iocp_timer(loop, 40 * MS, contract_keep, &slow->inner, NULL);
     slow->inner_start_ns = iocp_loop_now(loop) + slow->work_ns;
@@ -181,7 +181,7 @@ static iocp_action_t IOCP_CALL slow__submit_a_timer(iocp_loop_t *loop, const ioc
 static void a_delay_does_not_count_from_the_begin_of_a_slow_callback(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    slow slow = {.work_ns = 50 * MS};
+    test_slow slow = {.work_ns = 50 * MS};
     assert_int_equal(iocp_timer(loop, 1 * MS, slow__submit_a_timer, &slow, NULL), IOCP_OK);
     contract_wait(loop, &slow.inner, 1);
     assert_true(slow.inner.now_ns >= slow.inner_start_ns + 40 * MS);
@@ -327,18 +327,18 @@ static void reset_of_a_timer_that_has_fired_says_so(void **state)
     contract_wait(loop, &record, 2);
 }
 
-typedef struct resetter {
+typedef struct test_resetter {
     contract_record record;
     uint64_t delay_ns;
     int status;
     iocp_action_t answer;
     uint64_t end_ns;
-} resetter;
+} test_resetter;
 
 static iocp_action_t IOCP_CALL resetter__reset_itself(iocp_loop_t *loop,
                                                       const iocp_result_t *result, void *userdata)
 {
-    resetter *resetter = userdata;
+    test_resetter *resetter = userdata;
     (void)contract_keep(loop, result, &resetter->record);
     if (resetter->record.calls > 1) {
         return IOCP_DISARM;
@@ -352,7 +352,7 @@ static iocp_action_t IOCP_CALL resetter__reset_itself(iocp_loop_t *loop,
 static void reset_in_its_own_callback_and_rearm_starts_it_anew(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    resetter resetter = {.delay_ns = 30 * MS, .answer = IOCP_REARM};
+    test_resetter resetter = {.delay_ns = 30 * MS, .answer = IOCP_REARM};
     assert_int_equal(iocp_timer(loop, 1 * MS, resetter__reset_itself, &resetter, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(resetter.status, IOCP_OK);
@@ -363,7 +363,7 @@ static void reset_in_its_own_callback_and_rearm_starts_it_anew(void **state)
 static void reset_in_its_own_callback_does_not_start_it_without_rearm(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    resetter resetter = {.delay_ns = 1 * MS, .answer = IOCP_DISARM};
+    test_resetter resetter = {.delay_ns = 1 * MS, .answer = IOCP_DISARM};
     assert_int_equal(iocp_timer(loop, 1 * MS, resetter__reset_itself, &resetter, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     contract_idle(loop);
@@ -400,7 +400,7 @@ static void only_timers_can_be_reset(void **state)
 
 /* ---- Repetition ---- */
 
-typedef struct ticker {
+typedef struct test_ticker {
     contract_record record;
     uint64_t start_ns;
     uint64_t period_ns;
@@ -408,12 +408,12 @@ typedef struct ticker {
     int slow_call;   /* the how many-th call takes long */
     uint64_t last;   /* the period that the last call fell into */
     int bad_periods; /* calls that came early or twice in one period */
-} ticker;
+} test_ticker;
 
 static iocp_action_t IOCP_CALL ticker__tick(iocp_loop_t *loop, const iocp_result_t *result,
                                             void *userdata)
 {
-    ticker *ticker = userdata;
+    test_ticker *ticker = userdata;
     (void)contract_keep(loop, result, &ticker->record);
     uint64_t period = (ticker->record.now_ns - ticker->start_ns) / ticker->period_ns;
     ticker->bad_periods += period <= ticker->last;
@@ -424,7 +424,7 @@ static iocp_action_t IOCP_CALL ticker__tick(iocp_loop_t *loop, const iocp_result
     return ticker->record.calls < ticker->wanted ? IOCP_REARM : IOCP_DISARM;
 }
 
-static void ticker__run(iocp_loop_t *loop, ticker *ticker)
+static void ticker__run(iocp_loop_t *loop, test_ticker *ticker)
 {
     iocp_op_t op = {0};
     assert_int_equal(iocp_timer(loop, ticker->period_ns, ticker__tick, ticker, &op), IOCP_OK);
@@ -440,7 +440,7 @@ static void ticker__run(iocp_loop_t *loop, ticker *ticker)
 static void a_repeating_timer_does_not_drift(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    ticker ticker = {.period_ns = 10 * MS, .wanted = 10};
+    test_ticker ticker = {.period_ns = 10 * MS, .wanted = 10};
     ticker__run(loop, &ticker);
     if (contract_clock_is_virtual()) {
         assert_true(ticker.record.now_ns == ticker.start_ns + 10 * ticker.period_ns);
@@ -450,7 +450,7 @@ static void a_repeating_timer_does_not_drift(void **state)
 static void a_repeating_timer_that_fell_behind_skips_and_does_not_burst(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    ticker ticker = {.period_ns = 10 * MS, .wanted = 5, .slow_call = 2};
+    test_ticker ticker = {.period_ns = 10 * MS, .wanted = 5, .slow_call = 2};
     ticker__run(loop, &ticker);
     if (contract_clock_is_virtual()) {
         /* Due at 10, 20, and then not at 30, 40 and 50, but at 60, 70 and 80. */
@@ -526,16 +526,16 @@ static void a_cancelled_timer_that_rearms_runs_its_full_delay(void **state)
     assert_int_equal(iocp_loop_active(loop), 0);
 }
 
-typedef struct neighbour {
+typedef struct test_neighbour {
     contract_record record;
     contract_record cancel;
     iocp_op_t other;
-} neighbour;
+} test_neighbour;
 
 static iocp_action_t IOCP_CALL neighbour__cancel_other(iocp_loop_t *loop,
                                                        const iocp_result_t *result, void *userdata)
 {
-    neighbour *neighbour = userdata;
+    test_neighbour *neighbour = userdata;
     (void)iocp_cancel(loop, neighbour->other, contract_keep, &neighbour->cancel, NULL);
     return contract_keep(loop, result, &neighbour->record);
 }
@@ -545,8 +545,8 @@ static void two_timers_that_cancel_each_other_end_once_each(void **state)
     iocp_loop_t *loop = contract_loop(state);
     static const uint64_t delays_ns[][2] = {{2 * MS, 2 * MS}, {2 * MS, 1000 * S}};
     for (int i = 0; i < 2; i++) {
-        neighbour a = {.other = {0}};
-        neighbour b = {.other = {0}};
+        test_neighbour a = {.other = {0}};
+        test_neighbour b = {.other = {0}};
         assert_int_equal(iocp_timer(loop, delays_ns[i][0], neighbour__cancel_other, &a, &b.other),
                          IOCP_OK);
         assert_int_equal(iocp_timer(loop, delays_ns[i][1], neighbour__cancel_other, &b, &a.other),
