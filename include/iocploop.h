@@ -165,12 +165,16 @@ typedef enum iocp_type {
     IOCP_TYPE_CONNECT = 7,
     IOCP_TYPE_SEND = 8,
     IOCP_TYPE_RECV = 9,
-    IOCP_TYPE_SHUTDOWN = 10
+    IOCP_TYPE_SHUTDOWN = 10,
+    IOCP_TYPE_SENDTO = 11,
+    IOCP_TYPE_RECVFROM = 12
 } iocp_type_t;
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
-    IOCP_RESULT_INLINE = 1 /* done within the system call that started it; no packet was queued */
+    IOCP_RESULT_INLINE = 1, /* done within the system call that started it; no packet was queued */
+    IOCP_RESULT_TRUNCATED =
+        2 /* the datagram was longer than the buffer; what did not fit is lost */
 } iocp_result_flag_t;
 
 /*
@@ -186,7 +190,7 @@ typedef struct iocp_result {
     uint32_t flags;                 /* IOCP_RESULT_ bits */
     uint64_t bytes;                 /* transferred; may be non-zero beside an error (part sent) */
     iocp_handle_t accepted;         /* accept: the new connection */
-    const struct sockaddr *address; /* accept: the peer; otherwise NULL */
+    const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
 } iocp_result_t;
 
@@ -431,9 +435,13 @@ IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handl
 /* ==== Sockets ================================================================================ */
 
 /*
- * Open a stream socket: `family` AF_INET or AF_INET6, `type` SOCK_STREAM, `protocol` 0 or
- * IPPROTO_TCP (values of <winsock2.h>). Not inheritable by child processes. AF_INET6 sockets are
- * IPv6 only unless IOCP_SOCKET_V6ONLY is set to 0.
+ * Open a socket: `family` AF_INET or AF_INET6; `type` SOCK_STREAM (TCP) or SOCK_DGRAM (UDP);
+ * `protocol` 0 or the one that belongs to the type (values of <winsock2.h>). Not inheritable by
+ * child processes. AF_INET6 sockets are IPv6 only unless IOCP_SOCKET_V6ONLY is set to 0.
+ *
+ * Operations of a stream: accept, connect, send, recv, shutdown. Of a datagram socket: sendto,
+ * recvfrom; connect, which names the peer for send and recv and exchanges no packet; send, recv.
+ *
  * Loop thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING, IOCP_EAFNOSUPPORT,
  * IOCP_EPROTONOSUPPORT, IOCP_ENOTSUP (another type), IOCP_EMFILE, IOCP_ENOBUFS.
  * Win32: WSASocketW, CreateIoCompletionPort, SetFileCompletionNotificationModes.
@@ -442,7 +450,7 @@ IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type,
                                         iocp_handle_t *handle);
 
 /*
- * Take over an overlapped stream SOCKET, which belongs to the loop from here on (unless this
+ * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on (unless this
  * fails). It must not belong to another completion port. Loop thread. Errors: IOCP_ENOTSOCK,
  * IOCP_EINVAL (bound to another port), as iocp_socket_open.
  */
@@ -481,9 +489,16 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_V6ONLY = 6,      /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
     IOCP_SOCKET_EXCLUSIVE = 7,   /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE */
     IOCP_SOCKET_REUSE_ADDRESS =
-        8,                /* 0 or 1, before bind: SO_REUSEADDR, which on Windows lets others
+        8,                 /* 0 or 1, before bind: SO_REUSEADDR, which on Windows lets others
                                       take the port over */
-    IOCP_SOCKET_ERROR = 9 /* get only: SO_ERROR, a raw Winsock code */
+    IOCP_SOCKET_ERROR = 9, /* get only: SO_ERROR, a raw Winsock code */
+    /* Datagram sockets: */
+    IOCP_SOCKET_BROADCAST = 10,      /* 0 or 1: SO_BROADCAST */
+    IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1: whether this host gets what it sends to a group */
+    IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes */
+    IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent
+                                        is ignored; 1: a receive then ends with IOCP_ECONNRESET,
+                                        and the next goes on. SIO_UDP_CONNRESET. Set only. */
 } iocp_socket_option_t;
 
 /*
@@ -540,6 +555,41 @@ IOCP_API int IOCP_CALL iocp_recv(iocp_loop_t *loop, iocp_handle_t handle, void *
 IOCP_API int IOCP_CALL iocp_recvv(iocp_loop_t *loop, iocp_handle_t handle,
                                   const iocp_buf_t *buffers, size_t count, iocp_callback_t callback,
                                   void *userdata, iocp_op_t *op);
+
+/*
+ * Send one datagram, from `data` to an address, which is copied. A datagram may be empty. It is
+ * sent whole or not at all. Errors in the result: IOCP_EMSGSIZE (longer than the protocol takes),
+ * IOCP_EACCES (a broadcast, see IOCP_SOCKET_BROADCAST), IOCP_EADDRNOTAVAIL, IOCP_ENETUNREACH.
+ * Win32: WSASendTo.
+ */
+IOCP_API int IOCP_CALL iocp_sendto(iocp_loop_t *loop, iocp_handle_t handle, const void *data,
+                                   size_t size, const struct sockaddr *address, size_t length,
+                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Receive one datagram. The result holds the sender's address. A datagram that is longer than the
+ * buffer is a success with its beginning in the buffer and IOCP_RESULT_TRUNCATED; an empty one is
+ * a success with 0 bytes (iocp_recv on a datagram socket does the same, and never ends with
+ * IOCP_EOF). N.B. The socket must be bound: by iocp_socket_bind, or by a first iocp_sendto.
+ * Errors in the result: IOCP_EINVAL (not bound), IOCP_ECONNRESET (only if it was asked for with
+ * IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
+ */
+IOCP_API int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, void *data,
+                                     size_t size, iocp_callback_t callback, void *userdata,
+                                     iocp_op_t *op);
+
+/*
+ * Join and leave a multicast group: `group` is its address, `interface_index` the network
+ * interface (0: the system chooses). Loop thread. Errors: IOCP_EINVAL, IOCP_EADDRNOTAVAIL,
+ * IOCP_EADDRINUSE (joined already). Win32: IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP
+ * and their opposites.
+ */
+IOCP_API int IOCP_CALL iocp_socket_join(iocp_loop_t *loop, iocp_handle_t handle,
+                                        const struct sockaddr *group, size_t length,
+                                        uint32_t interface_index);
+IOCP_API int IOCP_CALL iocp_socket_leave(iocp_loop_t *loop, iocp_handle_t handle,
+                                         const struct sockaddr *group, size_t length,
+                                         uint32_t interface_index);
 
 typedef enum iocp_shutdown_how {
     IOCP_SHUTDOWN_RECV = 0,

@@ -84,15 +84,6 @@ static int api__find_handle(iocp_loop_t *loop, iocp_handle_t id, ioc_handle **ha
     return *handle != NULL ? IOCP_OK : IOCP_EBADF;
 }
 
-static int api__find_stream(iocp_loop_t *loop, iocp_handle_t id, ioc_handle **handle)
-{
-    int status = api__find_handle(loop, id, handle);
-    if (status == IOCP_OK && (*handle)->kind != IOC_HANDLE_STREAM) {
-        status = IOCP_ENOTSUP;
-    }
-    return status;
-}
-
 /* The first error of a call: what was found so far, else IOCP_EINVAL if the rest is not valid. */
 static int api__require(int status, bool is_valid)
 {
@@ -114,14 +105,39 @@ static int api__new_op(iocp_loop_t *loop, iocp_type_t type, iocp_callback_t call
     return status == IOCP_OK ? api__take_op(loop, type, callback, userdata, op) : status;
 }
 
-/* A new operation on a stream, which api__queue then enters in the handle's books. */
-static int api__new_stream_op(iocp_loop_t *loop, iocp_handle_t id, iocp_type_t type,
+static bool api__is_datagram_op(iocp_type_t type)
+{
+    return type == IOCP_TYPE_SENDTO || type == IOCP_TYPE_RECVFROM;
+}
+
+static bool api__is_stream_op(iocp_type_t type)
+{
+    return type == IOCP_TYPE_ACCEPT || type == IOCP_TYPE_SHUTDOWN;
+}
+
+/* Whether a handle of this kind has the operation. */
+static bool api__fits(const ioc_handle *handle, iocp_type_t type)
+{
+    switch (handle->kind) {
+    case IOC_HANDLE_STREAM:
+        return !api__is_datagram_op(type);
+    case IOC_HANDLE_DATAGRAM:
+        return !api__is_stream_op(type);
+    }
+    return false;
+}
+
+/* A new operation on a socket, which api__queue then enters in the handle's books. */
+static int api__new_socket_op(iocp_loop_t *loop, iocp_handle_t id, iocp_type_t type,
                               iocp_callback_t callback, void *userdata, ioc_op **op)
 {
     ioc_handle *handle = NULL;
     int status = api__require(api__check_open(loop), callback != NULL);
     if (status == IOCP_OK) {
-        status = api__find_stream(loop, id, &handle);
+        status = api__find_handle(loop, id, &handle);
+    }
+    if (status == IOCP_OK && !api__fits(handle, type)) {
+        status = IOCP_ENOTSUP;
     }
     if (status == IOCP_OK) {
         status = api__take_op(loop, type, callback, userdata, op);
@@ -490,7 +506,7 @@ int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket, iocp_handle
 int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t id, uintptr_t *socket)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_stream(loop, id, &handle), socket != NULL);
+    int status = api__require(api__find_handle(loop, id, &handle), socket != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -515,7 +531,7 @@ int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t id, const struct
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_stream(loop, id, &handle), api__is_address(address, length));
+        api__require(api__find_handle(loop, id, &handle), api__is_address(address, length));
     if (status != IOCP_OK) {
         return status;
     }
@@ -526,7 +542,10 @@ int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t id, const struct
 int IOCP_CALL iocp_socket_listen(iocp_loop_t *loop, iocp_handle_t id, int backlog)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_stream(loop, id, &handle), backlog >= 0);
+    int status = api__require(api__find_handle(loop, id, &handle), backlog >= 0);
+    if (status == IOCP_OK && handle->kind != IOC_HANDLE_STREAM) {
+        status = IOCP_ENOTSUP;
+    }
     if (status != IOCP_OK) {
         return status;
     }
@@ -539,7 +558,7 @@ static int api__socket_name(iocp_loop_t *loop, iocp_handle_t id, bool peer,
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_stream(loop, id, &handle), address != NULL && length != NULL);
+        api__require(api__find_handle(loop, id, &handle), address != NULL && length != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -561,14 +580,14 @@ int IOCP_CALL iocp_socket_get_peer(iocp_loop_t *loop, iocp_handle_t handle,
 
 static bool api__is_option(iocp_socket_option_t option)
 {
-    return option >= IOCP_SOCKET_NODELAY && option <= IOCP_SOCKET_ERROR;
+    return option >= IOCP_SOCKET_NODELAY && option <= IOCP_SOCKET_UNREACHABLE;
 }
 
 int IOCP_CALL iocp_socket_set_option(iocp_loop_t *loop, iocp_handle_t id,
                                      iocp_socket_option_t option, int value)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_stream(loop, id, &handle),
+    int status = api__require(api__find_handle(loop, id, &handle),
                               api__is_option(option) && option != IOCP_SOCKET_ERROR);
     if (status != IOCP_OK) {
         return status;
@@ -582,7 +601,7 @@ int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t id,
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_stream(loop, id, &handle), api__is_option(option) && value != NULL);
+        api__require(api__find_handle(loop, id, &handle), api__is_option(option) && value != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -594,7 +613,7 @@ int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener, iocp_callba
                           void *userdata, iocp_op_t *id)
 {
     ioc_op *op = NULL;
-    int status = api__new_stream_op(loop, listener, IOCP_TYPE_ACCEPT, callback, userdata, &op);
+    int status = api__new_socket_op(loop, listener, IOCP_TYPE_ACCEPT, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
@@ -608,7 +627,7 @@ int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle, const struct
     if (!api__is_address(address, length)) {
         return IOCP_EINVAL;
     }
-    int status = api__new_stream_op(loop, handle, IOCP_TYPE_CONNECT, callback, userdata, &op);
+    int status = api__new_socket_op(loop, handle, IOCP_TYPE_CONNECT, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
@@ -636,11 +655,15 @@ static int api__transfer(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t ty
     if (!api__is_buffers(buffers, count)) {
         return IOCP_EINVAL;
     }
-    int status = api__new_stream_op(loop, handle, type, callback, userdata, &op);
+    int status = api__new_socket_op(loop, handle, type, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
-    return api__queue(loop, op, ioc_op_copy_buffers(&loop->loop_only.ops, op, buffers, count), id);
+    status = ioc_op_copy_buffers(&loop->loop_only.ops, op, buffers, count);
+    if (op->handle->kind != IOC_HANDLE_STREAM) {
+        op->as.buffers.is_zero_end = false;
+    }
+    return api__queue(loop, op, status, id);
 }
 
 /* One buffer, if its length fits in an iocp_buf_t; otherwise one that api__is_buffers refuses. */
@@ -679,6 +702,80 @@ int IOCP_CALL iocp_recvv(iocp_loop_t *loop, iocp_handle_t handle, const iocp_buf
     return api__transfer(loop, handle, IOCP_TYPE_RECV, buffers, count, callback, userdata, op);
 }
 
+/* A datagram: the one buffer beside the address. */
+static int api__datagram(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t type,
+                         const void *data, size_t size, iocp_callback_t callback, void *userdata,
+                         ioc_op **op)
+{
+    iocp_buf_t buffer;
+    size_t count = api__one_buffer(&buffer, data, size);
+    if (!api__is_buffers(&buffer, count)) {
+        return IOCP_EINVAL;
+    }
+    int status = api__new_socket_op(loop, handle, type, callback, userdata, op);
+    if (status == IOCP_OK) {
+        (*op)->as.addressed.one = buffer;
+    }
+    return status;
+}
+
+int IOCP_CALL iocp_sendto(iocp_loop_t *loop, iocp_handle_t handle, const void *data, size_t size,
+                          const struct sockaddr *address, size_t length, iocp_callback_t callback,
+                          void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    if (!api__is_address(address, length)) {
+        return IOCP_EINVAL;
+    }
+    int status = api__datagram(loop, handle, IOCP_TYPE_SENDTO, data, size, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return api__queue(loop, op, ioc_op_copy_address(&loop->loop_only.ops, op, address, length), id);
+}
+
+int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                            iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    int status =
+        api__datagram(loop, handle, IOCP_TYPE_RECVFROM, data, size, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return api__queue(loop, op, ioc_op_take_block(&loop->loop_only.ops, op, IOC_BLOCK_BYTES), id);
+}
+
+static int api__join(iocp_loop_t *loop, iocp_handle_t id, bool leave, const struct sockaddr *group,
+                     size_t length, uint32_t interface_index)
+{
+    ioc_handle *handle = NULL;
+    int status = api__require(api__find_handle(loop, id, &handle), api__is_address(group, length));
+    if (status == IOCP_OK && handle->kind != IOC_HANDLE_DATAGRAM) {
+        status = IOCP_ENOTSUP;
+    }
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return api__return(loop,
+                       loop->loop_only.backend->socket_join(loop->loop_only.port, handle, leave,
+                                                            group, length, interface_index));
+}
+
+int IOCP_CALL iocp_socket_join(iocp_loop_t *loop, iocp_handle_t handle,
+                               const struct sockaddr *group, size_t length,
+                               uint32_t interface_index)
+{
+    return api__join(loop, handle, false, group, length, interface_index);
+}
+
+int IOCP_CALL iocp_socket_leave(iocp_loop_t *loop, iocp_handle_t handle,
+                                const struct sockaddr *group, size_t length,
+                                uint32_t interface_index)
+{
+    return api__join(loop, handle, true, group, length, interface_index);
+}
+
 int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle, iocp_shutdown_how_t how,
                             iocp_callback_t callback, void *userdata, iocp_op_t *id)
 {
@@ -686,7 +783,7 @@ int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle, iocp_shutdo
     if (how < IOCP_SHUTDOWN_RECV || how > IOCP_SHUTDOWN_BOTH) {
         return IOCP_EINVAL;
     }
-    int status = api__new_stream_op(loop, handle, IOCP_TYPE_SHUTDOWN, callback, userdata, &op);
+    int status = api__new_socket_op(loop, handle, IOCP_TYPE_SHUTDOWN, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }

@@ -90,7 +90,7 @@ typedef struct ioc_backend {
     /* ---- Operations ---- */
 
     /*
-     * Start ACCEPT, CONNECT, SEND, RECV or SHUTDOWN on op->handle. Reads op->as, writes
+     * Start ACCEPT, CONNECT, SEND, RECV, SHUTDOWN, SENDTO or RECVFROM on op->handle. Reads op->as, writes
      * op->outcome, and for ACCEPT fills op->as.accept. The status of an operation that was aborted
      * is IOCP_ECANCELED whoever aborted it: the core knows whether it was this program.
      */
@@ -104,7 +104,7 @@ typedef struct ioc_backend {
 
     /* ---- Sockets ---- */
 
-    /* Fill a fresh handle. After an error nothing is open. */
+    /* Fill a fresh handle, its kind too. After an error nothing is open. */
     int (*socket_open)(ioc_port *port, struct ioc_handle *handle, int family, int type,
                        int protocol);
     int (*socket_adopt)(ioc_port *port, struct ioc_handle *handle, uintptr_t socket);
@@ -121,6 +121,8 @@ typedef struct ioc_backend {
                              int value);
     int (*socket_get_option)(ioc_port *port, struct ioc_handle *handle, iocp_socket_option_t option,
                              int *value);
+    int (*socket_join)(ioc_port *port, struct ioc_handle *handle, bool leave,
+                       const struct sockaddr *group, size_t length, uint32_t interface_index);
 
     /* ---- Handles of every kind ---- */
 

@@ -15,16 +15,17 @@
 #include "op.h"
 
 typedef enum ioc_handle_kind {
-    IOC_HANDLE_STREAM = 1 /* a stream socket */
+    IOC_HANDLE_STREAM = 1,  /* a stream socket */
+    IOC_HANDLE_DATAGRAM = 2 /* a datagram socket */
 } ioc_handle_kind;
 
 typedef struct ioc_handle {
-    ioc_handle_kind kind;
-    bool is_open;        /* the backend holds a kernel object for it */
-    uint32_t sends;      /* in the kernel, or their callbacks due */
-    ioc_list operations; /* the books: ioc_op.sibling */
-    ioc_list shutdowns;  /* parked until `sends` is 0: ioc_op.link */
-    ioc_op *close;       /* the gate is shut: this one's callback comes last */
+    ioc_handle_kind kind; /* set by the backend that opens it */
+    bool is_open;         /* the backend holds a kernel object for it */
+    uint32_t sends;       /* in the kernel, or their callbacks due */
+    ioc_list operations;  /* the books: ioc_op.sibling */
+    ioc_list shutdowns;   /* parked until `sends` is 0: ioc_op.link */
+    ioc_op *close;        /* the gate is shut: this one's callback comes last */
 } ioc_handle;
 
 typedef struct ioc_handles {

@@ -88,6 +88,9 @@ static iocp_result_t loop__result(const ioc_op *op)
         result.accepted = ioc_handle_id(op->as.accept.handle);
         result.address = op->as.accept.address;
         result.address_length = op->as.accept.address_length;
+    } else if (op->type == IOCP_TYPE_RECVFROM && op->outcome.status == IOCP_OK) {
+        result.address = op->as.addressed.address;
+        result.address_length = op->as.addressed.address_length;
     }
     return result;
 }
@@ -111,6 +114,8 @@ static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
     case IOCP_TYPE_SEND:
     case IOCP_TYPE_RECV:
     case IOCP_TYPE_SHUTDOWN:
+    case IOCP_TYPE_SENDTO:
+    case IOCP_TYPE_RECVFROM:
         return op->handle->close == NULL;
     }
     return false;
@@ -169,6 +174,8 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
         break;
     case IOCP_TYPE_CONNECT:
     case IOCP_TYPE_RECV:
+    case IOCP_TYPE_SENDTO:
+    case IOCP_TYPE_RECVFROM:
         ioc_op_start_in_kernel(ops, op);
         break;
     case IOCP_TYPE_CANCEL:

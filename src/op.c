@@ -79,8 +79,8 @@ int ioc_op_copy_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address
     int status = ioc_op_take_block(ops, op, length);
     if (status == IOCP_OK) {
         memcpy(op->block, address, length);
-        op->as.connect.address = op->block;
-        op->as.connect.address_length = length;
+        op->as.addressed.address = op->block;
+        op->as.addressed.address_length = length;
     }
     return status;
 }
@@ -95,10 +95,10 @@ int ioc_op_copy_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, siz
         }
         list = op->block;
     }
-    op->as.buffers.is_empty = true;
+    op->as.buffers.is_zero_end = false;
     for (size_t i = 0; i < count; i++) {
         list[i] = buffers[i];
-        op->as.buffers.is_empty = op->as.buffers.is_empty && buffers[i].length == 0;
+        op->as.buffers.is_zero_end = op->as.buffers.is_zero_end || buffers[i].length > 0;
     }
     op->as.buffers.list = list;
     op->as.buffers.count = (uint32_t)count;
@@ -154,6 +154,10 @@ const char *ioc_op_type_name(iocp_type_t type)
         return "recv";
     case IOCP_TYPE_SHUTDOWN:
         return "shutdown";
+    case IOCP_TYPE_SENDTO:
+        return "sendto";
+    case IOCP_TYPE_RECVFROM:
+        return "recvfrom";
     }
     return "unknown";
 }
@@ -270,7 +274,7 @@ void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op)
         /* Somebody aborted it. Only if this program asked is it cancelled or timed out. */
         outcome->status = op->intent != 0 ? op->intent : IOCP_ECONNABORTED;
     } else if (outcome->status == IOCP_OK && op->type == IOCP_TYPE_RECV && outcome->bytes == 0 &&
-               !op->as.buffers.is_empty) {
+               op->as.buffers.is_zero_end) {
         outcome->status = IOCP_EOF;
     }
     op__become_ready(ops, op);

@@ -79,17 +79,18 @@ typedef struct ioc_op {
             const struct sockaddr *address; /* the peer, in block */
             size_t address_length;
         } accept;
-        struct {
-            const struct sockaddr *address; /* in block */
-            size_t address_length;
-        } connect;
         struct {                    /* SEND, RECV */
             const iocp_buf_t *list; /* `one`, or in block */
             uint32_t count;
-            bool is_empty;    /* all lengths are 0 */
+            bool is_zero_end; /* no bytes mean the end: a stream, and room for some */
             bool is_in_sends; /* counted in its handle's `sends` */
             iocp_buf_t one;
         } buffers;
+        struct {                            /* CONNECT, SENDTO, RECVFROM */
+            const struct sockaddr *address; /* in block: where to; the sender, once received */
+            size_t address_length;
+            iocp_buf_t one; /* the datagram */
+        } addressed;
         struct {
             iocp_shutdown_how_t how;
         } shutdown;

@@ -26,6 +26,7 @@ static const ioc_backend iocp_backend = {
     .socket_name = ioc_socket_name,
     .socket_set_option = ioc_socket_set_option,
     .socket_get_option = ioc_socket_get_option,
+    .socket_join = ioc_socket_join,
     .handle_native = ioc_socket_native,
     .handle_close = ioc_socket_close,
 };

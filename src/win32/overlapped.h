@@ -41,6 +41,7 @@ typedef struct ioc_win_op {
     ioc_complete_fn complete; /* or NULL */
     DWORD flags;              /* in and out: WSARecv */
     DWORD bytes;              /* out: AcceptEx */
+    int address_length;       /* in and out: WSARecvFrom */
 } ioc_win_op;
 
 static inline ioc_win_op *ioc_win_op_of(ioc_op *op)

@@ -8,9 +8,15 @@
 _Static_assert(sizeof(iocp_buf_t) == sizeof(WSABUF), "iocp_buf_t is laid out as WSABUF");
 _Static_assert(offsetof(iocp_buf_t, length) == offsetof(WSABUF, len), "as WSABUF");
 _Static_assert(offsetof(iocp_buf_t, base) == offsetof(WSABUF, buf), "as WSABUF");
+_Static_assert(sizeof(SOCKADDR_STORAGE) <= IOC_BLOCK_BYTES, "a sender's address fits");
 _Static_assert(2 * (sizeof(SOCKADDR_IN6) + 16) <= IOC_BLOCK_BYTES, "AcceptEx's buffer fits");
 
 /* ---- Joining the port ---- */
+
+static DWORD socket__address_size(const ioc_win_handle *handle)
+{
+    return handle->family == AF_INET6 ? sizeof(SOCKADDR_IN6) : sizeof(SOCKADDR_IN);
+}
 
 /* Associate, and skip packets where the mode and the provider allow it. Once in a socket's life. */
 static int socket__join(ioc_win_port *port, ioc_win_handle *handle)
@@ -33,6 +39,19 @@ static int socket__join(ioc_win_port *port, ioc_win_handle *handle)
     return IOCP_OK;
 }
 
+/*
+ * Whether the next receive fails if nobody listened where a datagram was sent. Not if the system
+ * does not know the request: then it does not report it, either.
+ */
+static int socket__report_unreachable(ioc_win_port *port, SOCKET socket, bool is_reported)
+{
+    BOOL value = is_reported;
+    DWORD written = 0;
+    int status = port->sys->WSAIoctl(socket, SIO_UDP_CONNRESET, &value, sizeof value, NULL, 0,
+                                     &written, NULL, NULL);
+    return status == 0 || !is_reported ? IOCP_OK : ioc_port_fail_winsock(port);
+}
+
 /* What the loop must know of a socket before it can be used. */
 static int socket__learn(ioc_win_port *port, ioc_win_handle *handle)
 {
@@ -44,56 +63,57 @@ static int socket__learn(ioc_win_port *port, ioc_win_handle *handle)
     handle->is_ifs = port->completion_mode == IOCP_COMPLETION_AUTO &&
                      ioc_winsock_provider(port->sys, handle->socket, &provider) &&
                      (provider.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
+    if (handle->handle.kind == IOC_HANDLE_DATAGRAM) {
+        (void)socket__report_unreachable(port, handle->socket, false);
+    }
     return socket__join(port, handle);
 }
 
 /* ---- Opening and closing ---- */
 
-int ioc_socket_open(ioc_port *base, ioc_handle *core_handle, int family, int type, int protocol)
+static int socket__set_kind(ioc_win_handle *handle, int family, int type)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
-    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    if (type != SOCK_STREAM) {
+    if (type != SOCK_STREAM && type != SOCK_DGRAM) {
         return IOCP_ENOTSUP;
     }
     if (family != AF_INET && family != AF_INET6) {
         return IOCP_EAFNOSUPPORT;
     }
+    handle->handle.kind = type == SOCK_STREAM ? IOC_HANDLE_STREAM : IOC_HANDLE_DATAGRAM;
     handle->family = family;
+    return IOCP_OK;
+}
+
+int ioc_socket_open(ioc_port *base, ioc_handle *core_handle, int family, int type, int protocol)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    int status = socket__set_kind(handle, family, type);
+    if (status != IOCP_OK) {
+        return status;
+    }
     handle->socket = port->sys->WSASocketW(family, type, protocol, NULL, 0,
                                            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (handle->socket == INVALID_SOCKET) {
         return ioc_port_fail_winsock(port);
     }
-    int status = socket__learn(port, handle);
+    status = socket__learn(port, handle);
     if (status != IOCP_OK) {
         (void)port->sys->closesocket(handle->socket);
     }
     return status;
 }
 
-/* The family of a stream socket, 0 and an error for anything else. */
-static int socket__family(ioc_win_port *port, SOCKET socket, int *status)
-{
-    WSAPROTOCOL_INFOW provider;
-    *status = IOCP_OK;
-    if (!ioc_winsock_provider(port->sys, socket, &provider)) {
-        *status = ioc_port_fail_winsock(port);
-    } else if (provider.iSocketType != SOCK_STREAM) {
-        *status = IOCP_ENOTSUP;
-    } else if (provider.iAddressFamily != AF_INET && provider.iAddressFamily != AF_INET6) {
-        *status = IOCP_EAFNOSUPPORT;
-    }
-    return *status == IOCP_OK ? provider.iAddressFamily : 0;
-}
-
 int ioc_socket_adopt(ioc_port *base, ioc_handle *core_handle, uintptr_t socket)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    int status;
+    WSAPROTOCOL_INFOW provider;
     handle->socket = (SOCKET)socket;
-    handle->family = socket__family(port, handle->socket, &status);
+    if (!ioc_winsock_provider(port->sys, handle->socket, &provider)) {
+        return ioc_port_fail_winsock(port);
+    }
+    int status = socket__set_kind(handle, provider.iAddressFamily, provider.iSocketType);
     if (status != IOCP_OK) {
         return status;
     }
@@ -199,8 +219,9 @@ typedef struct socket_option {
 } socket_option;
 
 /* Those whose value is an int; LINGER has a structure of its own. */
-static socket_option socket__option(iocp_socket_option_t option)
+static socket_option socket__option(int family, iocp_socket_option_t option)
 {
+    bool is_ipv6 = family == AF_INET6;
     switch (option) {
     case IOCP_SOCKET_NODELAY:
         return (socket_option){IPPROTO_TCP, TCP_NODELAY};
@@ -220,6 +241,16 @@ static socket_option socket__option(iocp_socket_option_t option)
         return (socket_option){SOL_SOCKET, SO_REUSEADDR};
     case IOCP_SOCKET_ERROR:
         return (socket_option){SOL_SOCKET, SO_ERROR};
+    case IOCP_SOCKET_BROADCAST:
+        return (socket_option){SOL_SOCKET, SO_BROADCAST};
+    case IOCP_SOCKET_MULTICAST_LOOP:
+        return is_ipv6 ? (socket_option){IPPROTO_IPV6, IPV6_MULTICAST_LOOP}
+                       : (socket_option){IPPROTO_IP, IP_MULTICAST_LOOP};
+    case IOCP_SOCKET_MULTICAST_HOPS:
+        return is_ipv6 ? (socket_option){IPPROTO_IPV6, IPV6_MULTICAST_HOPS}
+                       : (socket_option){IPPROTO_IP, IP_MULTICAST_TTL};
+    case IOCP_SOCKET_UNREACHABLE:
+        break; /* a request of its own */
     }
     return (socket_option){0, 0};
 }
@@ -227,7 +258,10 @@ static socket_option socket__option(iocp_socket_option_t option)
 /* Not every system says so of its own accord. */
 static bool socket__has_option(const ioc_win_handle *handle, iocp_socket_option_t option)
 {
-    return option != IOCP_SOCKET_V6ONLY || handle->family == AF_INET6;
+    if (option == IOCP_SOCKET_V6ONLY) {
+        return handle->family == AF_INET6;
+    }
+    return option < IOCP_SOCKET_BROADCAST || handle->handle.kind == IOC_HANDLE_DATAGRAM;
 }
 
 static bool socket__is_value(iocp_socket_option_t option, int value)
@@ -238,7 +272,12 @@ static bool socket__is_value(iocp_socket_option_t option, int value)
     case IOCP_SOCKET_V6ONLY:
     case IOCP_SOCKET_EXCLUSIVE:
     case IOCP_SOCKET_REUSE_ADDRESS:
+    case IOCP_SOCKET_BROADCAST:
+    case IOCP_SOCKET_MULTICAST_LOOP:
+    case IOCP_SOCKET_UNREACHABLE:
         return value == 0 || value == 1;
+    case IOCP_SOCKET_MULTICAST_HOPS:
+        return value >= 0 && value <= UINT8_MAX;
     case IOCP_SOCKET_RECV_BUFFER:
     case IOCP_SOCKET_SEND_BUFFER:
         return value >= 0;
@@ -255,7 +294,7 @@ int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
 {
     ioc_win_port *port = ioc_win_port_of(base);
     SOCKET socket = ioc_win_handle_of(core_handle)->socket;
-    socket_option native = socket__option(option);
+    socket_option native = socket__option(ioc_win_handle_of(core_handle)->family, option);
     struct linger linger = {.l_onoff = value >= 0, .l_linger = (u_short)(value >= 0 ? value : 0)};
     bool is_linger = option == IOCP_SOCKET_LINGER;
     if (!socket__is_value(option, value)) {
@@ -263,6 +302,9 @@ int ioc_socket_set_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     }
     if (!socket__has_option(ioc_win_handle_of(core_handle), option)) {
         return IOCP_ENOPROTOOPT;
+    }
+    if (option == IOCP_SOCKET_UNREACHABLE) {
+        return socket__report_unreachable(port, socket, value != 0);
     }
     const char *data = (const char *)&value;
     int size = (int)sizeof value;
@@ -279,10 +321,11 @@ int ioc_socket_get_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
 {
     ioc_win_port *port = ioc_win_port_of(base);
     SOCKET socket = ioc_win_handle_of(core_handle)->socket;
-    socket_option native = socket__option(option);
+    socket_option native = socket__option(ioc_win_handle_of(core_handle)->family, option);
     struct linger linger = {0};
     bool is_linger = option == IOCP_SOCKET_LINGER;
-    if (!socket__has_option(ioc_win_handle_of(core_handle), option)) {
+    if (!socket__has_option(ioc_win_handle_of(core_handle), option) ||
+        option == IOCP_SOCKET_UNREACHABLE) {
         return IOCP_ENOPROTOOPT;
     }
     int number = 0; /* some options write less than an int */
@@ -299,12 +342,33 @@ int ioc_socket_get_option(ioc_port *base, ioc_handle *core_handle, iocp_socket_o
     return IOCP_OK;
 }
 
-/* ---- Accept ---- */
-
-static DWORD socket__address_size(const ioc_win_handle *handle)
+/* An IPv4 interface of the form 0.x.x.x stands for its number: see IP_ADD_MEMBERSHIP. */
+int ioc_socket_join(ioc_port *base, ioc_handle *core_handle, bool leave,
+                    const struct sockaddr *group, size_t length, uint32_t interface_index)
 {
-    return handle->family == AF_INET6 ? sizeof(SOCKADDR_IN6) : sizeof(SOCKADDR_IN);
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    struct ipv6_mreq ipv6 = {.ipv6mr_interface = interface_index};
+    struct ip_mreq ipv4 = {.imr_interface.s_addr = htonl(interface_index)};
+    int status;
+    if (length < (size_t)socket__address_size(handle) || group->sa_family != handle->family) {
+        return IOCP_EINVAL;
+    }
+    if (handle->family == AF_INET6) {
+        ipv6.ipv6mr_multiaddr = ((const SOCKADDR_IN6 *)(const void *)group)->sin6_addr;
+        status = port->sys->setsockopt(handle->socket, IPPROTO_IPV6,
+                                       leave ? IPV6_DROP_MEMBERSHIP : IPV6_ADD_MEMBERSHIP,
+                                       (const char *)&ipv6, sizeof ipv6);
+    } else {
+        ipv4.imr_multiaddr = ((const SOCKADDR_IN *)(const void *)group)->sin_addr;
+        status = port->sys->setsockopt(handle->socket, IPPROTO_IP,
+                                       leave ? IP_DROP_MEMBERSHIP : IP_ADD_MEMBERSHIP,
+                                       (const char *)&ipv4, sizeof ipv4);
+    }
+    return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
 }
+
+/* ---- Accept ---- */
 
 /* AcceptEx wants 16 bytes more for each address. */
 static DWORD socket__accept_size(const ioc_win_handle *handle)
@@ -409,22 +473,36 @@ static bool socket__bind_to_any(ioc_win_port *port, ioc_win_handle *handle)
     return handle->is_bound;
 }
 
+/* A datagram socket only notes its peer: nothing to wait for. */
+static ioc_start socket__start_naming_peer(ioc_win_port *port, ioc_op *op)
+{
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    if (port->sys->connect(socket, op->as.addressed.address,
+                           (int)op->as.addressed.address_length) != 0) {
+        return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
+    }
+    return ioc_overlapped_done(op);
+}
+
 static ioc_start socket__start_connect(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(op->handle);
+    if (handle->handle.kind == IOC_HANDLE_DATAGRAM) {
+        return socket__start_naming_peer(port, op);
+    }
     if (!socket__bind_to_any(port, handle)) {
         return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__connected);
-    BOOL is_done =
-        handle->functions->ConnectEx(handle->socket, op->as.connect.address,
-                                     (int)op->as.connect.address_length, NULL, 0, NULL, overlapped);
+    BOOL is_done = handle->functions->ConnectEx(handle->socket, op->as.addressed.address,
+                                                (int)op->as.addressed.address_length, NULL, 0, NULL,
+                                                overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     return ioc_overlapped_started(base, op, !is_done, error);
 }
 
-/* ---- Send, receive, shut down ---- */
+/* ---- Send and receive ---- */
 
 /* The kernel copies the list during the call, and does not write to it. */
 static WSABUF *socket__buffers(ioc_op *op)
@@ -443,16 +521,68 @@ static ioc_start socket__start_send(ioc_port *base, ioc_op *op)
     return ioc_overlapped_started(base, op, result != 0, error);
 }
 
+/* A datagram that was longer than the buffer has been received, as far as there was room. */
+static void socket__received(ioc_port *base, ioc_op *op)
+{
+    (void)base;
+    if (op->outcome.status == IOCP_EMSGSIZE && op->handle->kind == IOC_HANDLE_DATAGRAM) {
+        op->outcome.status = IOCP_OK;
+        op->outcome.native_error = 0;
+        op->flags |= IOCP_RESULT_TRUNCATED;
+    }
+}
+
 static ioc_start socket__start_recv(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     SOCKET socket = ioc_win_handle_of(op->handle)->socket;
-    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, NULL);
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__received);
     int result = port->sys->WSARecv(socket, socket__buffers(op), op->as.buffers.count, NULL,
                                     &ioc_win_op_of(op)->flags, overlapped, NULL);
     uint32_t error = result == 0 ? 0 : (uint32_t)port->sys->WSAGetLastError();
     return ioc_overlapped_started(base, op, result != 0, error);
 }
+
+/* ---- Datagrams with an address ---- */
+
+static WSABUF *socket__datagram(ioc_op *op)
+{
+    return (WSABUF *)(void *)&op->as.addressed.one;
+}
+
+static ioc_start socket__start_sendto(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, NULL);
+    int result =
+        port->sys->WSASendTo(socket, socket__datagram(op), 1, NULL, 0, op->as.addressed.address,
+                             (int)op->as.addressed.address_length, overlapped, NULL);
+    uint32_t error = result == 0 ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    return ioc_overlapped_started(base, op, result != 0, error);
+}
+
+static void socket__received_from(ioc_port *base, ioc_op *op)
+{
+    socket__received(base, op);
+    op->as.addressed.address = op->block;
+    op->as.addressed.address_length = (size_t)ioc_win_op_of(op)->address_length;
+}
+
+static ioc_start socket__start_recvfrom(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_op *win_op = ioc_win_op_of(op);
+    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op, socket__received_from);
+    win_op->address_length = (int)sizeof(SOCKADDR_STORAGE);
+    int result = port->sys->WSARecvFrom(socket, socket__datagram(op), 1, NULL, &win_op->flags,
+                                        op->block, &win_op->address_length, overlapped, NULL);
+    uint32_t error = result == 0 ? 0 : (uint32_t)port->sys->WSAGetLastError();
+    return ioc_overlapped_started(base, op, result != 0, error);
+}
+
+/* ---- Shutdown, and the start of every operation ---- */
 
 static ioc_start socket__start_shutdown(ioc_port *base, ioc_op *op)
 {
@@ -494,6 +624,10 @@ ioc_start ioc_socket_start(ioc_port *base, ioc_op *op)
         return socket__start_recv(base, op);
     case IOCP_TYPE_SHUTDOWN:
         return socket__start_shutdown(base, op);
+    case IOCP_TYPE_SENDTO:
+        return socket__start_sendto(base, op);
+    case IOCP_TYPE_RECVFROM:
+        return socket__start_recvfrom(base, op);
     case IOCP_TYPE_NOP:
     case IOCP_TYPE_TIMER:
     case IOCP_TYPE_CANCEL:

@@ -1,4 +1,4 @@
-/* Stream sockets: the slots of ioc_backend for them, and the starters of their operations. */
+/* Sockets: the slots of ioc_backend for them, and the starters of their operations. */
 #ifndef IOC_SOCKET_H
 #define IOC_SOCKET_H
 
@@ -16,6 +16,8 @@ int ioc_socket_set_option(ioc_port *port, ioc_handle *handle, iocp_socket_option
                           int value);
 int ioc_socket_get_option(ioc_port *port, ioc_handle *handle, iocp_socket_option_t option,
                           int *value);
+int ioc_socket_join(ioc_port *port, ioc_handle *handle, bool leave, const struct sockaddr *group,
+                    size_t length, uint32_t interface_index);
 void *ioc_socket_native(ioc_port *port, ioc_handle *handle);
 void ioc_socket_close(ioc_port *port, ioc_handle *handle);
 int ioc_socket_cancel(ioc_port *port, ioc_op *op);

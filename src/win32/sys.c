@@ -33,6 +33,9 @@ static const ioc_sys sys_table = {
     .WSAIoctl = WSAIoctl,
     .WSASend = WSASend,
     .WSARecv = WSARecv,
+    .connect = connect,
+    .WSASendTo = WSASendTo,
+    .WSARecvFrom = WSARecvFrom,
 };
 
 const ioc_sys *ioc_sys_default(void)

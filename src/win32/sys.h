@@ -42,6 +42,11 @@ typedef struct ioc_sys {
                           LPWSAOVERLAPPED_COMPLETION_ROUTINE);
     int(WINAPI *WSASend)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, OVERLAPPED *,
                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WINAPI *connect)(SOCKET, const struct sockaddr *, int);
+    int(WINAPI *WSASendTo)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, const struct sockaddr *, int,
+                           OVERLAPPED *, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WINAPI *WSARecvFrom)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, struct sockaddr *, int *,
+                             OVERLAPPED *, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
     int(WINAPI *WSARecv)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, OVERLAPPED *,
                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
 } ioc_sys;
