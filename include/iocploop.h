@@ -571,8 +571,8 @@ IOCP_API int IOCP_CALL iocp_sendto(iocp_loop_t *loop, iocp_handle_t handle, cons
  * buffer is a success with its beginning in the buffer and IOCP_RESULT_TRUNCATED; an empty one is
  * a success with 0 bytes (iocp_recv on a datagram socket does the same, and never ends with
  * IOCP_EOF). N.B. The socket must be bound: by iocp_socket_bind, or by a first iocp_sendto.
- * Errors in the result: IOCP_EINVAL (not bound), IOCP_ECONNRESET (only if it was asked for with
- * IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
+ * Errors in the result: IOCP_EINVAL (not bound, where the system checks it), IOCP_ECONNRESET (only
+ * if it was asked for with IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
  */
 IOCP_API int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, void *data,
                                      size_t size, iocp_callback_t callback, void *userdata,
@@ -580,9 +580,9 @@ IOCP_API int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, vo
 
 /*
  * Join and leave a multicast group: `group` is its address, `interface_index` the network
- * interface (0: the system chooses). Loop thread. Errors: IOCP_EINVAL, IOCP_EADDRNOTAVAIL,
- * IOCP_EADDRINUSE (joined already). Win32: IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP
- * and their opposites.
+ * interface (0: the system chooses). Loop thread. Errors: IOCP_EINVAL (no such group),
+ * IOCP_EADDRNOTAVAIL or IOCP_EADDRINUSE (joined already), IOCP_EADDRNOTAVAIL or IOCP_EINVAL (not
+ * joined). Win32: IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP and their opposites.
  */
 IOCP_API int IOCP_CALL iocp_socket_join(iocp_loop_t *loop, iocp_handle_t handle,
                                         const struct sockaddr *group, size_t length,

@@ -56,9 +56,12 @@ static int socket__report_unreachable(ioc_win_port *port, SOCKET socket, bool is
 static int socket__learn(ioc_win_port *port, ioc_win_handle *handle)
 {
     WSAPROTOCOL_INFOW provider;
-    handle->functions = ioc_winsock_load(&port->winsock, port->sys, handle->socket, handle->family);
-    if (handle->functions == NULL) {
-        return ioc_port_fail_winsock(port);
+    if (handle->handle.kind == IOC_HANDLE_STREAM) {
+        handle->functions =
+            ioc_winsock_load(&port->winsock, port->sys, handle->socket, handle->family);
+        if (handle->functions == NULL) {
+            return ioc_port_fail_winsock(port);
+        }
     }
     handle->is_ifs = port->completion_mode == IOCP_COMPLETION_AUTO &&
                      ioc_winsock_provider(port->sys, handle->socket, &provider) &&

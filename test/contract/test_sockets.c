@@ -389,19 +389,19 @@ static void the_longest_list_of_buffers_is_taken(void **state)
 
 /* ---- Sending ---- */
 
-typedef struct test_transfer {
+typedef struct transfer {
     iocp_loop_t *loop;
     iocp_handle_t handle;
     unsigned char buffer[10000];
     size_t received;
     size_t bad_bytes;
     int end_status;
-} test_transfer;
+} transfer;
 
 static iocp_action_t IOCP_CALL transfer__on_recv(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
-    test_transfer *transfer = userdata;
+    transfer *transfer = userdata;
     (void)loop;
     if (result->status != IOCP_OK) {
         transfer->end_status = result->status;
@@ -421,7 +421,7 @@ static void a_shutdown_waits_for_the_sends_before_it(void **state)
         SIZE = 4 * 1024 * 1024,
         SENDS = 4
     };
-    static test_transfer transfer;
+    static transfer transfer;
     contract_record sent[SENDS] = {{0}};
     contract_record shut = {0};
     contract_record late = {0};
@@ -517,11 +517,11 @@ static void a_send_of_no_bytes_is_a_success(void **state)
 
 /* ---- Echo, many bytes and many connections ---- */
 
-typedef struct test_echo {
+typedef struct echo {
     iocp_handle_t handle;
     unsigned char buffer[4096];
     int *closed;
-} test_echo;
+} echo;
 
 static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_result_t *result,
                                              void *userdata);
@@ -529,7 +529,7 @@ static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_resul
 static iocp_action_t IOCP_CALL echo__on_closed(iocp_loop_t *loop, const iocp_result_t *result,
                                                void *userdata)
 {
-    test_echo *echo = userdata;
+    echo *echo = userdata;
     (void)loop;
     (void)result;
     ++*echo->closed;
@@ -540,7 +540,7 @@ static iocp_action_t IOCP_CALL echo__on_closed(iocp_loop_t *loop, const iocp_res
 static iocp_action_t IOCP_CALL echo__on_received(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
-    test_echo *echo = userdata;
+    echo *echo = userdata;
     if (result->status != IOCP_OK ||
         iocp_send(loop, echo->handle, echo->buffer, (size_t)result->bytes, echo__on_sent, echo,
                   NULL) != IOCP_OK) {
@@ -552,7 +552,7 @@ static iocp_action_t IOCP_CALL echo__on_received(iocp_loop_t *loop, const iocp_r
 static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_result_t *result,
                                              void *userdata)
 {
-    test_echo *echo = userdata;
+    echo *echo = userdata;
     if (result->status != IOCP_OK ||
         iocp_recv(loop, echo->handle, echo->buffer, sizeof echo->buffer, echo__on_received, echo,
                   NULL) != IOCP_OK) {
@@ -576,7 +576,7 @@ static iocp_action_t IOCP_CALL echo__on_accepted(iocp_loop_t *loop, const iocp_r
         server->failed++;
         return IOCP_DISARM;
     }
-    test_echo *connection = calloc(1, sizeof *connection);
+    echo *connection = calloc(1, sizeof *connection);
     server->accepted++;
     connection->handle = result->accepted;
     connection->closed = &server->closed;
@@ -1055,11 +1055,11 @@ static void ids_of_handles_are_never_used_again(void **state)
     }
 }
 
-static void only_stream_sockets_of_known_families_can_be_opened(void **state)
+static void only_sockets_of_known_kinds_and_families_can_be_opened(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_open(loop, AF_INET, SOCK_RAW, 0, &handle), IOCP_ENOTSUP);
     assert_true(iocp_socket_open(loop, 9999, SOCK_STREAM, 0, &handle) != IOCP_OK);
     assert_true(iocp_socket_open(loop, AF_INET, SOCK_STREAM, IPPROTO_UDP, &handle) != IOCP_OK);
     assert_true(handle.id == 0);
@@ -1259,7 +1259,7 @@ int main(void)
         CONTRACT_TEST(the_data_before_the_end_is_received_first),
         CONTRACT_TEST(a_closed_handle_is_refused_everywhere),
         CONTRACT_TEST(ids_of_handles_are_never_used_again),
-        CONTRACT_TEST(only_stream_sockets_of_known_families_can_be_opened),
+        CONTRACT_TEST(only_sockets_of_known_kinds_and_families_can_be_opened),
         CONTRACT_TEST(names_are_refused_until_there_is_one),
         CONTRACT_TEST(options_can_be_set_and_read_back),
         CONTRACT_TEST(an_accepted_socket_can_move_to_another_loop),

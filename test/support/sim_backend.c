@@ -1,5 +1,5 @@
 /* The simulated backend's slots: check, look up, forward. */
-#include "sim_net.h"
+#include "sim_datagram.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -29,6 +29,9 @@ static int backend__return(ioc_port *base, int status)
 
 static int backend__begin(sim_op *op)
 {
+    if (op->socket->datagrams != NULL) {
+        return sim_datagram_start(op);
+    }
     switch (op->op.type) {
     case IOCP_TYPE_ACCEPT:
         return sim_accept(op);
@@ -45,9 +48,11 @@ static int backend__begin(sim_op *op)
     case IOCP_TYPE_CANCEL:
     case IOCP_TYPE_ASYNC_WAIT:
     case IOCP_TYPE_CLOSE:
+    case IOCP_TYPE_SENDTO:
+    case IOCP_TYPE_RECVFROM:
         break;
     }
-    sim_give_up("an operation of the loop's own", __FILE__, __LINE__);
+    sim_give_up("an operation that a stream socket does not have", __FILE__, __LINE__);
     return IOCP_EINVAL;
 }
 
@@ -65,6 +70,7 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->abort_ns = IOC_FOREVER;
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
+    op->is_truncated = false;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 
@@ -144,6 +150,14 @@ static int backend__cancel(ioc_port *base, struct ioc_op *core_op)
 
 /* ---- Sockets ---- */
 
+static void backend__fill(sim_handle *handle, sim_port *port, sim_socket *socket)
+{
+    handle->handle.kind = socket->datagrams == NULL ? IOC_HANDLE_STREAM : IOC_HANDLE_DATAGRAM;
+    handle->socket = socket;
+    socket->is_adopted = true;
+    socket->port = port;
+}
+
 static int backend__open_socket(sim_port *port, sim_handle *handle, int family, int type,
                                 int protocol)
 {
@@ -151,18 +165,19 @@ static int backend__open_socket(sim_port *port, sim_handle *handle, int family, 
     if (sim_fails(&port->sockets, &status)) {
         return status;
     }
-    if (type != SOCK_STREAM) {
+    if (type != SOCK_STREAM && type != SOCK_DGRAM) {
         return IOCP_ENOTSUP;
     }
     if (family != AF_INET && family != AF_INET6) {
         return IOCP_EAFNOSUPPORT;
     }
-    if (protocol != 0 && protocol != IPPROTO_TCP) {
+    bool is_stream = type == SOCK_STREAM;
+    if (protocol != 0 && protocol != (is_stream ? IPPROTO_TCP : IPPROTO_UDP)) {
         return IOCP_EPROTONOSUPPORT;
     }
-    handle->socket = sim_socket_new(family, port->script.capacity_bytes);
-    handle->socket->is_adopted = true;
-    handle->socket->port = port;
+    backend__fill(handle, port,
+                  is_stream ? sim_socket_new(family, port->script.capacity_bytes)
+                            : sim_datagram_new(family, port->script.capacity_bytes));
     return IOCP_OK;
 }
 
@@ -187,9 +202,7 @@ static int backend__adopt_socket(sim_port *port, sim_handle *handle, uintptr_t n
     if (socket->is_adopted || socket->port != NULL) {
         return IOCP_EINVAL;
     }
-    handle->socket = socket;
-    socket->is_adopted = true;
-    socket->port = port;
+    backend__fill(handle, port, socket);
     return IOCP_OK;
 }
 
@@ -258,8 +271,20 @@ static int backend__socket_get_option(ioc_port *base, struct ioc_handle *handle,
     if (option == IOCP_SOCKET_V6ONLY && socket->family != AF_INET6) {
         return backend__return(base, IOCP_ENOPROTOOPT);
     }
+    if (option >= IOCP_SOCKET_BROADCAST) {
+        return backend__return(base, sim_datagram_get(socket, option, value));
+    }
     *value = socket->options[option];
     return backend__return(base, IOCP_OK);
+}
+
+static int backend__socket_join(ioc_port *base, struct ioc_handle *handle, bool leave,
+                                const struct sockaddr *group, size_t length,
+                                uint32_t interface_index)
+{
+    sim_lock();
+    return backend__return(base, sim_datagram_join(backend__handle(handle)->socket, leave, group,
+                                                   length, interface_index));
 }
 
 /* ---- Handles ---- */
@@ -305,6 +330,7 @@ const ioc_backend *ioc_backend_default(void)
         .socket_name = backend__socket_name,
         .socket_set_option = backend__socket_set_option,
         .socket_get_option = backend__socket_get_option,
+        .socket_join = backend__socket_join,
         .handle_native = backend__handle_native,
         .handle_close = backend__handle_close,
     };

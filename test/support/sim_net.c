@@ -1,6 +1,8 @@
 /* The simulated network: stream sockets on the two loopback addresses, in memory. */
 #include "sim_net.h"
 
+#include "sim_datagram.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,9 +68,7 @@ static int address__read_6(sim_address *address, const struct sockaddr *from, si
     return is_local ? IOCP_OK : IOCP_EADDRNOTAVAIL;
 }
 
-/* An address for a socket of `family`. */
-static int address__read(sim_address *address, int family, const struct sockaddr *from,
-                         size_t length)
+int sim_address_read(sim_address *address, int family, const struct sockaddr *from, size_t length)
 {
     memset(address, 0, sizeof *address);
     if (from->sa_family != family) {
@@ -113,15 +113,18 @@ int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *l
     return IOCP_OK;
 }
 
-static bool socket__is_dual(const sim_socket *socket)
+bool sim_socket_is_dual(const sim_socket *socket)
 {
     return socket->family == AF_INET6 && socket->options[IOCP_SOCKET_V6ONLY] == 0;
 }
 
-/* Whether both could get the same connection. */
+/* Whether both could get the same connection, or the same datagram. */
 static bool socket__overlaps(const sim_socket *a, const sim_socket *b)
 {
-    return a->family == b->family || socket__is_dual(a) || socket__is_dual(b);
+    if ((a->datagrams == NULL) != (b->datagrams == NULL)) {
+        return false; /* ports of two protocols */
+    }
+    return a->family == b->family || sim_socket_is_dual(a) || sim_socket_is_dual(b);
 }
 
 static bool socket__reuses(const sim_socket *socket)
@@ -150,7 +153,7 @@ static uint16_t net__free_port(const sim_socket *by)
     return net_last_port;
 }
 
-static void socket__take_name(sim_socket *socket, sim_address local)
+void sim_socket_take_name(sim_socket *socket, sim_address local)
 {
     socket->local = local;
     if (local.port == 0) {
@@ -163,20 +166,20 @@ static void socket__take_name(sim_socket *socket, sim_address local)
 int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_t length)
 {
     sim_address local;
-    int status = address__read(&local, socket->family, address, length);
+    int status = sim_address_read(&local, socket->family, address, length);
     if (status != IOCP_OK) {
         return status;
     }
     if (socket->is_bound) {
         return IOCP_EINVAL;
     }
-    if (local.is_mapped && !socket__is_dual(socket)) {
+    if (local.is_mapped && !sim_socket_is_dual(socket)) {
         return IOCP_EADDRNOTAVAIL;
     }
     if (local.port != 0 && net__is_port_taken(socket, local.port)) {
         return IOCP_EADDRINUSE;
     }
-    socket__take_name(socket, local);
+    sim_socket_take_name(socket, local);
     return IOCP_OK;
 }
 
@@ -227,6 +230,12 @@ sim_socket *sim_socket_find(uintptr_t number)
         }
     }
     return NULL;
+}
+
+sim_socket *sim_socket_next(const sim_socket *socket)
+{
+    ioc_link *next = socket != NULL ? socket->link.next : net_sockets.ends.next;
+    return next != &net_sockets.ends ? IOC_CONTAINER_OF(next, sim_socket, link) : NULL;
 }
 
 static void stream__set_capacity(sim_socket *socket, size_t capacity_bytes)
@@ -281,6 +290,11 @@ int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value)
         break;
     case IOCP_SOCKET_ERROR:
         return IOCP_EINVAL;
+    case IOCP_SOCKET_BROADCAST:
+    case IOCP_SOCKET_MULTICAST_LOOP:
+    case IOCP_SOCKET_MULTICAST_HOPS:
+    case IOCP_SOCKET_UNREACHABLE:
+        return sim_datagram_set(socket, option, value);
     }
     socket->options[option] = value;
     return IOCP_OK;
@@ -390,7 +404,7 @@ static bool socket__listens_to(const sim_socket *socket, const sim_address *targ
     }
     if (wants_4) {
         return socket->family == AF_INET ||
-               (socket__is_dual(socket) && (socket->local.is_any || socket->local.is_mapped));
+               (sim_socket_is_dual(socket) && (socket->local.is_any || socket->local.is_mapped));
     }
     return socket->family == AF_INET6 && !socket->local.is_mapped;
 }
@@ -492,6 +506,7 @@ void sim_socket_close(sim_socket *socket)
     net__end_all(&socket->accepts, IOCP_ECANCELED);
     listener__close(socket);
     stream__close(socket);
+    sim_datagram_close(socket);
     ioc_link_remove(&socket->place);
     ioc_link_remove(&socket->link);
     free(socket->incoming);
@@ -540,13 +555,13 @@ static int connect__check(sim_socket *socket, const sim_op *op)
     if (socket->state == SIM_LISTENING) {
         return IOCP_EINVAL;
     }
-    int status = address__read(&socket->remote, socket->family, op->op.as.connect.address,
-                               op->op.as.connect.address_length);
+    int status = sim_address_read(&socket->remote, socket->family, op->op.as.addressed.address,
+                                  op->op.as.addressed.address_length);
     if (status != IOCP_OK) {
         return status;
     }
     bool is_reachable = socket->remote.port != 0 && !socket->remote.is_any &&
-                        (!socket->remote.is_mapped || socket__is_dual(socket));
+                        (!socket->remote.is_mapped || sim_socket_is_dual(socket));
     return is_reachable ? IOCP_OK : IOCP_EADDRNOTAVAIL;
 }
 
@@ -558,7 +573,7 @@ int sim_connect(sim_op *op)
         return status;
     }
     if (!socket->is_bound) {
-        socket__take_name(socket, (sim_address){.family = socket->family, .is_any = true});
+        sim_socket_take_name(socket, (sim_address){.family = socket->family, .is_any = true});
     }
     socket->state = SIM_CONNECTING;
     sim_socket *listener = net__find_listener(&socket->remote);
@@ -572,13 +587,20 @@ int sim_connect(sim_op *op)
     return IOCP_OK;
 }
 
-static size_t buffers__total(const ioc_op *op)
+static size_t list__total(const iocp_buf_t *list, uint32_t count)
 {
     size_t total = 0;
-    for (uint32_t i = 0; i < op->as.buffers.count; i++) {
-        total += op->as.buffers.list[i].length;
+    for (uint32_t i = 0; i < count; i++) {
+        total += list[i].length;
     }
     return total;
+}
+
+size_t sim_buffers_total(const ioc_op *op)
+{
+    bool is_addressed = op->type == IOCP_TYPE_SENDTO || op->type == IOCP_TYPE_RECVFROM;
+    return is_addressed ? list__total(&op->as.addressed.one, 1)
+                        : list__total(op->as.buffers.list, op->as.buffers.count);
 }
 
 int sim_send(sim_op *op)
@@ -593,7 +615,7 @@ int sim_send(sim_op *op)
     if (socket->is_send_shut) {
         return IOCP_EPIPE;
     }
-    op->total_bytes = buffers__total(&op->op);
+    op->total_bytes = sim_buffers_total(&op->op);
     op__wait(op, &socket->sends);
     if (socket->peer != NULL) {
         stream__pump(socket->peer);
@@ -617,7 +639,7 @@ int sim_receive(sim_op *op)
     if (socket->is_recv_shut) {
         return IOCP_EPIPE;
     }
-    op->total_bytes = buffers__total(&op->op);
+    op->total_bytes = sim_buffers_total(&op->op);
     op__wait(op, &socket->receives);
     stream__pump(socket);
     return IOCP_OK;

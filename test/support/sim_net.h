@@ -56,6 +56,13 @@ typedef struct sim_port {
     sim_counts counts;
 } sim_port;
 
+typedef struct sim_address {
+    int family;
+    uint16_t port;
+    bool is_any;    /* otherwise loopback */
+    bool is_mapped; /* an IPv4 address in IPv6 clothes */
+} sim_address;
+
 typedef enum sim_phase {
     SIM_IDLE,    /* not in the kernel */
     SIM_WAITING, /* in the queue of a socket */
@@ -78,14 +85,9 @@ typedef struct sim_op {
     size_t total_bytes;
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
+    sim_address from; /* of a datagram */
+    bool is_truncated;
 } sim_op;
-
-typedef struct sim_address {
-    int family;
-    uint16_t port;
-    bool is_any;    /* otherwise loopback */
-    bool is_mapped; /* an IPv4 address in IPv6 clothes */
-} sim_address;
 
 typedef enum sim_state {
     SIM_CLOSED, /* neither of these */
@@ -106,7 +108,8 @@ typedef struct sim_socket {
     bool owns_port; /* of its local address */
     sim_address local;
     sim_address remote;
-    int options[IOCP_SOCKET_ERROR + 1];
+    int options[IOCP_SOCKET_UNREACHABLE + 1];
+    struct sim_datagrams *datagrams; /* NULL: a stream socket */
 
     struct sim_socket *peer; /* NULL: not connected, or it is gone */
     unsigned char *incoming;
@@ -165,6 +168,19 @@ void sim_socket_close(sim_socket *socket);
 int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_t length);
 int sim_socket_listen_on(sim_socket *socket, int backlog);
 int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value);
+
+/* The next of all sockets, the first one after NULL; NULL: that was the last. */
+sim_socket *sim_socket_next(const sim_socket *socket);
+bool sim_socket_is_dual(const sim_socket *socket);
+
+/* Bind to a free port if the address has none. */
+void sim_socket_take_name(sim_socket *socket, sim_address local);
+
+/* The room in the buffers of an operation, or what they hold. */
+size_t sim_buffers_total(const ioc_op *op);
+
+/* An address for a socket of `family`; IOCP_EADDRNOTAVAIL, IOCP_EAFNOSUPPORT, IOCP_EFAULT. */
+int sim_address_read(sim_address *address, int family, const struct sockaddr *from, size_t length);
 
 /* 0 or IOCP_EFAULT. */
 int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *length);

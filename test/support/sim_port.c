@@ -82,6 +82,9 @@ uint32_t sim_native_error(int status)
         {IOCP_ECONNRESET, 10054},
         {IOCP_EFAULT, 10014},
         {IOCP_EISCONN, 10056},
+        {IOCP_EACCES, 10013},
+        {IOCP_EMSGSIZE, 10040},
+        {IOCP_ENETUNREACH, 10051},
         {IOCP_EMFILE, 10024},
         {IOCP_ENOBUFS, 10055},
         {IOCP_ENOPROTOOPT, 10042},
@@ -200,7 +203,8 @@ void sim_complete(sim_op *op, int status, uint64_t bytes)
         return;
     }
     op->phase = SIM_DONE;
-    uint64_t *last_due_ns = &op->socket->last_due_ns[op->op.type == IOCP_TYPE_SEND];
+    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO;
+    uint64_t *last_due_ns = &op->socket->last_due_ns[is_sent];
     op->due_ns = port->now_ns + sim_below(port, port->script.latency_ns + 1);
     if (op->due_ns < *last_due_ns) {
         op->due_ns = *last_due_ns;
@@ -214,9 +218,12 @@ static void op__fill_buffers(sim_op *op)
 {
     size_t left = (size_t)op->outcome.bytes;
     const unsigned char *from = op->received;
+    bool is_addressed = op->op.type == IOCP_TYPE_RECVFROM;
+    const iocp_buf_t *list = is_addressed ? &op->op.as.addressed.one : op->op.as.buffers.list;
+    uint32_t count = is_addressed ? 1 : op->op.as.buffers.count;
     for (uint32_t i = 0; left > 0; i++) {
-        SIM_CHECK(i < op->op.as.buffers.count);
-        const iocp_buf_t *buffer = &op->op.as.buffers.list[i];
+        SIM_CHECK(i < count);
+        const iocp_buf_t *buffer = &list[i];
         size_t part = buffer->length < left ? buffer->length : left;
         if (part > 0) {
             memcpy(buffer->base, from, part);
@@ -241,6 +248,21 @@ static void op__give_connection(sim_op *op)
     op->op.as.accept.address_length = length;
 }
 
+/* What came with a datagram besides its bytes. */
+static void op__tell_datagram(sim_op *op)
+{
+    if (op->outcome.status == IOCP_OK && op->is_truncated) {
+        op->op.flags |= IOCP_RESULT_TRUNCATED;
+    }
+    if (op->outcome.status == IOCP_OK && op->op.type == IOCP_TYPE_RECVFROM) {
+        size_t length = IOC_BLOCK_BYTES;
+        SIM_CHECK(op->op.block != NULL);
+        SIM_CHECK(sim_address_write(&op->from, op->op.block, &length) == IOCP_OK);
+        op->op.as.addressed.address = op->op.block;
+        op->op.as.addressed.address_length = length;
+    }
+}
+
 void sim_hand_over(sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_DONE || op->phase == SIM_INLINE);
@@ -253,6 +275,7 @@ void sim_hand_over(sim_op *op)
     if (op->accepted != NULL) {
         op__give_connection(op);
     }
+    op__tell_datagram(op);
     op->op.outcome = op->outcome;
     op->phase = SIM_IDLE;
     op->port->counts.pending--;

@@ -39,6 +39,9 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_IOCTL] = {"WSAIoctl", WSAENOBUFS},
     [WIN_SEND] = {"WSASend", WSAENOBUFS},
     [WIN_RECV] = {"WSARecv", WSAENOBUFS},
+    [WIN_CONNECT] = {"connect", WSAENOBUFS},
+    [WIN_SEND_TO] = {"WSASendTo", WSAENOBUFS},
+    [WIN_RECV_FROM] = {"WSARecvFrom", WSAENOBUFS},
     [WIN_ACCEPT_EX] = {"AcceptEx", WSAENOBUFS},
     [WIN_CONNECT_EX] = {"ConnectEx", WSAENOBUFS},
 };
@@ -244,6 +247,30 @@ static int WINAPI fault__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD
                : WSARecv(socket, buffers, count, received, flags, overlapped, routine);
 }
 
+static int WINAPI fault__connect(SOCKET socket, const struct sockaddr *address, int length)
+{
+    return fault__strikes(WIN_CONNECT) ? SOCKET_ERROR : connect(socket, address, length);
+}
+
+static int WINAPI fault__send_to(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *sent,
+                                 DWORD flags, const struct sockaddr *address, int length,
+                                 OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return fault__strikes(WIN_SEND_TO) ? SOCKET_ERROR
+                                       : WSASendTo(socket, buffers, count, sent, flags, address,
+                                                   length, overlapped, routine);
+}
+
+static int WINAPI fault__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
+                                   DWORD *flags, struct sockaddr *address, int *length,
+                                   OVERLAPPED *overlapped,
+                                   LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return fault__strikes(WIN_RECV_FROM) ? SOCKET_ERROR
+                                         : WSARecvFrom(socket, buffers, count, received, flags,
+                                                       address, length, overlapped, routine);
+}
+
 /* ---- mswsock, by way of WSAIoctl ---- */
 
 static BOOL WINAPI fault__accept_ex(SOCKET listener, SOCKET accepted, void *buffer,
@@ -326,6 +353,9 @@ static const ioc_sys fault_table = {
     .WSAIoctl = fault__ioctl,
     .WSASend = fault__send,
     .WSARecv = fault__recv,
+    .connect = fault__connect,
+    .WSASendTo = fault__send_to,
+    .WSARecvFrom = fault__recv_from,
 };
 
 const ioc_sys *win_faults_table(void)

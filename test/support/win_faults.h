@@ -43,6 +43,9 @@ typedef enum win_call {
     WIN_IOCTL,
     WIN_SEND,
     WIN_RECV,
+    WIN_CONNECT,
+    WIN_SEND_TO,
+    WIN_RECV_FROM,
     WIN_ACCEPT_EX,
     WIN_CONNECT_EX,
     WIN_CALLS

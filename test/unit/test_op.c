@@ -57,7 +57,7 @@ static void a_single_buffer_is_copied_in_place(void **state)
     assert_int_equal(op->as.buffers.count, 1);
     assert_int_equal(op->as.buffers.list[0].length, sizeof data);
     assert_ptr_equal(op->as.buffers.list[0].base, data);
-    assert_false(op->as.buffers.is_empty);
+    assert_true(op->as.buffers.is_zero_end);
     ioc_op_free(&core->ops, op);
 }
 
@@ -109,8 +109,8 @@ static void an_address_is_copied(void **state)
     const struct sockaddr *given = (const struct sockaddr *)(const void *)address;
     assert_int_equal(ioc_op_copy_address(&core->ops, op, given, sizeof address), IOCP_OK);
     memset(address, 0, sizeof address);
-    assert_int_equal(op->as.connect.address_length, sizeof same);
-    assert_memory_equal(op->as.connect.address, same, sizeof same);
+    assert_int_equal(op->as.addressed.address_length, sizeof same);
+    assert_memory_equal(op->as.addressed.address, same, sizeof same);
     ioc_op_free(&core->ops, op);
 }
 

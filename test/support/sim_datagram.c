@@ -1,0 +1,448 @@
+#include "sim_datagram.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DATAGRAM_MAX_BYTES  65507 /* what IPv4 takes */
+#define DATAGRAM_INTERFACES 1     /* 0: any, 1: the loopback interface */
+
+/* A datagram in the queue of a socket. */
+typedef struct datagram {
+    ioc_link link;
+    sim_address from;
+    size_t bytes;
+    unsigned char data[];
+} datagram;
+
+typedef struct membership {
+    ioc_link link;
+    unsigned char group[16];
+} membership;
+
+struct sim_datagrams {
+    ioc_list queue; /* datagram.link */
+    size_t queued_bytes;
+    uint32_t unreachable; /* receives that are still to end with the news */
+    ioc_list groups;      /* membership.link */
+};
+
+/* Where a datagram goes. */
+typedef struct target {
+    sim_address address;
+    bool is_broadcast;
+    bool is_group;
+    unsigned char group[16];
+} target;
+
+static void *datagram__allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    SIM_CHECK(memory != NULL);
+    return memory;
+}
+
+/* ---- Birth and death ---- */
+
+sim_socket *sim_datagram_new(int family, size_t capacity_bytes)
+{
+    sim_socket *socket = sim_socket_new(family, capacity_bytes);
+    socket->datagrams = datagram__allocate(sizeof *socket->datagrams);
+    ioc_list_init(&socket->datagrams->queue);
+    ioc_list_init(&socket->datagrams->groups);
+    socket->options[IOCP_SOCKET_MULTICAST_LOOP] = 1;
+    socket->options[IOCP_SOCKET_MULTICAST_HOPS] = 1;
+    return socket;
+}
+
+void sim_datagram_close(sim_socket *socket)
+{
+    struct sim_datagrams *datagrams = socket->datagrams;
+    if (datagrams == NULL) {
+        return;
+    }
+    for (ioc_link *link; (link = ioc_list_pop(&datagrams->queue)) != NULL;) {
+        free(IOC_CONTAINER_OF(link, datagram, link));
+    }
+    for (ioc_link *link; (link = ioc_list_pop(&datagrams->groups)) != NULL;) {
+        free(IOC_CONTAINER_OF(link, membership, link));
+    }
+    free(datagrams);
+    socket->datagrams = NULL;
+}
+
+/* ---- Options ---- */
+
+int sim_datagram_set(sim_socket *socket, iocp_socket_option_t option, int value)
+{
+    int most = option == IOCP_SOCKET_MULTICAST_HOPS ? UINT8_MAX : 1;
+    if (value < 0 || value > most) {
+        return IOCP_EINVAL;
+    }
+    if (socket->datagrams == NULL) {
+        return IOCP_ENOPROTOOPT;
+    }
+    socket->options[option] = value;
+    return IOCP_OK;
+}
+
+int sim_datagram_get(const sim_socket *socket, iocp_socket_option_t option, int *value)
+{
+    if (socket->datagrams == NULL || option == IOCP_SOCKET_UNREACHABLE) {
+        return IOCP_ENOPROTOOPT;
+    }
+    *value = socket->options[option];
+    return IOCP_OK;
+}
+
+/* ---- Groups ---- */
+
+/* The group that an address names; false: it does not name one. */
+static bool group__read(unsigned char group[16], const struct sockaddr *from, size_t length)
+{
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    memset(group, 0, 16);
+    if (from->sa_family == AF_INET && length >= sizeof in4) {
+        memcpy(&in4, from, sizeof in4);
+        memcpy(group, &in4.sin_addr, sizeof in4.sin_addr);
+        return group[0] >= 224 && group[0] < 240;
+    }
+    if (from->sa_family == AF_INET6 && length >= sizeof in6) {
+        memcpy(&in6, from, sizeof in6);
+        memcpy(group, &in6.sin6_addr, sizeof in6.sin6_addr);
+        return group[0] == 0xff;
+    }
+    return false;
+}
+
+static membership *group__find(const sim_socket *socket, const unsigned char group[16])
+{
+    const ioc_list *groups = &socket->datagrams->groups;
+    for (ioc_link *link = groups->ends.next; link != &groups->ends; link = link->next) {
+        membership *member = IOC_CONTAINER_OF(link, membership, link);
+        if (memcmp(member->group, group, sizeof member->group) == 0) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+static int group__leave(membership *member)
+{
+    if (member == NULL) {
+        return IOCP_EADDRNOTAVAIL;
+    }
+    ioc_link_remove(&member->link);
+    free(member);
+    return IOCP_OK;
+}
+
+int sim_datagram_join(sim_socket *socket, bool leave, const struct sockaddr *group, size_t length,
+                      uint32_t interface_index)
+{
+    unsigned char bytes[16];
+    if (!group__read(bytes, group, length) || group->sa_family != socket->family) {
+        return IOCP_EINVAL;
+    }
+    if (interface_index > DATAGRAM_INTERFACES) {
+        return IOCP_EADDRNOTAVAIL;
+    }
+    membership *member = group__find(socket, bytes);
+    if (leave) {
+        return group__leave(member);
+    }
+    if (member != NULL) {
+        return IOCP_EADDRINUSE;
+    }
+    member = datagram__allocate(sizeof *member);
+    ioc_link_init(&member->link);
+    memcpy(member->group, bytes, sizeof bytes);
+    ioc_list_push(&socket->datagrams->groups, &member->link);
+    return IOCP_OK;
+}
+
+/* ---- Receiving ---- */
+
+/* Its bytes and its sender get to the operation's memory just before the packet is taken. */
+static void receive__take(sim_op *receive, const sim_address *from, const unsigned char *data,
+                          size_t bytes)
+{
+    receive->is_truncated = bytes > receive->total_bytes;
+    size_t taken = receive->is_truncated ? receive->total_bytes : bytes;
+    if (taken > 0) {
+        receive->received = datagram__allocate(taken);
+        memcpy(receive->received, data, taken);
+    }
+    receive->from = *from;
+    sim_complete(receive, IOCP_OK, taken);
+}
+
+static void receive__take_queued(sim_socket *socket, sim_op *receive)
+{
+    datagram *first = IOC_CONTAINER_OF(ioc_list_pop(&socket->datagrams->queue), datagram, link);
+    socket->datagrams->queued_bytes -= first->bytes;
+    receive__take(receive, &first->from, first->data, first->bytes);
+    free(first);
+}
+
+static sim_op *receive__first(const sim_socket *socket)
+{
+    ioc_link *place = ioc_list_first(&socket->receives);
+    return place != NULL ? IOC_CONTAINER_OF(place, sim_op, place) : NULL;
+}
+
+static int datagram__receive(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    if (!socket->is_bound) {
+        return IOCP_EINVAL;
+    }
+    op->total_bytes = sim_buffers_total(&op->op);
+    op->phase = SIM_WAITING;
+    if (socket->datagrams->unreachable > 0) {
+        socket->datagrams->unreachable--;
+        sim_complete(op, IOCP_ECONNRESET, 0);
+    } else if (!ioc_list_is_empty(&socket->datagrams->queue)) {
+        receive__take_queued(socket, op);
+    } else {
+        ioc_list_push(&socket->receives, &op->place);
+    }
+    return IOCP_OK;
+}
+
+/* ---- Who gets a datagram ---- */
+
+static bool target__is_4(const target *to)
+{
+    return to->address.family == AF_INET || to->address.is_mapped;
+}
+
+static bool socket__has_family(const sim_socket *socket, const target *to)
+{
+    bool may_take_4 =
+        sim_socket_is_dual(socket) && (socket->local.is_any || socket->local.is_mapped);
+    return target__is_4(to) ? socket->family == AF_INET || may_take_4
+                            : socket->family == AF_INET6 && !socket->local.is_mapped;
+}
+
+/* A connected socket hears its peer alone. */
+static bool socket__hears(const sim_socket *socket, const sim_socket *sender)
+{
+    return socket->state != SIM_CONNECTED || socket->remote.port == sender->local.port;
+}
+
+static bool socket__gets(const sim_socket *socket, const sim_socket *sender, const target *to)
+{
+    bool is_there = socket->datagrams != NULL && socket->is_bound &&
+                    socket->local.port == to->address.port && socket__has_family(socket, to);
+    if (!is_there || !socket__hears(socket, sender)) {
+        return false;
+    }
+    if (to->is_group) {
+        return group__find(socket, to->group) != NULL &&
+               sender->options[IOCP_SOCKET_MULTICAST_LOOP] != 0;
+    }
+    return !to->is_broadcast || socket->local.is_any;
+}
+
+static void socket__deliver(sim_socket *socket, const sim_address *from, const unsigned char *data,
+                            size_t bytes)
+{
+    struct sim_datagrams *datagrams = socket->datagrams;
+    sim_op *receive = receive__first(socket);
+    if (receive != NULL) {
+        receive__take(receive, from, data, bytes);
+        return;
+    }
+    if (datagrams->queued_bytes + bytes > socket->capacity_bytes) {
+        return; /* lost */
+    }
+    datagram *queued = datagram__allocate(sizeof *queued + bytes);
+    ioc_link_init(&queued->link);
+    queued->from = *from;
+    queued->bytes = bytes;
+    if (bytes > 0) {
+        memcpy(queued->data, data, bytes);
+    }
+    datagrams->queued_bytes += bytes;
+    ioc_list_push(&datagrams->queue, &queued->link);
+}
+
+static void sender__learns_that_nobody_listens(sim_socket *sender)
+{
+    sim_op *receive = receive__first(sender);
+    if (sender->options[IOCP_SOCKET_UNREACHABLE] == 0) {
+        return;
+    }
+    if (receive != NULL) {
+        sim_complete(receive, IOCP_ECONNRESET, 0);
+    } else {
+        sender->datagrams->unreachable++;
+    }
+}
+
+static void datagram__spread(sim_socket *sender, const target *to, const unsigned char *data,
+                             size_t bytes)
+{
+    bool is_heard = to->is_group || to->is_broadcast;
+    for (sim_socket *socket = sim_socket_next(NULL); socket != NULL;
+         socket = sim_socket_next(socket)) {
+        if (socket__gets(socket, sender, to)) {
+            sim_address from = {.family = socket->family, .port = sender->local.port};
+            from.is_mapped = socket->family == AF_INET6 && target__is_4(to);
+            socket__deliver(socket, &from, data, bytes);
+            is_heard = true;
+            if (!to->is_group && !to->is_broadcast) {
+                return;
+            }
+        }
+    }
+    if (!is_heard) {
+        sender__learns_that_nobody_listens(sender);
+    }
+}
+
+/* ---- Sending ---- */
+
+static bool target__is_broadcast(const struct sockaddr *address, size_t length)
+{
+    struct sockaddr_in in;
+    if (address->sa_family != AF_INET || length < sizeof in) {
+        return false;
+    }
+    memcpy(&in, address, sizeof in);
+    return in.sin_addr.s_addr == htonl(INADDR_BROADCAST);
+}
+
+/* Where a socket may send to, or name as its peer. */
+static int target__read(target *to, const sim_socket *socket, const struct sockaddr *address,
+                        size_t length)
+{
+    memset(to, 0, sizeof *to);
+    int status = sim_address_read(&to->address, socket->family, address, length);
+    if (status == IOCP_EADDRNOTAVAIL) { /* not an address of this host */
+        to->is_group = group__read(to->group, address, length);
+        to->is_broadcast = target__is_broadcast(address, length);
+        status = to->is_group || to->is_broadcast ? IOCP_OK : IOCP_ENETUNREACH;
+    }
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (to->is_broadcast && socket->options[IOCP_SOCKET_BROADCAST] == 0) {
+        return IOCP_EACCES;
+    }
+    bool is_reachable = to->address.port != 0 && !to->address.is_any &&
+                        (!to->address.is_mapped || sim_socket_is_dual(socket));
+    return is_reachable ? IOCP_OK : IOCP_EADDRNOTAVAIL;
+}
+
+static unsigned char *buffers__gather(const iocp_buf_t *list, uint32_t count, size_t total)
+{
+    unsigned char *data = datagram__allocate(total + 1);
+    size_t size = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].length > 0) {
+            memcpy(data + size, list[i].base, list[i].length);
+            size += list[i].length;
+        }
+    }
+    return data;
+}
+
+static void socket__bind_to_any(sim_socket *socket)
+{
+    if (!socket->is_bound) {
+        sim_socket_take_name(socket, (sim_address){.family = socket->family, .is_any = true});
+    }
+}
+
+static int datagram__send(sim_op *op, const target *to, const iocp_buf_t *list, uint32_t count)
+{
+    op->total_bytes = sim_buffers_total(&op->op);
+    if (op->total_bytes > DATAGRAM_MAX_BYTES) {
+        return IOCP_EMSGSIZE;
+    }
+    socket__bind_to_any(op->socket);
+    unsigned char *data = buffers__gather(list, count, op->total_bytes);
+    op->phase = SIM_WAITING;
+    sim_complete(op, IOCP_OK, op->total_bytes);
+    datagram__spread(op->socket, to, data, op->total_bytes);
+    free(data);
+    return IOCP_OK;
+}
+
+static int datagram__send_to(sim_op *op)
+{
+    target to;
+    int status = target__read(&to, op->socket, op->op.as.addressed.address,
+                              op->op.as.addressed.address_length);
+    return status == IOCP_OK ? datagram__send(op, &to, &op->op.as.addressed.one, 1) : status;
+}
+
+static int datagram__send_to_peer(sim_op *op)
+{
+    target to = {.address = op->socket->remote};
+    if (op->socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    return datagram__send(op, &to, op->op.as.buffers.list, op->op.as.buffers.count);
+}
+
+/* Only a note: done at once, whatever the regime. */
+static int datagram__connect(sim_op *op)
+{
+    sim_socket *socket = op->socket;
+    target to;
+    int status =
+        target__read(&to, socket, op->op.as.addressed.address, op->op.as.addressed.address_length);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (to.is_group || to.is_broadcast) {
+        return IOCP_EADDRNOTAVAIL; /* not in this simulation */
+    }
+    socket__bind_to_any(socket);
+    socket->state = SIM_CONNECTED;
+    socket->remote = to.address;
+    socket->local.is_any = false;
+    socket->local.is_mapped = to.address.is_mapped;
+    op->phase = SIM_INLINE;
+    return IOCP_OK;
+}
+
+int sim_datagram_start(sim_op *op)
+{
+    switch (op->op.type) {
+    case IOCP_TYPE_CONNECT:
+        return datagram__connect(op);
+    case IOCP_TYPE_SEND:
+        return datagram__send_to_peer(op);
+    case IOCP_TYPE_SENDTO:
+        return datagram__send_to(op);
+    case IOCP_TYPE_RECV:
+    case IOCP_TYPE_RECVFROM:
+        return datagram__receive(op);
+    case IOCP_TYPE_ACCEPT:
+    case IOCP_TYPE_SHUTDOWN:
+    case IOCP_TYPE_NOP:
+    case IOCP_TYPE_TIMER:
+    case IOCP_TYPE_CANCEL:
+    case IOCP_TYPE_ASYNC_WAIT:
+    case IOCP_TYPE_CLOSE:
+        break;
+    }
+    sim_give_up("an operation that a socket for datagrams does not have", __FILE__, __LINE__);
+    return IOCP_EINVAL;
+}
+
+/* ---- The tests' side ---- */
+
+uintptr_t sim_datagram_create(int family)
+{
+    sim_lock();
+    uintptr_t number = sim_datagram_new(family, 0)->number;
+    sim_unlock();
+    return number;
+}

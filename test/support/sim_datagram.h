@@ -1,0 +1,35 @@
+/*
+ * Simulated datagrams. A datagram goes whole to everybody who is bound to where it was sent: to a
+ * receive that waits there, otherwise to the queue of the socket; what that has no room for is lost.
+ * Sending never waits. Like the rest of the network it knows the loopback addresses only, and
+ * besides them the broadcast address and groups, which reach the sockets of this process.
+ */
+#ifndef TEST_SIM_DATAGRAM_H
+#define TEST_SIM_DATAGRAM_H
+
+#include "sim_net.h"
+
+/* ---- Under the lock ---- */
+
+/* A socket for datagrams: as sim_socket_new, with a queue of datagrams. */
+sim_socket *sim_datagram_new(int family, size_t capacity_bytes);
+
+/* The part of sim_socket_close. */
+void sim_datagram_close(sim_socket *socket);
+
+/* The options that only sockets for datagrams have; of them IOCP_SOCKET_UNREACHABLE is write-only. */
+int sim_datagram_set(sim_socket *socket, iocp_socket_option_t option, int value);
+int sim_datagram_get(const sim_socket *socket, iocp_socket_option_t option, int *value);
+
+int sim_datagram_join(sim_socket *socket, bool leave, const struct sockaddr *group, size_t length,
+                      uint32_t interface_index);
+
+/* Start any operation on a socket for datagrams. An error: it was not started. */
+int sim_datagram_start(sim_op *op);
+
+/* ---- The tests' side ---- */
+
+/* As sim_socket_create. */
+uintptr_t sim_datagram_create(int family);
+
+#endif

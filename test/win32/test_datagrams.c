@@ -1,0 +1,551 @@
+/*
+ * What is special about datagram sockets on Windows: that nobody listens is news that has to be
+ * switched off, a datagram that is too long is a warning, and Winsock may say so within the call.
+ * What holds on every backend is in test/contract/.
+ *
+ * The table of system calls is that of the faults with a few calls watched: Wine knows no news of
+ * unreachable ports, so a packet that brings them is made of one that brings a datagram.
+ */
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/sys.h"
+
+#include "contract_net.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+
+#include <mswsock.h>
+#include <string.h>
+
+#define S UINT64_C(1000000000)
+
+#define STATUS_OF_PORT_UNREACHABLE 0xC000023Fu
+#define MOST_FAULTS                500
+
+#if !defined(SIO_UDP_CONNRESET)
+#define SIO_UDP_CONNRESET _WSAIOW(IOC_VENDOR, 12)
+#endif
+
+typedef struct record {
+    int calls;
+    int rearms;
+    iocp_result_t result;
+} record;
+
+static unit_memory udp_memory;
+static size_t udp_handles;
+static iocp_loop_t *udp_loop;
+
+/* ---- What is watched ---- */
+
+static ioc_sys watch_table;
+static int watch_requests;    /* SIO_UDP_CONNRESET */
+static BOOL watch_requested;  /* the last of them */
+static bool watch_is_known;   /* else the system does not have that request */
+static int watch_unreachable; /* so many packets of operations are still to bring this news */
+static int watch_error;       /* of the last WSARecvFrom or WSARecv; 0: it succeeded */
+
+static int WINAPI watch__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
+                               DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
+                               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (code == SIO_UDP_CONNRESET) {
+        assert_int_equal(in_bytes, sizeof watch_requested);
+        memcpy(&watch_requested, in, sizeof watch_requested);
+        watch_requests++;
+        if (!watch_is_known) {
+            WSASetLastError(WSAEOPNOTSUPP);
+            return SOCKET_ERROR;
+        }
+    }
+    return win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned,
+                                        overlapped, routine);
+}
+
+static BOOL WINAPI watch__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
+                                  ULONG *count, DWORD timeout_ms, BOOL is_alertable)
+{
+    BOOL is_done = win_faults_table()->GetQueuedCompletionStatusEx(port, entries, capacity, count,
+                                                                   timeout_ms, is_alertable);
+    for (ULONG i = 0; is_done && i < *count && watch_unreachable > 0; i++) {
+        if (entries[i].lpOverlapped != NULL) {
+            watch_unreachable--;
+            entries[i].lpOverlapped->Internal = STATUS_OF_PORT_UNREACHABLE;
+            entries[i].lpOverlapped->InternalHigh = 0;
+            entries[i].dwNumberOfBytesTransferred = 0;
+        }
+    }
+    return is_done;
+}
+
+static int watch__keep_error(int status)
+{
+    watch_error = status == 0 ? 0 : WSAGetLastError();
+    return status;
+}
+
+static int WINAPI watch__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
+                              DWORD *flags, OVERLAPPED *overlapped,
+                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return watch__keep_error(
+        win_faults_table()->WSARecv(socket, buffers, count, received, flags, overlapped, routine));
+}
+
+static int WINAPI watch__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
+                                   DWORD *flags, struct sockaddr *address, int *length,
+                                   OVERLAPPED *overlapped,
+                                   LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    return watch__keep_error(win_faults_table()->WSARecvFrom(
+        socket, buffers, count, received, flags, address, length, overlapped, routine));
+}
+
+static void watch__begin(void)
+{
+    watch_table = *win_faults_table();
+    watch_table.WSAIoctl = watch__ioctl;
+    watch_table.GetQueuedCompletionStatusEx = watch__dequeue;
+    watch_table.WSARecv = watch__recv;
+    watch_table.WSARecvFrom = watch__recv_from;
+    watch_requests = 0;
+    watch_requested = -1;
+    watch_is_known = true;
+    watch_unreachable = 0;
+    watch_error = 0;
+}
+
+/* ---- The environment ---- */
+
+static int udp__try_create(iocp_completion_mode_t mode, iocp_loop_t **loop)
+{
+    ioc_win_options win_options = {.sys = &watch_table};
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .completion_mode = (uint32_t)mode,
+        .allocate = udp_memory.alloc.allocate,
+        .free = udp_memory.alloc.free,
+        .allocator_context = &udp_memory,
+    };
+    return ioc_loop_create(&options, ioc_backend_default(), &win_options, loop);
+}
+
+static int udp__setup(void **state)
+{
+    (void)state;
+    win_faults_reset();
+    watch__begin();
+    unit_memory_init(&udp_memory);
+    udp_handles = win_open_handles();
+    assert_int_equal(udp__try_create(IOCP_COMPLETION_AUTO, &udp_loop), IOCP_OK);
+    return 0;
+}
+
+static int udp__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    watch_unreachable = 0;
+    assert_int_equal(iocp_loop_destroy(udp_loop, 10 * S), IOCP_OK);
+    assert_int_equal(unit_memory_live(&udp_memory), 0);
+    assert_int_equal(win_open_handles(), udp_handles);
+    return 0;
+}
+
+/* The same loop in another mode. */
+static void udp__use_mode(iocp_completion_mode_t mode)
+{
+    assert_int_equal(iocp_loop_destroy(udp_loop, 10 * S), IOCP_OK);
+    assert_int_equal(udp__try_create(mode, &udp_loop), IOCP_OK);
+}
+
+static iocp_action_t IOCP_CALL udp__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                         void *userdata)
+{
+    record *kept = userdata;
+    (void)loop;
+    kept->calls++;
+    kept->result = *result;
+    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static void udp__wait(const record *kept, int calls)
+{
+    while (kept->calls < calls) {
+        assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_true(kept->calls >= calls || iocp_loop_active(udp_loop) > 0);
+    }
+    assert_int_equal(kept->calls, calls);
+}
+
+static void udp__expect(const record *kept, int status, uint32_t native_error)
+{
+    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
+    assert_int_equal(kept->result.native_error, native_error);
+}
+
+static iocp_handle_t udp__open(void)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_socket_open(udp_loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    return handle;
+}
+
+static iocp_handle_t udp__bind(contract_address *name)
+{
+    iocp_handle_t handle = udp__open();
+    *name = contract_loopback(AF_INET, 0);
+    assert_int_equal(iocp_socket_bind(udp_loop, handle, contract_sockaddr(name), name->length),
+                     IOCP_OK);
+    assert_int_equal(
+        iocp_socket_get_name(udp_loop, handle, (struct sockaddr *)&name->storage, &name->length),
+        IOCP_OK);
+    return handle;
+}
+
+/* From a plain socket. */
+static void udp__send(const contract_address *to, const char *text)
+{
+    SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, 0);
+    int length = (int)strlen(text);
+    assert_int_equal(sendto(plain, text, length, 0, contract_sockaddr(to), (int)to->length),
+                     length);
+    assert_int_equal(closesocket(plain), 0);
+}
+
+/* Until a receive would find something. */
+static void udp__wait_until_readable(iocp_handle_t handle)
+{
+    void *native = NULL;
+    fd_set set;
+    struct timeval timeout = {.tv_sec = 10};
+    assert_int_equal(iocp_handle_native(udp_loop, handle, &native), IOCP_OK);
+    FD_ZERO(&set);
+    FD_SET((SOCKET)(uintptr_t)native, &set);
+    assert_int_equal(select(0, &set, NULL, NULL, &timeout), 1);
+}
+
+/* ---- Nobody listens ---- */
+
+static void a_socket_for_datagrams_is_opened_with_the_news_switched_off(void **state)
+{
+    (void)state;
+    iocp_handle_t stream = {0};
+    iocp_handle_t adopted = {0};
+    assert_int_equal(iocp_socket_open(udp_loop, AF_INET, SOCK_STREAM, 0, &stream), IOCP_OK);
+    assert_int_equal(watch_requests, 0);
+    udp__open();
+    assert_int_equal(watch_requests, 1);
+    assert_int_equal(watch_requested, FALSE);
+    watch_requested = -1;
+    SOCKET plain = WSASocketW(AF_INET6, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    assert_int_equal(iocp_socket_adopt(udp_loop, plain, &adopted), IOCP_OK);
+    assert_int_equal(watch_requests, 2);
+    assert_int_equal(watch_requested, FALSE);
+}
+
+static void the_option_switches_the_news_on_and_off(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = udp__open();
+    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1), IOCP_OK);
+    assert_int_equal(watch_requests, 2);
+    assert_int_equal(watch_requested, TRUE);
+    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
+    assert_int_equal(watch_requests, 3);
+    assert_int_equal(watch_requested, FALSE);
+}
+
+static void a_system_without_the_news_opens_sockets_but_cannot_switch_them_on(void **state)
+{
+    (void)state;
+    watch_is_known = false;
+    iocp_handle_t handle = udp__open();
+    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_loop_native_error(udp_loop), WSAEOPNOTSUPP);
+}
+
+static void a_receive_that_a_packet_ended_with_the_news_can_be_rearmed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* recvfrom and recv */
+        contract_address name;
+        record received = {.rearms = 1};
+        char data[8] = {0};
+        iocp_handle_t handle = udp__bind(&name);
+        assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
+                         IOCP_OK);
+        int status =
+            i == 0 ? iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL)
+                   : iocp_recv(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL);
+        assert_int_equal(status, IOCP_OK);
+        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+        watch_unreachable = 1;
+        udp__send(&name, "x");
+        udp__wait(&received, 1);
+        udp__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+        assert_int_equal(received.result.flags, 0);
+        assert_int_equal(received.result.bytes, 0);
+        assert_null(received.result.address);
+        assert_int_equal(received.result.address_length, 0);
+        udp__send(&name, "next");
+        udp__wait(&received, 2);
+        udp__expect(&received, IOCP_OK, 0);
+        assert_int_equal(received.result.bytes, 4);
+        assert_memory_equal(data, "next", 4);
+        assert_int_equal(received.result.address != NULL, i == 0);
+    }
+}
+
+static void a_receive_that_its_call_ended_with_the_news_can_be_rearmed(void **state)
+{
+    (void)state;
+    contract_address name;
+    record received = {.rearms = 1};
+    char data[8];
+    iocp_handle_t handle = udp__bind(&name);
+    win_faults_fail_next_of(WIN_RECV_FROM, WSAECONNRESET);
+    assert_int_equal(iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL),
+                     IOCP_OK);
+    udp__wait(&received, 1);
+    udp__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+    assert_int_equal(received.result.flags, IOCP_RESULT_INLINE);
+    udp__send(&name, "next");
+    udp__wait(&received, 2);
+    udp__expect(&received, IOCP_OK, 0);
+    assert_int_equal(received.result.bytes, 4);
+}
+
+/* ---- Too long ---- */
+
+/* A datagram of 9 bytes is there, and a receive has room for 4. */
+static void receive__warned(iocp_completion_mode_t mode, bool is_recv)
+{
+    contract_address name;
+    record received = {0};
+    char data[8] = "........";
+    udp__use_mode(mode);
+    iocp_handle_t handle = udp__bind(&name);
+    udp__send(&name, "truncated");
+    udp__wait_until_readable(handle);
+    iocp_stats_t before = {.size = sizeof before};
+    iocp_stats_t after = {.size = sizeof after};
+    assert_int_equal(iocp_loop_stats(udp_loop, &before), IOCP_OK);
+    int status = is_recv ? iocp_recv(udp_loop, handle, data, 4, udp__keep, &received, NULL)
+                         : iocp_recvfrom(udp_loop, handle, data, 4, udp__keep, &received, NULL);
+    assert_int_equal(status, IOCP_OK);
+    assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+    assert_int_equal(received.calls, 0);
+    bool is_inline = mode == IOCP_COMPLETION_SKIP && watch_error == WSAEMSGSIZE;
+    udp__wait(&received, 1);
+    udp__expect(&received, IOCP_OK, 0);
+    assert_int_equal(received.result.flags,
+                     IOCP_RESULT_TRUNCATED | (is_inline ? IOCP_RESULT_INLINE : 0));
+    assert_int_equal(received.result.bytes, 4);
+    assert_memory_equal(data, "trun....", 8);
+    assert_int_equal(received.result.address != NULL, !is_recv);
+    assert_int_equal(iocp_loop_stats(udp_loop, &after), IOCP_OK);
+    assert_int_equal(after.packets - before.packets, !is_inline);
+    /* If there were a packet in spite of it, it would come now. */
+    assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(received.calls, 1);
+    if (watch_error != WSAEMSGSIZE) {
+        print_message("no warning within the call: error %d\n", watch_error);
+    }
+}
+
+static void a_warning_within_the_call_is_a_success_with_a_packet(void **state)
+{
+    (void)state;
+    receive__warned(IOCP_COMPLETION_PACKET, false);
+    receive__warned(IOCP_COMPLETION_PACKET, true);
+}
+
+static void a_warning_within_the_call_is_a_success_without_one_if_those_are_skipped(void **state)
+{
+    (void)state;
+    receive__warned(IOCP_COMPLETION_SKIP, false);
+    receive__warned(IOCP_COMPLETION_SKIP, true);
+}
+
+static void a_refusal_that_looks_like_a_warning_is_an_error(void **state)
+{
+    (void)state;
+    contract_address name;
+    record sent = {0};
+    iocp_handle_t handle = udp__bind(&name);
+    win_faults_fail_next_of(WIN_SEND_TO, WSAEMSGSIZE);
+    assert_int_equal(iocp_sendto(udp_loop, handle, "x", 1, contract_sockaddr(&name), name.length,
+                                 udp__keep, &sent, NULL),
+                     IOCP_OK);
+    udp__wait(&sent, 1);
+    udp__expect(&sent, IOCP_EMSGSIZE, WSAEMSGSIZE);
+    assert_int_equal(sent.result.flags, IOCP_RESULT_INLINE);
+    assert_int_equal(sent.result.bytes, 0);
+}
+
+/* ---- Calls that fail ---- */
+
+static void a_send_that_fails_says_why(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t error;
+        int status;
+    } errors[] = {
+        {WSAENETUNREACH, IOCP_ENETUNREACH},     {WSAEACCES, IOCP_EACCES},
+        {WSAEADDRNOTAVAIL, IOCP_EADDRNOTAVAIL}, {WSAENOBUFS, IOCP_ENOBUFS},
+        {WSAEHOSTUNREACH, IOCP_EHOSTUNREACH},
+    };
+    contract_address name;
+    iocp_handle_t handle = udp__bind(&name);
+    for (size_t i = 0; i < IOC_COUNT_OF(errors); i++) {
+        record sent = {0};
+        win_faults_fail_next_of(WIN_SEND_TO, errors[i].error);
+        assert_int_equal(iocp_sendto(udp_loop, handle, "x", 1, contract_sockaddr(&name),
+                                     name.length, udp__keep, &sent, NULL),
+                         IOCP_OK);
+        udp__wait(&sent, 1);
+        udp__expect(&sent, errors[i].status, errors[i].error);
+    }
+}
+
+static void a_connect_names_the_peer_within_the_call(void **state)
+{
+    (void)state;
+    contract_address name;
+    record refused = {0};
+    record connected = {0};
+    iocp_handle_t handle = udp__open();
+    udp__bind(&name);
+    win_faults_fail_next_of(WIN_CONNECT, WSAENETUNREACH);
+    assert_int_equal(iocp_connect(udp_loop, handle, contract_sockaddr(&name), name.length,
+                                  udp__keep, &refused, NULL),
+                     IOCP_OK);
+    udp__wait(&refused, 1);
+    udp__expect(&refused, IOCP_ENETUNREACH, WSAENETUNREACH);
+    assert_int_equal(iocp_connect(udp_loop, handle, contract_sockaddr(&name), name.length,
+                                  udp__keep, &connected, NULL),
+                     IOCP_OK);
+    udp__wait(&connected, 1);
+    udp__expect(&connected, IOCP_OK, 0);
+    assert_int_equal(connected.result.flags, IOCP_RESULT_INLINE);
+    assert_int_equal(win_faults_count_of(WIN_CONNECT_EX), 0);
+}
+
+/* What one life of a socket has told; `started` counts what was accepted, so has to call back. */
+typedef struct life {
+    int started;
+    record records[5];
+} life;
+
+static void life__count(life *life, int status)
+{
+    life->started += status == IOCP_OK;
+}
+
+/* Open, bind, receive, connect, send in both ways, cancel, close. Any of it may fail. */
+static void life__run(iocp_loop_t *loop, life *life, char *data, size_t size)
+{
+    iocp_handle_t handle = {0};
+    iocp_op_t op = {0};
+    contract_address name = contract_loopback(AF_INET, 0);
+    const struct sockaddr *to = contract_sockaddr(&name);
+    record *records = life->records;
+    if (iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &handle) != IOCP_OK) {
+        return;
+    }
+    if (iocp_socket_bind(loop, handle, to, name.length) == IOCP_OK &&
+        iocp_socket_get_name(loop, handle, (struct sockaddr *)&name.storage, &name.length) ==
+            IOCP_OK) {
+        life__count(life, iocp_recvfrom(loop, handle, data, size, udp__keep, &records[0], &op));
+        life__count(life, iocp_sendto(loop, handle, "one", 3, to, name.length, udp__keep,
+                                      &records[1], NULL));
+        life__count(life,
+                    iocp_connect(loop, handle, to, name.length, udp__keep, &records[2], NULL));
+        life__count(life, iocp_send(loop, handle, "two", 3, udp__keep, &records[3], NULL));
+        (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
+        (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
+        (void)iocp_cancel(loop, op, NULL, NULL, NULL);
+    }
+    life__count(life, iocp_close(loop, handle, udp__keep, &records[4], NULL));
+    (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
+}
+
+static void whichever_call_fails_each_operation_calls_back_once(void **state)
+{
+    (void)state;
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_PACKET, IOCP_COMPLETION_SKIP};
+    for (size_t m = 0; m < IOC_COUNT_OF(modes); m++) {
+        bool is_struck = true;
+        for (uint64_t n = 1; is_struck; n++) {
+            life life = {0};
+            iocp_loop_t *loop = NULL;
+            char data[8];
+            int calls = 0;
+            assert_true(n < MOST_FAULTS);
+            win_faults_reset();
+            win_faults_fail_nth(n);
+            if (udp__try_create(modes[m], &loop) == IOCP_OK) {
+                life__run(loop, &life, data, sizeof data);
+                is_struck = win_faults_struck() > 0;
+                win_faults_stop();
+                assert_int_equal(iocp_loop_destroy(loop, 10 * S), IOCP_OK);
+            }
+            for (size_t i = 0; i < IOC_COUNT_OF(life.records); i++) {
+                assert_in_range(life.records[i].calls, 0, 1);
+                calls += life.records[i].calls;
+            }
+            assert_int_equal(calls, life.started);
+        }
+    }
+}
+
+/* What the system opens once and keeps is open before the first test counts. */
+static int udp__warm_up(void **state)
+{
+    WSADATA data;
+    (void)state;
+    if (WSAStartup(MAKEWORD(2, 2), &data) != 0 || udp__setup(state) != 0) {
+        return -1;
+    }
+    contract_address name;
+    record received = {0};
+    char buffer[8];
+    iocp_handle_t handle = udp__bind(&name);
+    assert_int_equal(
+        iocp_recvfrom(udp_loop, handle, buffer, sizeof buffer, udp__keep, &received, NULL),
+        IOCP_OK);
+    udp__send(&name, "x");
+    udp__wait(&received, 1);
+    return iocp_loop_destroy(udp_loop, 10 * S);
+}
+
+static int udp__cool_down(void **state)
+{
+    (void)state;
+    return WSACleanup();
+}
+
+int main(void)
+{
+#define UDP_TEST(function) cmocka_unit_test_setup_teardown(function, udp__setup, udp__teardown)
+    const struct CMUnitTest tests[] = {
+        UDP_TEST(a_socket_for_datagrams_is_opened_with_the_news_switched_off),
+        UDP_TEST(the_option_switches_the_news_on_and_off),
+        UDP_TEST(a_system_without_the_news_opens_sockets_but_cannot_switch_them_on),
+        UDP_TEST(a_receive_that_a_packet_ended_with_the_news_can_be_rearmed),
+        UDP_TEST(a_receive_that_its_call_ended_with_the_news_can_be_rearmed),
+        UDP_TEST(a_warning_within_the_call_is_a_success_with_a_packet),
+        UDP_TEST(a_warning_within_the_call_is_a_success_without_one_if_those_are_skipped),
+        UDP_TEST(a_refusal_that_looks_like_a_warning_is_an_error),
+        UDP_TEST(a_send_that_fails_says_why),
+        UDP_TEST(a_connect_names_the_peer_within_the_call),
+        UDP_TEST(whichever_call_fails_each_operation_calls_back_once),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, udp__warm_up, udp__cool_down);
+}
