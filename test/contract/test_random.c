@@ -1,0 +1,658 @@
+/*
+ * Random programs: operations, cancels, deadlines, rearms, closes and posts in any order, on a kernel
+ * that refuses, delays, aborts and comes early as the seed has it. After every turn it must hold
+ * that each accepted operation has called back once for each run, that ids of ended operations are
+ * stale, that the counters agree with the simulation, and that the heaps are sound; in the end the
+ * loop can be destroyed and nothing is left.
+ *
+ * Each seed is a program. A seed that fails is printed; with it as the argument only it is run.
+ * Native only.
+ */
+#include "contract_env.h"
+
+#include <stdio.h>
+
+#if defined(_WIN32)
+
+int main(void)
+{
+    printf("skipped: these tests script the simulated kernel\n");
+    return 77;
+}
+
+#else
+
+#include "loop.h"
+#include "sim.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RANDOM_SEEDS   2000
+#define RANDOM_STEPS   300
+#define RANDOM_OPS     4000
+#define RANDOM_SOCKETS 64
+#define RANDOM_BUFFER  48
+
+/* One operation that the program has added. */
+typedef struct action {
+    struct program *program;
+    iocp_op_t op;
+    iocp_type_t type;
+    iocp_handle_t handle;
+    bool is_pending;
+    bool is_referenced;
+    bool is_in_callback;
+    bool may_be_ended;      /* cancelled, closed, or given a deadline */
+    bool next_may_be_ended; /* set in its callback: its next run */
+    bool is_abandoned;      /* its async was destroyed */
+    uint32_t cancels;       /* that have not called back */
+    struct action *target;  /* of a cancel */
+    uint64_t not_before_ns;
+    iocp_buf_t list[3];
+    unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
+} action;
+
+typedef struct program {
+    uint64_t random;
+    uint64_t seed;
+    iocp_loop_t *loop;
+    iocp_async_t *async;
+    unit_memory memory;
+    bool is_destroying;
+    contract_address address;
+    iocp_handle_t listener;
+    iocp_handle_t sockets[RANDOM_SOCKETS];
+    uint32_t socket_count;
+    action *actions;
+    uint32_t action_count;
+    uint32_t pending;
+    uint32_t referenced;
+    uint64_t posted;
+    uint64_t posts_run;
+    const char *complaint; /* the first thing that was not so */
+    int line;
+} program;
+
+#define EXPECT(program, condition)                          \
+    do {                                                    \
+        if (!(condition) && (program)->complaint == NULL) { \
+            (program)->complaint = #condition;              \
+            (program)->line = __LINE__;                     \
+        }                                                   \
+    } while (0)
+
+static uint32_t program__below(program *p, uint32_t limit)
+{
+    return unit_random_below(&p->random, limit);
+}
+
+static bool program__chance(program *p, uint32_t percent)
+{
+    return program__below(p, 100) < percent;
+}
+
+/* Mostly a recent one: the others have ended. */
+static action *program__any_action(program *p)
+{
+    if (p->action_count == 0) {
+        return NULL;
+    }
+    bool is_recent = p->action_count > 20 && program__chance(p, 80);
+    uint32_t first = is_recent ? p->action_count - 20 : 0;
+    return &p->actions[first + program__below(p, p->action_count - first)];
+}
+
+static const iocp_handle_t no_handle = {0};
+
+/* A socket that may be open, or closing, or long gone. */
+static iocp_handle_t program__any_socket(program *p)
+{
+    return p->socket_count > 0 ? p->sockets[program__below(p, p->socket_count)] : no_handle;
+}
+
+static void action__may_end(action *a)
+{
+    a->may_be_ended = true;
+    a->next_may_be_ended = true;
+}
+
+/* Everything on a handle may end as cancelled from now on. */
+static void program__mark_handle(program *p, iocp_handle_t handle)
+{
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        if (p->actions[i].handle.id == handle.id) {
+            action__may_end(&p->actions[i]);
+        }
+    }
+}
+
+static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata);
+
+static action *program__new_action(program *p, iocp_type_t type, iocp_handle_t handle)
+{
+    if (p->action_count == RANDOM_OPS) {
+        return NULL;
+    }
+    action *a = &p->actions[p->action_count];
+    memset(a, 0, sizeof *a);
+    a->program = p;
+    a->type = type;
+    a->handle = handle;
+    return a;
+}
+
+/* It was accepted, or it was not. */
+static void program__added(program *p, action *a, int status)
+{
+    if (status == IOCP_OK) {
+        EXPECT(p, a->op.id != 0);
+        EXPECT(p, iocp_op_state(p->loop, a->op) == IOCP_OP_ADDING);
+        a->is_pending = true;
+        a->is_referenced = true;
+        p->action_count++;
+        p->pending++;
+        p->referenced++;
+        return;
+    }
+    EXPECT(p, p->is_destroying ? status == IOCP_ECLOSING
+                               : status == IOCP_EBADF || status == IOCP_ENOMEM);
+    EXPECT(p, a->op.id == 0);
+    free(a->buffer);
+    a->buffer = NULL;
+}
+
+static void program__close(program *p, iocp_handle_t handle)
+{
+    action *a = program__new_action(p, IOCP_TYPE_CLOSE, handle);
+    if (a == NULL) {
+        return;
+    }
+    int status = iocp_close(p->loop, handle, action__on_result, a, &a->op);
+    program__added(p, a, status);
+    if (status == IOCP_OK) {
+        program__mark_handle(p, handle);
+    }
+}
+
+static void program__add_socket(program *p, iocp_handle_t handle)
+{
+    if (p->socket_count < RANDOM_SOCKETS) {
+        p->sockets[p->socket_count++] = handle;
+    } else {
+        uint32_t place = program__below(p, RANDOM_SOCKETS);
+        program__close(p, p->sockets[place]);
+        p->sockets[place] = handle;
+    }
+}
+
+/* ---- Callbacks ---- */
+
+static void program__act(program *p);
+
+static void action__check_status(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    switch (result->status) {
+    case IOCP_OK:
+        EXPECT(p, a->type != IOCP_TYPE_TIMER || iocp_loop_now(p->loop) >= a->not_before_ns);
+        EXPECT(p, (a->type == IOCP_TYPE_ACCEPT) == (result->accepted.id != 0));
+        break;
+    case IOCP_ECANCELED:
+    case IOCP_ETIMEDOUT:
+        EXPECT(p, a->may_be_ended || p->is_destroying);
+        break;
+    case IOCP_ENOENT:
+        EXPECT(p, a->type == IOCP_TYPE_CANCEL);
+        break;
+    case IOCP_EOF:
+        EXPECT(p, a->type == IOCP_TYPE_RECV);
+        break;
+    default:
+        EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
+                      result->status == IOCP_EPIPE || result->status == IOCP_ENOTSUP);
+        break;
+    }
+}
+
+static void action__end(action *a)
+{
+    program *p = a->program;
+    a->is_pending = false;
+    p->pending--;
+    p->referenced -= a->is_referenced;
+    free(a->buffer);
+    a->buffer = NULL;
+}
+
+/* Whether IOCP_REARM is taken as that. */
+static bool action__may_rearm(const action *a)
+{
+    void *native = NULL;
+    if (a->type == IOCP_TYPE_CANCEL || a->type == IOCP_TYPE_CLOSE || a->is_abandoned) {
+        return false;
+    }
+    return a->handle.id == 0 || iocp_handle_native(a->program->loop, a->handle, &native) == IOCP_OK;
+}
+
+static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    action *a = userdata;
+    program *p = a->program;
+    EXPECT(p, a->is_pending && !a->is_in_callback);
+    a->is_in_callback = true;
+    a->next_may_be_ended = false;
+    EXPECT(p, loop == p->loop);
+    EXPECT(p, result->op.id == a->op.id);
+    EXPECT(p, result->type == a->type);
+    EXPECT(p, result->handle.id == a->handle.id);
+    EXPECT(p, iocp_op_state(loop, a->op) == IOCP_OP_ACTIVE);
+    action__check_status(a, result);
+    if (result->accepted.id != 0) {
+        program__add_socket(p, result->accepted);
+    }
+    while (!p->is_destroying && program__chance(p, 25)) {
+        program__act(p);
+    }
+    a->is_in_callback = false;
+    if (a->target != NULL) {
+        a->target->cancels--;
+    }
+    if (p->is_destroying || !program__chance(p, 30)) {
+        action__end(a);
+        return IOCP_DISARM;
+    }
+    if (!action__may_rearm(a)) {
+        action__end(a);
+        return IOCP_REARM; /* it is refused */
+    }
+    a->may_be_ended = a->next_may_be_ended || a->cancels > 0;
+    a->not_before_ns = 0;
+    return IOCP_REARM;
+}
+
+static void IOCP_CALL program__on_post(iocp_loop_t *loop, void *arg)
+{
+    program *p = arg;
+    EXPECT(p, loop == p->loop);
+    p->posts_run++;
+    if (!p->is_destroying && program__chance(p, 30)) {
+        program__act(p);
+    }
+}
+
+/* ---- Actions ---- */
+
+static void program__add_of_loop(program *p, iocp_type_t type)
+{
+    action *a = program__new_action(p, type, no_handle);
+    if (a == NULL) {
+        return;
+    }
+    int status = IOCP_ENOMEM;
+    if (type == IOCP_TYPE_NOP) {
+        status = iocp_nop(p->loop, action__on_result, a, &a->op);
+    } else if (type == IOCP_TYPE_TIMER) {
+        uint64_t delay_ns = program__below(p, 8) * (MS / 2);
+        a->not_before_ns = iocp_loop_now(p->loop) + delay_ns;
+        status = iocp_timer(p->loop, delay_ns, action__on_result, a, &a->op);
+    } else {
+        status = iocp_async_wait(p->loop, p->async, action__on_result, a, &a->op);
+    }
+    program__added(p, a, status);
+}
+
+static void program__add_transfer(program *p, bool is_send)
+{
+    iocp_type_t type = is_send ? IOCP_TYPE_SEND : IOCP_TYPE_RECV;
+    action *a = program__new_action(p, type, program__any_socket(p));
+    if (a == NULL) {
+        return;
+    }
+    a->buffer = calloc(1, RANDOM_BUFFER);
+    uint32_t count = 1 + program__below(p, 3);
+    for (uint32_t i = 0; i < count; i++) {
+        a->list[i] = (iocp_buf_t){program__below(p, RANDOM_BUFFER / 3), a->buffer + i * 16};
+    }
+    int status = is_send
+                     ? iocp_sendv(p->loop, a->handle, a->list, count, action__on_result, a, &a->op)
+                     : iocp_recvv(p->loop, a->handle, a->list, count, action__on_result, a, &a->op);
+    program__added(p, a, status);
+}
+
+static void program__add_connection(program *p)
+{
+    iocp_handle_t handle = {0};
+    if (iocp_socket_open(p->loop, AF_INET, SOCK_STREAM, 0, &handle) != IOCP_OK) {
+        return;
+    }
+    program__add_socket(p, handle);
+    action *a = program__new_action(p, IOCP_TYPE_CONNECT, handle);
+    if (a == NULL) {
+        return;
+    }
+    program__added(p, a,
+                   iocp_connect(p->loop, handle, contract_sockaddr(&p->address), p->address.length,
+                                action__on_result, a, &a->op));
+}
+
+static void program__add_accept(program *p)
+{
+    action *a = program__new_action(p, IOCP_TYPE_ACCEPT, p->listener);
+    if (a != NULL) {
+        program__added(p, a, iocp_accept(p->loop, p->listener, action__on_result, a, &a->op));
+    }
+}
+
+static void program__add_shutdown(program *p)
+{
+    action *a = program__new_action(p, IOCP_TYPE_SHUTDOWN, program__any_socket(p));
+    if (a != NULL) {
+        program__added(p, a,
+                       iocp_shutdown(p->loop, a->handle, (iocp_shutdown_how_t)program__below(p, 3),
+                                     action__on_result, a, &a->op));
+    }
+}
+
+static void program__add_cancel(program *p)
+{
+    action *target = program__any_action(p);
+    action *a = program__new_action(p, IOCP_TYPE_CANCEL, no_handle);
+    if (target == NULL || a == NULL) {
+        return;
+    }
+    int status = iocp_cancel(p->loop, target->op, action__on_result, a, &a->op);
+    program__added(p, a, status);
+    if (status == IOCP_OK) {
+        action__may_end(target);
+        target->cancels++;
+        a->target = target;
+    }
+}
+
+static void program__set_deadline(program *p)
+{
+    action *a = program__any_action(p);
+    if (a == NULL) {
+        return;
+    }
+    uint64_t delay_ns = program__chance(p, 20) ? UINT64_MAX : program__below(p, 5) * MS;
+    int status = iocp_op_deadline(p->loop, a->op, delay_ns);
+    if (status == IOCP_OK && delay_ns != UINT64_MAX) {
+        action__may_end(a);
+    }
+    EXPECT(p, a->is_pending || status == IOCP_ENOENT);
+}
+
+static void program__reset_timer(program *p)
+{
+    action *a = program__any_action(p);
+    if (a == NULL) {
+        return;
+    }
+    uint64_t delay_ns = program__below(p, 8) * (MS / 2);
+    int status = iocp_timer_reset(p->loop, a->op, delay_ns);
+    EXPECT(p, a->is_pending || status == IOCP_ENOENT);
+    if (status == IOCP_OK) {
+        EXPECT(p, a->type == IOCP_TYPE_TIMER);
+        a->not_before_ns = 0; /* in its own callback it is for the next run */
+    }
+}
+
+static void program__reference(program *p)
+{
+    action *a = program__any_action(p);
+    if (a == NULL) {
+        return;
+    }
+    bool wanted = program__chance(p, 50);
+    int status = wanted ? iocp_op_ref(p->loop, a->op) : iocp_op_unref(p->loop, a->op);
+    EXPECT(p, status == (a->is_pending ? IOCP_OK : IOCP_ENOENT));
+    if (status == IOCP_OK && a->is_referenced != wanted) {
+        a->is_referenced = wanted;
+        p->referenced += wanted ? 1u : UINT32_MAX;
+    }
+}
+
+static void program__post(program *p)
+{
+    int status = iocp_post(p->loop, program__on_post, p);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    p->posted += status == IOCP_OK;
+}
+
+static void program__replace_async(program *p)
+{
+    iocp_async_t *async = NULL;
+    if (iocp_async_create(p->loop, &async) != IOCP_OK) {
+        return;
+    }
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        if (p->actions[i].type == IOCP_TYPE_ASYNC_WAIT) {
+            action__may_end(&p->actions[i]);
+            p->actions[i].is_abandoned = true;
+        }
+    }
+    EXPECT(p, iocp_async_destroy(p->async) == IOCP_OK);
+    p->async = async;
+}
+
+/* Something at random. */
+static void program__act(program *p)
+{
+    uint32_t what = program__below(p, 100);
+    if (what < 8) {
+        program__add_of_loop(p, IOCP_TYPE_NOP);
+    } else if (what < 18) {
+        program__add_of_loop(p, IOCP_TYPE_TIMER);
+    } else if (what < 22) {
+        program__add_of_loop(p, IOCP_TYPE_ASYNC_WAIT);
+    } else if (what < 34) {
+        program__add_transfer(p, true);
+    } else if (what < 50) {
+        program__add_transfer(p, false);
+    } else if (what < 57) {
+        program__add_connection(p);
+    } else if (what < 62) {
+        program__add_accept(p);
+    } else if (what < 65) {
+        program__add_shutdown(p);
+    } else if (what < 69) {
+        program__close(p, program__any_socket(p));
+    } else if (what < 79) {
+        program__add_cancel(p);
+    } else if (what < 85) {
+        program__set_deadline(p);
+    } else if (what < 88) {
+        program__reset_timer(p);
+    } else if (what < 91) {
+        program__reference(p);
+    } else if (what < 94) {
+        program__post(p);
+    } else if (what < 97) {
+        EXPECT(p, iocp_async_notify(p->async) == IOCP_OK);
+    } else if (what < 98) {
+        program__replace_async(p);
+    } else {
+        EXPECT(p, iocp_loop_submit(p->loop) == IOCP_OK);
+    }
+}
+
+/* ---- What must hold ---- */
+
+static void program__check(program *p)
+{
+    sim_counts counts;
+    iocp_stats_t stats = {.size = sizeof stats};
+    const ioc_ops *ops = &p->loop->loop_only.ops;
+    sim_read_counts(p->loop, &counts);
+    EXPECT(p, iocp_loop_stats(p->loop, &stats) == IOCP_OK);
+    EXPECT(p, iocp_loop_active(p->loop) == p->referenced);
+    EXPECT(p, stats.operations == p->pending);
+    EXPECT(p, stats.kernel == counts.pending);
+    EXPECT(p, ioc_heap_is_valid(&ops->timers));
+    EXPECT(p, ioc_heap_is_valid(&ops->deadlines));
+    for (uint32_t i = 0; i < 20 && p->action_count > 0; i++) {
+        const action *a = program__any_action(p);
+        bool is_alive = iocp_op_state(p->loop, a->op) != IOCP_OP_DEAD;
+        EXPECT(p, is_alive == a->is_pending);
+    }
+}
+
+static void program__turn(program *p)
+{
+    int status = IOCP_OK;
+    switch (program__below(p, 5)) {
+    case 0:
+        status = iocp_loop_run(p->loop, IOCP_RUN_NO_WAIT);
+        break;
+    case 1:
+        status = iocp_loop_tick(p->loop, 0);
+        break;
+    case 2:
+        sim_advance(p->loop, program__below(p, 2000000));
+        status = iocp_loop_tick(p->loop, 0);
+        break;
+    case 3:
+        (void)iocp_loop_stop(p->loop);
+        status = iocp_loop_run(p->loop, IOCP_RUN_ONCE);
+        (void)iocp_loop_resume(p->loop);
+        break;
+    default: {
+        /* With something that is sure to come, so that the loop may sleep. */
+        contract_record timer = {0};
+        iocp_op_t op = {0};
+        if (iocp_timer(p->loop, program__below(p, 3000000), contract_keep, &timer, &op) ==
+            IOCP_OK) {
+            for (int i = 0; i < 100000 && timer.calls == 0; i++) {
+                status = iocp_loop_run(p->loop, IOCP_RUN_ONCE);
+                EXPECT(p, status == IOCP_OK || status == IOCP_ENOBUFS);
+            }
+            EXPECT(p, timer.calls == 1);
+        }
+        break;
+    }
+    }
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOBUFS);
+}
+
+/* ---- From begin to end ---- */
+
+static void program__script(program *p, sim_script *script)
+{
+    bool is_bad_day = program__chance(p, 60);
+    memset(script, 0, sizeof *script);
+    script->seed = p->seed;
+    script->latency_ns = program__below(p, 3) * MS;
+    script->dequeue_ns = program__below(p, 2) * 1000;
+    script->capacity_bytes = 1 + program__below(p, 100);
+    script->packet = program__below(p, 101);
+    script->partial = program__below(p, 101);
+    script->early_dequeue = program__below(p, 40);
+    script->foreign = program__below(p, 20);
+    script->late_wake = program__below(p, 50);
+    script->late_cancel = program__below(p, 60);
+    if (is_bad_day) {
+        script->abort = program__below(p, 10);
+        script->failed_start = program__below(p, 10);
+        script->failed_cancel = program__below(p, 30);
+        script->failed_dequeue = program__below(p, 10);
+    }
+}
+
+static void program__begin(program *p, uint64_t seed)
+{
+    sim_script script;
+    memset(p, 0, sizeof *p);
+    p->seed = seed;
+    p->random = seed;
+    p->actions = calloc(RANDOM_OPS, sizeof *p->actions);
+    assert_non_null(p->actions);
+    unit_memory_init(&p->memory);
+    program__script(p, &script);
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .batch = program__chance(p, 50) ? 0 : 1 + program__below(p, 8),
+        .completion_mode = program__below(p, 3),
+        .allocate = p->memory.alloc.allocate,
+        .free = p->memory.alloc.free,
+        .allocator_context = &p->memory,
+    };
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p->loop), IOCP_OK);
+    p->listener = contract_listen(p->loop, AF_INET, &p->address);
+    assert_int_equal(iocp_async_create(p->loop, &p->async), IOCP_OK);
+    p->action_count = 0;
+}
+
+/* Destroy the loop, however often the kernel refuses. */
+static void program__end(program *p)
+{
+    int status = IOCP_ETIMEDOUT;
+    p->is_destroying = true;
+    unit_memory_allow(&p->memory, UINT64_MAX);
+    EXPECT(p, iocp_async_destroy(p->async) == IOCP_OK);
+    for (int i = 0; i < 100000 && status != IOCP_OK; i++) {
+        status = iocp_loop_destroy(p->loop, program__below(p, 3) * MS);
+        EXPECT(p, status == IOCP_OK || status == IOCP_ETIMEDOUT || status == IOCP_ENOBUFS);
+    }
+    EXPECT(p, status == IOCP_OK);
+    EXPECT(p, p->pending == 0);
+    EXPECT(p, p->referenced == 0);
+    EXPECT(p, p->posts_run == p->posted);
+    EXPECT(p, unit_memory_live(&p->memory) == 0);
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        EXPECT(p, !p->actions[i].is_pending);
+    }
+    free(p->actions);
+}
+
+static void program__run(uint64_t seed)
+{
+    program p;
+    program__begin(&p, seed);
+    for (int step = 0; step < RANDOM_STEPS && p.complaint == NULL; step++) {
+        if (program__chance(&p, 2)) {
+            unit_memory_allow(&p.memory, program__chance(&p, 50) ? UINT64_MAX : 0);
+        }
+        program__act(&p);
+        if (program__chance(&p, 40)) {
+            program__turn(&p);
+            program__check(&p);
+        }
+    }
+    program__end(&p);
+    if (p.complaint != NULL) {
+        fail_msg("seed %llu: test_random.c:%d: not so: %s", (unsigned long long)seed, p.line,
+                 p.complaint);
+    }
+}
+
+static uint64_t random_only_seed; /* 0: all */
+
+static void random_programs_keep_every_promise(void **state)
+{
+    (void)state;
+    if (random_only_seed != 0) {
+        program__run(random_only_seed);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= RANDOM_SEEDS; seed++) {
+        program__run(seed);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        CONTRACT_TEST(random_programs_keep_every_promise),
+    };
+    if (argc > 1) {
+        random_only_seed = strtoull(argv[1], NULL, 0);
+    }
+    return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
+}
+
+#endif
