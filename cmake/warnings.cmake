@@ -37,14 +37,18 @@ set(clang_warnings
     -Wno-string-conversion)
 
 if(MSVC)
-    # clang-cl takes the same options. C4200 and C4201 are about C11 that MSVC calls an extension;
-    # C4324 reports the padding that alignas asked for.
+    # clang-cl takes the same options. C4200, C4201, C4204 and C4221 are about C11 that MSVC calls
+    # an extension; C4324 reports the padding that alignas asked for.
     target_compile_options(iocploop_warnings INTERFACE
-        /W4 /utf-8 /wd4200 /wd4201 /wd4324
+        /W4 /utf-8 /wd4200 /wd4201 /wd4204 /wd4221 /wd4324
         $<$<BOOL:${IOCPLOOP_WERROR}>:/WX>)
     target_compile_options(iocploop_warnings INTERFACE
-        # What /W4 leaves out: a switch that misses an enumerator, a lost sign or bit, no prototype.
-        $<$<C_COMPILER_ID:MSVC>:/w14062 /w14242 /w14255 /w14287 /w14296 /w14545>)
+        # What /W4 leaves out: a switch that misses an enumerator, a lost sign or bit. The system's
+        # own headers do not have to hold to this.
+        $<$<C_COMPILER_ID:MSVC>:/w14062 /w14242 /w14287 /w14296 /w14545>
+        $<$<C_COMPILER_ID:MSVC>:/external:anglebrackets /external:W0>)
+    # The C library's functions are the standard's, and portable.
+    target_compile_definitions(iocploop_warnings INTERFACE _CRT_SECURE_NO_WARNINGS)
 else()
     target_compile_options(iocploop_warnings INTERFACE
         ${gnu_warnings}
