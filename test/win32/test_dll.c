@@ -1,0 +1,130 @@
+/* iocploop.dll as a plug-in loads it: found at run time, used, and unloaded, over and over. */
+#include "unit.h"
+
+#include "iocploop.h"
+#include "win32/win.h"
+
+#include "win_leaks.h"
+
+#include <string.h>
+#include <tlhelp32.h>
+
+typedef int(IOCP_CALL *dll_create)(const iocp_loop_options_t *options, iocp_loop_t **loop);
+typedef int(IOCP_CALL *dll_destroy)(iocp_loop_t *loop, uint64_t timeout_ns);
+typedef int(IOCP_CALL *dll_timer)(iocp_loop_t *loop, uint64_t delay_ns, iocp_callback_t callback,
+                                  void *userdata, iocp_op_t *op);
+typedef int(IOCP_CALL *dll_run)(iocp_loop_t *loop, iocp_run_mode_t mode);
+typedef uint32_t(IOCP_CALL *dll_version)(void);
+
+typedef struct library {
+    HMODULE module;
+    dll_create create;
+    dll_destroy destroy;
+    dll_timer timer;
+    dll_run run;
+    dll_version version;
+} library;
+
+/* Without a cast between kinds of functions, of which compilers warn. */
+static void library__find(HMODULE module, const char *name, void *function, size_t size)
+{
+    FARPROC found = GetProcAddress(module, name);
+    assert_true(found != NULL);
+    assert_int_equal(size, sizeof found);
+    memcpy(function, &found, size);
+}
+
+static library library__load(void)
+{
+    library loaded = {.module = LoadLibraryW(L"iocploop.dll")};
+    assert_non_null(loaded.module);
+    library__find(loaded.module, "iocp_loop_create", &loaded.create, sizeof loaded.create);
+    library__find(loaded.module, "iocp_loop_destroy", &loaded.destroy, sizeof loaded.destroy);
+    library__find(loaded.module, "iocp_timer", &loaded.timer, sizeof loaded.timer);
+    library__find(loaded.module, "iocp_loop_run", &loaded.run, sizeof loaded.run);
+    library__find(loaded.module, "iocp_version", &loaded.version, sizeof loaded.version);
+    return loaded;
+}
+
+static iocp_action_t IOCP_CALL on_timer(iocp_loop_t *loop, const iocp_result_t *result, void *count)
+{
+    (void)loop;
+    assert_int_equal(result->status, IOCP_OK);
+    ++*(int *)count;
+    return IOCP_DISARM;
+}
+
+static void library__use(const library *loaded)
+{
+    int count = 0;
+    iocp_loop_t *loop = NULL;
+    assert_int_equal(loaded->create(NULL, &loop), IOCP_OK);
+    assert_int_equal(loaded->timer(loop, 1000, on_timer, &count, NULL), IOCP_OK);
+    assert_int_equal(loaded->run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(loaded->destroy(loop, 0), IOCP_OK);
+}
+
+static size_t threads__count(void)
+{
+    HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+    THREADENTRY32 entry = {.dwSize = sizeof entry};
+    size_t count = 0;
+    assert_true(snapshot != INVALID_HANDLE_VALUE);
+    for (BOOL more = Thread32First(snapshot, &entry); more; more = Thread32Next(snapshot, &entry)) {
+        count += entry.th32OwnerProcessID == GetCurrentProcessId();
+    }
+    CloseHandle(snapshot);
+    return count;
+}
+
+static void the_dll_is_loaded_used_and_unloaded_many_times(void **state)
+{
+    (void)state;
+    library first = library__load(); /* what Winsock opens for good is open after this */
+    library__use(&first);
+    assert_true(FreeLibrary(first.module));
+    size_t handles = win_open_handles();
+    for (int i = 0; i < 50; i++) {
+        library loaded = library__load();
+        library__use(&loaded);
+        assert_true(FreeLibrary(loaded.module));
+        assert_null(GetModuleHandleW(L"iocploop.dll"));
+    }
+    assert_int_equal(win_open_handles(), handles);
+}
+
+static void the_dll_is_the_version_of_its_header(void **state)
+{
+    (void)state;
+    library loaded = library__load();
+    assert_int_equal(loaded.version(), IOCP_VERSION);
+    assert_true(FreeLibrary(loaded.module));
+}
+
+static void a_loop_has_no_thread_of_its_own(void **state)
+{
+    (void)state;
+    library loaded = library__load();
+    iocp_loop_t *loop = NULL;
+    int count = 0;
+    library__use(&loaded);
+    size_t threads = threads__count();
+    assert_int_equal(loaded.create(NULL, &loop), IOCP_OK);
+    assert_int_equal(loaded.timer(loop, 1000000, on_timer, &count, NULL), IOCP_OK);
+    assert_int_equal(loaded.run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(threads__count(), threads);
+    assert_int_equal(loaded.destroy(loop, 0), IOCP_OK);
+    assert_true(FreeLibrary(loaded.module));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
+        cmocka_unit_test(the_dll_is_the_version_of_its_header),
+        cmocka_unit_test(a_loop_has_no_thread_of_its_own),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
