@@ -32,6 +32,13 @@ fi
 
 wine_prepare
 
+# A server of its own for each test program: what one of them does to Wine, and some do a lot, must
+# not show in the next.
+if [ -n "${IOCPLOOP_CMOCKA:-}" ]; then
+    wine_end
+    WINEPREFIX=$(wine_prefix) timeout 30 wineserver -w || true
+fi
+
 run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-150}" wine "$@")
 if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
     run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")

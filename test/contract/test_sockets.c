@@ -792,6 +792,9 @@ static void a_rearmed_accept_gives_another_connection_and_keeps_the_first(void *
 
 static void an_accept_on_a_socket_that_does_not_listen_ends(void **state)
 {
+    if (contract_is_wine()) {
+        skip(); /* there it waits, and Wine's server sometimes dies of it */
+    }
     iocp_loop_t *loop = contract_loop(state);
     contract_record record = {0};
     contract_record cancel = {0};
