@@ -279,6 +279,9 @@ static uint64_t loop__sleep_ns(iocp_loop_t *loop, uint64_t limit_ns)
     if (limit_ns == 0 || !loop__is_waiting(loop) || loop__has_work(loop)) {
         return 0;
     }
+    if (ops->slab.live == 0 && limit_ns > IOC_NS_PER_MS) {
+        limit_ns = IOC_NS_PER_MS; /* for a thread about to leave the gate: it sends no packet */
+    }
     uint64_t due_ns = loop__next_due(ops);
     if (due_ns == IOC_FOREVER) {
         return limit_ns;
@@ -391,9 +394,6 @@ static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
         uint64_t left_ns = until_ns == IOC_FOREVER ? IOC_FOREVER
                            : until_ns > now_ns     ? until_ns - now_ns
                                                    : 0;
-        if (ioc_inbox_is_in_use(&loop->shared.inbox) && left_ns > IOC_NS_PER_MS) {
-            left_ns = IOC_NS_PER_MS; /* a thread is about to leave, and sends no packet then */
-        }
         size_t before = ops->slab.live;
         int status = loop__turn(loop, left_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {

@@ -646,18 +646,19 @@ static void two_loops_on_two_threads_post_to_each_other(void **state)
     contract_loop_destroy(players[1].loop);
 }
 
-/* A loop that is being destroyed either runs a post or refuses it. */
+/* A loop that is being destroyed either runs a post or refuses it, however often it is asked. */
 static void poster__post_until_refused(void *arg)
 {
     test_poster *poster = arg;
-    for (;;) {
+    while (poster->refused < 1000) {
         int status = iocp_post(poster->loop, post__count, &poster->number);
-        if (status != IOCP_OK) {
-            poster->refused = status;
-            return;
+        if (status == IOCP_OK) {
+            poster->count++;
+            test_yield();
+        } else {
+            poster->errors += status != IOCP_ECLOSING;
+            poster->refused++;
         }
-        poster->count++;
-        test_yield();
     }
 }
 
@@ -685,7 +686,7 @@ static void race__round(int yields)
     }
     assert_int_equal(status, IOCP_EBUSY);
     for (int t = 0; t < THREADS; t++) {
-        assert_int_equal(posters[t].refused, IOCP_ECLOSING);
+        assert_int_equal(posters[t].errors, 0);
         assert_int_equal(posters[t].number, posters[t].count);
     }
     assert_int_equal(iocp_async_destroy(async), IOCP_OK);

@@ -226,22 +226,32 @@ static iocp_loop_t *loop__with_batch(uint32_t batch)
     return loop;
 }
 
+static void IOCP_CALL post__count(iocp_loop_t *loop, void *arg)
+{
+    (void)loop;
+    ++*(int *)arg;
+}
+
 static void a_turn_delivers_at_most_one_batch(void **state)
 {
     (void)state;
     iocp_loop_t *loop = loop__with_batch(4);
     contract_record nops = {0};
     contract_record timers = {0};
+    int posts = 0;
     for (int i = 0; i < 10; i++) {
         assert_int_equal(iocp_nop(loop, contract_keep, &nops, NULL), IOCP_OK);
         assert_int_equal(iocp_timer(loop, 0, contract_keep, &timers, NULL), IOCP_OK);
+        assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
     }
     assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
     assert_in_range(nops.calls, 1, 8);
     assert_in_range(timers.calls, 1, 4);
+    assert_in_range(posts, 1, 4);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(nops.calls, 10);
     assert_int_equal(timers.calls, 10);
+    assert_int_equal(posts, 10);
     contract_loop_destroy(loop);
 }
 
@@ -404,12 +414,6 @@ static void IOCP_CALL post__stop(iocp_loop_t *loop, void *arg)
 {
     ++*(int *)arg;
     (void)iocp_loop_stop(loop);
-}
-
-static void IOCP_CALL post__count(iocp_loop_t *loop, void *arg)
-{
-    (void)loop;
-    ++*(int *)arg;
 }
 
 static void stop_in_a_post_keeps_back_the_posts_behind_it(void **state)

@@ -389,19 +389,19 @@ static void the_longest_list_of_buffers_is_taken(void **state)
 
 /* ---- Sending ---- */
 
-typedef struct transfer {
+typedef struct test_transfer {
     iocp_loop_t *loop;
     iocp_handle_t handle;
     unsigned char buffer[10000];
     size_t received;
     size_t bad_bytes;
     int end_status;
-} transfer;
+} test_transfer;
 
 static iocp_action_t IOCP_CALL transfer__on_recv(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
-    transfer *transfer = userdata;
+    test_transfer *transfer = userdata;
     (void)loop;
     if (result->status != IOCP_OK) {
         transfer->end_status = result->status;
@@ -421,7 +421,7 @@ static void a_shutdown_waits_for_the_sends_before_it(void **state)
         SIZE = 4 * 1024 * 1024,
         SENDS = 4
     };
-    static transfer transfer;
+    static test_transfer transfer;
     contract_record sent[SENDS] = {{0}};
     contract_record shut = {0};
     contract_record late = {0};
@@ -517,11 +517,11 @@ static void a_send_of_no_bytes_is_a_success(void **state)
 
 /* ---- Echo, many bytes and many connections ---- */
 
-typedef struct echo {
+typedef struct test_echo {
     iocp_handle_t handle;
     unsigned char buffer[4096];
     int *closed;
-} echo;
+} test_echo;
 
 static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_result_t *result,
                                              void *userdata);
@@ -529,7 +529,7 @@ static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_resul
 static iocp_action_t IOCP_CALL echo__on_closed(iocp_loop_t *loop, const iocp_result_t *result,
                                                void *userdata)
 {
-    echo *echo = userdata;
+    test_echo *echo = userdata;
     (void)loop;
     (void)result;
     ++*echo->closed;
@@ -540,7 +540,7 @@ static iocp_action_t IOCP_CALL echo__on_closed(iocp_loop_t *loop, const iocp_res
 static iocp_action_t IOCP_CALL echo__on_received(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
-    echo *echo = userdata;
+    test_echo *echo = userdata;
     if (result->status != IOCP_OK ||
         iocp_send(loop, echo->handle, echo->buffer, (size_t)result->bytes, echo__on_sent, echo,
                   NULL) != IOCP_OK) {
@@ -552,7 +552,7 @@ static iocp_action_t IOCP_CALL echo__on_received(iocp_loop_t *loop, const iocp_r
 static iocp_action_t IOCP_CALL echo__on_sent(iocp_loop_t *loop, const iocp_result_t *result,
                                              void *userdata)
 {
-    echo *echo = userdata;
+    test_echo *echo = userdata;
     if (result->status != IOCP_OK ||
         iocp_recv(loop, echo->handle, echo->buffer, sizeof echo->buffer, echo__on_received, echo,
                   NULL) != IOCP_OK) {
@@ -576,7 +576,7 @@ static iocp_action_t IOCP_CALL echo__on_accepted(iocp_loop_t *loop, const iocp_r
         server->failed++;
         return IOCP_DISARM;
     }
-    echo *connection = calloc(1, sizeof *connection);
+    test_echo *connection = calloc(1, sizeof *connection);
     server->accepted++;
     connection->handle = result->accepted;
     connection->closed = &server->closed;
