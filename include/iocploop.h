@@ -279,9 +279,13 @@ IOCP_API int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode);
 /*
  * One turn, in this order: cancellations and deadlines, starts of queued operations, due timers,
  * ready results, posted functions and asyncs, one dequeue of the port and its results. Each step
- * handles what was there when it began, and at most one batch of it. With `wait` 0 the turn never
- * sleeps. Otherwise turns are repeated, sleeping when nothing is ready, until `wait` callbacks or
- * posted functions have run, or the loop is stopped or has nothing left to wait for.
+ * handles what was there when it began. Those that run callbacks, and the dequeue, handle at most
+ * one batch of it; the first two, which run none, handle all of it.
+ *
+ * With `wait` 0 the turn never sleeps and always asks the port if anything is in the kernel.
+ * Otherwise turns are repeated, sleeping when nothing is ready, until `wait` callbacks or posted
+ * functions have run, or the loop is stopped or has nothing left to wait for. While work is ready
+ * that needs no packet, these turns ask the port after at most one batch of callbacks.
  * A turn in which nothing is in the kernel makes no system call but reading the clock.
  * Loop thread. Errors as iocp_loop_run.
  */
