@@ -19,11 +19,17 @@ set(win32_sources
     src/win32/backend.c
     src/win32/clock.c
     src/win32/errmap.c
+    src/win32/file.c
+    src/win32/nt.c
     src/win32/overlapped.c
     src/win32/port.c
+    src/win32/process.c
+    src/win32/sleep.c
     src/win32/socket.c
     src/win32/sys.c
-    src/win32/winsock.c)
+    src/win32/wait.c
+    src/win32/winsock.c
+    src/win32/work.c)
 
 # What the library needs of the system. Everything else is looked up at run time.
 set(IOCPLOOP_SYSTEM_LIBRARIES ws2_32)

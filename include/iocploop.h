@@ -1,11 +1,12 @@
 /*
  * iocploop: an event loop on Windows I/O completion ports.
  *
- * This header is the manual. Its order: version, errors, identifiers and results, the loop,
- * operations, timers, sockets, waking and posting, statistics.
+ * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
+ * the loop, operations, timers, handles, sockets, files, waits and processes, blocking work, waking
+ * and posting, statistics.
  *
- * How it works in one paragraph. A program creates a loop and opens sockets on it. Each operation
- * (a receive, a timer, an accept) is one function call that queues it and returns at once. A tick
+ * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
+ * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A tick
  * starts what is queued, asks the completion port what is done, and calls one callback for each
  * operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same again).
  *
@@ -18,7 +19,9 @@
  *  - The library owns every OVERLAPPED and every out-parameter until the kernel is done with it.
  *    The caller owns data buffers, and leaves them alone until the callback.
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
- *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod.
+ *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
+ *    process's own thread pool is used by iocp_work and iocp_file_flush, and for iocp_wait and
+ *    iocp_process_wait where the system has no wait completion packets; by nothing else.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -72,6 +75,19 @@ struct sockaddr; /* <winsock2.h> */
 IOCP_API uint32_t IOCP_CALL iocp_version(void);
 IOCP_API const char *IOCP_CALL iocp_version_string(void);
 
+/* What this system has beyond Windows 10 1607; without it the library takes another way. */
+typedef enum iocp_capability {
+    IOCP_CAP_WAIT_PACKETS = 1,          /* wait completion packets: waits need no thread */
+    IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2 /* waitable timers that do not follow the system's tick */
+} iocp_capability_t;
+
+/*
+ * The IOCP_CAP_ bits of this system. Any thread.
+ * Win32: NtAssociateWaitCompletionPacket (Windows 8, not documented for programs before 10),
+ * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803).
+ */
+IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
+
 /* ==== Errors ================================================================================= */
 
 /*
@@ -85,7 +101,7 @@ typedef enum iocp_error {
     IOCP_ENOMEM = -2,           /* the allocator or the system has no memory */
     IOCP_EBADF = -3,            /* the handle is closed, closing, or never was */
     IOCP_ENOENT = -4,           /* the operation has ended, or never was */
-    IOCP_EBUSY = -5,            /* not now: nested run, destroy in a callback, still in use */
+    IOCP_EBUSY = -5,            /* not now: nested run, destroy in a callback, in use elsewhere */
     IOCP_ECLOSING = -6,         /* the loop is being destroyed and takes no new work */
     IOCP_ETHREAD = -7,          /* called from another thread than the loop's (debug builds) */
     IOCP_ENOTSUP = -8,          /* this kind of handle or operation, or this system, cannot do it */
@@ -117,7 +133,13 @@ typedef enum iocp_error {
     IOCP_EPIPE = -34,           /* the sending side was shut down */
     IOCP_EPROTONOSUPPORT = -35, /* the protocol is not supported */
     IOCP_EPROTOTYPE = -36,      /* the protocol does not fit the socket's type */
-    IOCP_EAGAIN = -37           /* a resource is short for the moment: try again later */
+    IOCP_EAGAIN = -37,          /* a resource is short for the moment: try again later */
+    IOCP_ENOTOVERLAPPED = -38,  /* the handle was opened for synchronous use only */
+    IOCP_ENOTFOUND = -39,       /* no such file or folder */
+    IOCP_EEXIST = -40,          /* the file exists already */
+    IOCP_ENOSPC = -41,          /* the disk is full */
+    IOCP_ENAMETOOLONG = -42,    /* the path is too long for the file system */
+    IOCP_EIO = -43              /* the device failed */
 } iocp_error_t;
 
 /*
@@ -167,14 +189,24 @@ typedef enum iocp_type {
     IOCP_TYPE_RECV = 9,
     IOCP_TYPE_SHUTDOWN = 10,
     IOCP_TYPE_SENDTO = 11,
-    IOCP_TYPE_RECVFROM = 12
+    IOCP_TYPE_RECVFROM = 12,
+    IOCP_TYPE_READ = 13,
+    IOCP_TYPE_WRITE = 14,
+    IOCP_TYPE_PREAD = 15,
+    IOCP_TYPE_PWRITE = 16,
+    IOCP_TYPE_FLUSH = 17,
+    IOCP_TYPE_DRAIN = 18,
+    IOCP_TYPE_WAIT = 19,
+    IOCP_TYPE_PROCESS_WAIT = 20,
+    IOCP_TYPE_JOB_WATCH = 21,
+    IOCP_TYPE_WORK = 22
 } iocp_type_t;
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
-    IOCP_RESULT_INLINE = 1, /* done within the system call that started it; no packet was queued */
-    IOCP_RESULT_TRUNCATED =
-        2 /* the datagram was longer than the buffer; what did not fit is lost */
+    IOCP_RESULT_INLINE = 1,    /* done within the call that started it; no packet was queued */
+    IOCP_RESULT_TRUNCATED = 2, /* the datagram was longer than the buffer; the rest is lost */
+    IOCP_RESULT_MORE = 4       /* the pipe's message is longer; the rest comes with the next read */
 } iocp_result_flag_t;
 
 /*
@@ -192,6 +224,9 @@ typedef struct iocp_result {
     iocp_handle_t accepted;         /* accept: the new connection */
     const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
+    uint32_t message;               /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h> */
+    uint32_t reserved;              /* 0 */
+    uint64_t value; /* job_watch: the process's id; process_wait: its exit code; work: its answer */
 } iocp_result_t;
 
 typedef enum iocp_action {
@@ -227,6 +262,17 @@ typedef enum iocp_completion_mode {
 } iocp_completion_mode_t;
 
 /*
+ * How a loop sleeps until a time. Whatever the method, no timer is early. The first two are as exact
+ * as the system's waitable timers: better than a millisecond with IOCP_CAP_HIGH_RESOLUTION_TIMERS.
+ */
+typedef enum iocp_sleep_method {
+    IOCP_SLEEP_AUTO = 0,        /* the first of these that the system has */
+    IOCP_SLEEP_WAIT_PACKET = 1, /* a waitable timer whose packet comes to the port */
+    IOCP_SLEEP_APC = 2,         /* a waitable timer whose APC ends the wait for packets */
+    IOCP_SLEEP_PORT = 3 /* the port's own time limit: late by up to the system's tick, 16 ms */
+} iocp_sleep_method_t;
+
+/*
  * Set size to sizeof(iocp_loop_options_t) and everything else to 0 for the defaults. A structure
  * of a later version is taken as long as what this version does not know in it is 0.
  */
@@ -234,7 +280,7 @@ typedef struct iocp_loop_options {
     uint32_t size;
     uint32_t batch;            /* packets, timers, results, posts in one turn. 0: 128, most: 4096 */
     uint32_t completion_mode;  /* iocp_completion_mode_t */
-    uint32_t reserved;         /* 0 */
+    uint32_t sleep_method;     /* iocp_sleep_method_t */
     iocp_allocate_fn allocate; /* NULL: malloc */
     iocp_free_fn free;         /* NULL: free */
     void *allocator_context;
@@ -242,8 +288,9 @@ typedef struct iocp_loop_options {
 
 /*
  * Create a loop: one completion port, no thread. `options` may be NULL and is copied.
- * Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, or what the system said.
- * Win32: CreateIoCompletionPort, WSAStartup.
+ * Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ENOTSUP (a sleep_method that this system does
+ * not have), or what the system said.
+ * Win32: CreateIoCompletionPort, WSAStartup, CreateWaitableTimerExW.
  */
 IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp_loop_t **loop);
 
@@ -423,13 +470,42 @@ IOCP_API int IOCP_CALL iocp_timer_reset(iocp_loop_t *loop, iocp_op_t op, uint64_
  * handle. `callback` may be NULL.
  * N.B. Data that is still being sent is lost. For an orderly end wait for the sends, call
  * iocp_shutdown and receive until IOCP_EOF first.
- * Win32: CancelIoEx, and closesocket once every packet is back.
+ * Win32: CancelIoEx, and closesocket or CloseHandle once every packet is back.
  */
 IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
                                   void *userdata, iocp_op_t *op);
 
 /*
- * The native handle: a SOCKET, as a pointer. It stays the loop's: do not close it.
+ * Take over an overlapped HANDLE of a file or a pipe, which belongs to the loop from here on (unless
+ * this fails). A file is read and written from its beginning; one that was opened to append only
+ * (FILE_APPEND_DATA without FILE_WRITE_DATA) appends. A pipe takes iocp_read and iocp_write.
+ * Loop thread. Errors: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: its operations
+ * would block the loop, and no packet would come), IOCP_ENOTSUP (neither a file nor a pipe: a
+ * console, say), IOCP_EINVAL (a socket, or bound to another completion port), IOCP_EBADF,
+ * IOCP_ENOMEM, IOCP_ECLOSING.
+ * Win32: GetFileType, NtQueryInformationFile, CreateIoCompletionPort.
+ */
+IOCP_API int IOCP_CALL iocp_handle_adopt(iocp_loop_t *loop, void *native, iocp_handle_t *handle);
+
+/*
+ * Back-pressure. `*bytes` gets what is queued to go out on the handle: the bytes of every send,
+ * sendto, write and pwrite that was accepted and has not called back. `*most` gets the high-water
+ * mark: the most that it has been since the handle was opened or this was last asked with `most`.
+ * Either may be NULL. Loop thread. Errors: IOCP_EBADF.
+ */
+IOCP_API int IOCP_CALL iocp_handle_queued(iocp_loop_t *loop, iocp_handle_t handle, uint64_t *bytes,
+                                          uint64_t *most);
+
+/*
+ * Call back as soon as at most `bytes` are queued to go out on the handle; at 0, when everything
+ * has. A sender that stops at a high-water mark of its own and goes on after the drain to a lower
+ * one holds no more memory than that, however slow the reader is.
+ */
+IOCP_API int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint64_t bytes,
+                                  iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it.
  * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: its
  * packet would be taken for one of the loop's.
  * Loop thread. Errors: IOCP_EBADF.
@@ -611,6 +687,158 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
                                      iocp_shutdown_how_t how, iocp_callback_t callback,
                                      void *userdata, iocp_op_t *op);
 
+/* ==== Files and pipes ======================================================================== */
+
+/* Bits of `flags` of iocp_file_open. At least one of the first three is set. */
+typedef enum iocp_file_flag {
+    IOCP_FILE_READ = 1,
+    IOCP_FILE_WRITE = 2,
+    IOCP_FILE_APPEND = 4,     /* write, always behind the end, whoever else appends; not WRITE */
+    IOCP_FILE_CREATE = 8,     /* if it does not exist */
+    IOCP_FILE_TRUNCATE = 16,  /* empty it if it exists; with WRITE */
+    IOCP_FILE_EXCLUSIVE = 32, /* with CREATE: fail if it exists */
+    IOCP_FILE_NO_BUFFERING =
+        64,                    /* past the cache: addresses, sizes and offsets are whole sectors */
+    IOCP_FILE_SEQUENTIAL = 128 /* a hint: it will be read from the beginning to the end */
+} iocp_file_flag_t;
+
+/*
+ * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied.
+ * Others may read, write, rename and delete the file meanwhile. Not inheritable by child processes.
+ * N.B. Opening blocks while the system looks for the file.
+ *
+ * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
+ * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES (also for a folder), IOCP_EBUSY (somebody
+ * has it open and does not share), IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
+ * Win32: CreateFileW with FILE_FLAG_OVERLAPPED.
+ */
+IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags,
+                                      iocp_handle_t *handle);
+
+/*
+ * Read at, or write to, an offset in bytes, below 2^63. Any number may be in flight at once, and
+ * they may end in any order. At most UINT32_MAX bytes. A read gets fewer bytes than were asked for
+ * only where the file ends, and IOCP_EOF at its end. A write may extend the file; it writes all,
+ * or fails. The handle's own position does not change.
+ * Errors in the result: IOCP_EOF, IOCP_EACCES (not opened for it), IOCP_ENOSPC, IOCP_EBUSY (the
+ * range is locked), IOCP_EINVAL (not in whole sectors, see IOCP_FILE_NO_BUFFERING), IOCP_EIO.
+ * iocp_pwrite answers IOCP_ENOTSUP for a file that was opened to append.
+ * N.B. The system may do the work within the call that starts it (IOCP_RESULT_INLINE), and then
+ * the loop waits for the disk: often for writes that extend a file, for compressed files, and for
+ * what is in the cache.
+ * Win32: ReadFile, WriteFile.
+ */
+IOCP_API int IOCP_CALL iocp_pread(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                                  uint64_t offset, iocp_callback_t callback, void *userdata,
+                                  iocp_op_t *op);
+IOCP_API int IOCP_CALL iocp_pwrite(iocp_loop_t *loop, iocp_handle_t handle, const void *data,
+                                   size_t size, uint64_t offset, iocp_callback_t callback,
+                                   void *userdata, iocp_op_t *op);
+
+/*
+ * Read or write a stream.
+ *  - A file: at the position that the handle keeps, which then moves by the bytes transferred.
+ *    These are carried out one after the other, in the order of their calls. On a file that was
+ *    opened to append, a write goes behind the end and leaves the position.
+ *  - A pipe: what is there, at least one byte; a message of a message pipe as far as it fits
+ *    (IOCP_RESULT_MORE: the rest comes with the next read). IOCP_EOF: the other end has closed.
+ *  - A stream socket: these are iocp_recv and iocp_send, and the result says so.
+ * Errors in the result: as iocp_pread and iocp_pwrite; IOCP_EPIPE (a write, nobody reads).
+ * Win32: ReadFile, WriteFile.
+ */
+IOCP_API int IOCP_CALL iocp_read(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+IOCP_API int IOCP_CALL iocp_write(iocp_loop_t *loop, iocp_handle_t handle, const void *data,
+                                  size_t size, iocp_callback_t callback, void *userdata,
+                                  iocp_op_t *op);
+
+/*
+ * Have everything that was written to a file put on the disk. It counts for the writes that have
+ * called back before its call. Runs on the process's thread pool, since Windows does it
+ * synchronously; once it has begun there a cancel or a deadline does not end it.
+ * Errors in the result: IOCP_EACCES (not opened for writing), IOCP_EIO. Win32: FlushFileBuffers.
+ */
+IOCP_API int IOCP_CALL iocp_file_flush(iocp_loop_t *loop, iocp_handle_t handle,
+                                       iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * The size of a file in bytes; set_size cuts it off or extends it (with zeroes), at once, whatever
+ * is in flight. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EINVAL,
+ * IOCP_EACCES, IOCP_ENOSPC.
+ * Win32: GetFileSizeEx, SetFileInformationByHandle (FileEndOfFileInfo).
+ */
+IOCP_API int IOCP_CALL iocp_file_get_size(iocp_loop_t *loop, iocp_handle_t handle, uint64_t *size);
+IOCP_API int IOCP_CALL iocp_file_set_size(iocp_loop_t *loop, iocp_handle_t handle, uint64_t size);
+
+/*
+ * The position of iocp_read and iocp_write, 0 at first. It may lie behind the end of the file.
+ * Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EINVAL (2^63 and more),
+ * IOCP_EBUSY (set_position: an iocp_read or iocp_write is under way).
+ */
+IOCP_API int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t handle,
+                                              uint64_t *position);
+IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t handle,
+                                              uint64_t position);
+
+/* ==== Waits and processes ==================================================================== */
+
+/*
+ * Wait until a kernel object is signaled: an event, semaphore, waitable timer, process, thread or
+ * any other HANDLE that WaitForSingleObject takes, except for a mutex, which a thread must own. What a wait takes (an auto-reset event,
+ * one of a semaphore's count) is taken once for each callback with status 0, and by no other. Any
+ * number of waits may be pending, on one object too. IOCP_REARM waits again.
+ *
+ * `object` stays the caller's.
+ * N.B. Do not close it before the callback.
+ * Errors in the result: IOCP_EBADF (not a handle, or of something that cannot be waited for),
+ * IOCP_EACCES (without SYNCHRONIZE), IOCP_ENOMEM.
+ * Win32: NtAssociateWaitCompletionPacket; without it RegisterWaitForSingleObject.
+ */
+IOCP_API int IOCP_CALL iocp_wait(iocp_loop_t *loop, void *object, iocp_callback_t callback,
+                                 void *userdata, iocp_op_t *op);
+
+/*
+ * Wait for a process to end; the result's `value` is its exit code. As iocp_wait, and the handle
+ * also needs PROCESS_QUERY_LIMITED_INFORMATION. Win32: GetExitCodeProcess.
+ */
+IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_callback_t callback,
+                                         void *userdata, iocp_op_t *op);
+
+/*
+ * Watch a job object: one callback for each message that it sends, with `message`
+ * (JOB_OBJECT_MSG_EXIT_PROCESS and so on) and `value` (the process's id, 0 where a message has
+ * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order;
+ * those after IOCP_DISARM or a cancel are dropped. A child that is started suspended, put into the
+ * job and then resumed misses none.
+ *
+ * `job` stays the caller's, and the watch holds another handle of it until it is over: only then can
+ * JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE take effect. A job sends its messages to one port: watch it once
+ * at a time.
+ * N.B. Windows does not promise that every message is sent. To learn for sure that a process has
+ * ended, use iocp_process_wait.
+ * Errors in the result: IOCP_EBADF, IOCP_EACCES (without JOB_OBJECT_SET_ATTRIBUTES), IOCP_EINVAL
+ * (not a job, or watched elsewhere), IOCP_ENOMEM (messages that came meanwhile could not be kept and
+ * are lost; the watch can go on).
+ * Win32: SetInformationJobObject with JobObjectAssociateCompletionPortInformation.
+ */
+IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callback_t callback,
+                                      void *userdata, iocp_op_t *op);
+
+/* ==== Blocking work ========================================================================== */
+
+/* Runs on a thread of the pool, and must not call the loop, except for what any thread may. */
+typedef uint64_t(IOCP_CALL *iocp_work_fn)(void *arg);
+
+/*
+ * Run a function that may block on the process's thread pool; then the callback, on the loop thread,
+ * with what it returned in `value`. A cancel or a deadline keeps a function from running that has
+ * not begun; one that runs is not ended, and its result is the success that it is.
+ * N.B. `arg` is in use until the callback. iocp_loop_destroy waits for functions that run.
+ * Errors in the result: IOCP_ENOMEM. Win32: TrySubmitThreadpoolCallback.
+ */
+IOCP_API int IOCP_CALL iocp_work(iocp_loop_t *loop, iocp_work_fn function, void *arg,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
 /* ==== Waking and posting ===================================================================== */
 
 /*
@@ -642,14 +870,14 @@ IOCP_API int IOCP_CALL iocp_post(iocp_loop_t *loop, iocp_post_fn function, void 
 /* Counters since the loop was created, and a few levels. Set size before the call. */
 typedef struct iocp_stats {
     uint32_t size;
-    uint32_t reserved;
+    uint32_t sleep_method;    /* iocp_sleep_method_t: the one in use, never AUTO */
     uint64_t turns;           /* passes through the steps of iocp_loop_tick */
     uint64_t callbacks;       /* of operations */
     uint64_t posts;           /* posted functions that ran */
     uint64_t starts;          /* operations started, rearmed ones again */
     uint64_t inline_results;  /* of these, done or failed at once, with no packet */
     uint64_t dequeues;        /* calls that asked the port */
-    uint64_t sleeps;          /* of these, those that were allowed to wait */
+    uint64_t sleeps;          /* of these, those that were allowed to wait: wake-ups of the loop */
     uint64_t packets;         /* packets of operations taken from the port */
     uint64_t wake_packets;    /* packets sent to wake the loop */
     uint64_t foreign_packets; /* packets that are not this library's */
@@ -658,6 +886,7 @@ typedef struct iocp_stats {
     uint64_t kernel;          /* level: of these, in the hands of the kernel */
     uint64_t timers;          /* level: timers and deadlines that are set */
     uint64_t handles;         /* level: handles; each accept in the kernel holds one ready */
+    uint64_t timer_fires;     /* timers whose time came; beside `sleeps`: wake-ups for each */
 } iocp_stats_t;
 
 /* Loop thread. A smaller structure (an older version's) gets what fits. Errors: IOCP_EINVAL. */

@@ -9,6 +9,9 @@
 #define API_TEXT_(x) #x
 #define API_TEXT(x)  API_TEXT_(x)
 
+/* Offsets in a file are signed on Windows. */
+#define API_OFFSET_MAX ((uint64_t)INT64_MAX)
+
 /* The shortest and longest address that a call takes: a family alone, and a sockaddr_storage. */
 #define API_ADDRESS_MIN 2
 #define API_ADDRESS_MAX 128
@@ -24,6 +27,11 @@ const char *IOCP_CALL iocp_version_string(void)
 {
     return API_TEXT(IOCP_VERSION_MAJOR) "." API_TEXT(IOCP_VERSION_MINOR) "." API_TEXT(
         IOCP_VERSION_PATCH);
+}
+
+uint32_t IOCP_CALL iocp_capabilities(void)
+{
+    return ioc_backend_default()->capabilities();
 }
 
 /* ---- The checks that all share ---- */
@@ -84,6 +92,25 @@ static int api__find_handle(iocp_loop_t *loop, iocp_handle_t id, ioc_handle **ha
     return *handle != NULL ? IOCP_OK : IOCP_EBADF;
 }
 
+static int api__find_socket(iocp_loop_t *loop, iocp_handle_t id, ioc_handle **handle)
+{
+    int status = api__find_handle(loop, id, handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    bool is_socket = (*handle)->kind == IOC_HANDLE_STREAM || (*handle)->kind == IOC_HANDLE_DATAGRAM;
+    return is_socket ? IOCP_OK : IOCP_ENOTSUP;
+}
+
+static int api__find_file(iocp_loop_t *loop, iocp_handle_t id, ioc_handle **handle)
+{
+    int status = api__find_handle(loop, id, handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return (*handle)->kind == IOC_HANDLE_FILE ? IOCP_OK : IOCP_ENOTSUP;
+}
+
 /* The first error of a call: what was found so far, else IOCP_EINVAL if the rest is not valid. */
 static int api__require(int status, bool is_valid)
 {
@@ -105,30 +132,29 @@ static int api__new_op(iocp_loop_t *loop, iocp_type_t type, iocp_callback_t call
     return status == IOCP_OK ? api__take_op(loop, type, callback, userdata, op) : status;
 }
 
-static bool api__is_datagram_op(iocp_type_t type)
-{
-    return type == IOCP_TYPE_SENDTO || type == IOCP_TYPE_RECVFROM;
-}
+#define API_BIT(name) (1u << IOCP_TYPE_##name)
 
-static bool api__is_stream_op(iocp_type_t type)
-{
-    return type == IOCP_TYPE_ACCEPT || type == IOCP_TYPE_SHUTDOWN;
-}
-
-/* Whether a handle of this kind has the operation. */
-static bool api__fits(const ioc_handle *handle, iocp_type_t type)
+/* The operations that a handle has. */
+static uint32_t api__operations(const ioc_handle *handle)
 {
     switch (handle->kind) {
     case IOC_HANDLE_STREAM:
-        return !api__is_datagram_op(type);
+        return API_BIT(ACCEPT) | API_BIT(CONNECT) | API_BIT(SEND) | API_BIT(RECV) |
+               API_BIT(SHUTDOWN) | API_BIT(DRAIN);
     case IOC_HANDLE_DATAGRAM:
-        return !api__is_stream_op(type);
+        return API_BIT(CONNECT) | API_BIT(SEND) | API_BIT(RECV) | API_BIT(SENDTO) |
+               API_BIT(RECVFROM) | API_BIT(DRAIN);
+    case IOC_HANDLE_FILE:
+        return API_BIT(READ) | API_BIT(WRITE) | API_BIT(PREAD) |
+               (handle->is_append ? 0 : API_BIT(PWRITE)) | API_BIT(FLUSH) | API_BIT(DRAIN);
+    case IOC_HANDLE_PIPE:
+        return API_BIT(READ) | API_BIT(WRITE) | API_BIT(DRAIN);
     }
-    return false;
+    return 0;
 }
 
-/* A new operation on a socket, which api__queue then enters in the handle's books. */
-static int api__new_socket_op(iocp_loop_t *loop, iocp_handle_t id, iocp_type_t type,
+/* A new operation on a handle, which api__queue then enters in the handle's books. */
+static int api__new_handle_op(iocp_loop_t *loop, iocp_handle_t id, iocp_type_t type,
                               iocp_callback_t callback, void *userdata, ioc_op **op)
 {
     ioc_handle *handle = NULL;
@@ -136,7 +162,7 @@ static int api__new_socket_op(iocp_loop_t *loop, iocp_handle_t id, iocp_type_t t
     if (status == IOCP_OK) {
         status = api__find_handle(loop, id, &handle);
     }
-    if (status == IOCP_OK && !api__fits(handle, type)) {
+    if (status == IOCP_OK && (api__operations(handle) & 1u << type) == 0) {
         status = IOCP_ENOTSUP;
     }
     if (status == IOCP_OK) {
@@ -188,7 +214,8 @@ static int api__read_options(const iocp_loop_options_t *given, iocp_loop_options
     }
     memcpy(options, given, known);
     bool is_valid = options->batch <= IOC_BATCH_MAX &&
-                    options->completion_mode <= IOCP_COMPLETION_SKIP && options->reserved == 0 &&
+                    options->completion_mode <= IOCP_COMPLETION_SKIP &&
+                    options->sleep_method <= IOCP_SLEEP_PORT &&
                     (options->allocate == NULL) == (options->free == NULL);
     return is_valid ? IOCP_OK : IOCP_EINVAL;
 }
@@ -455,6 +482,36 @@ int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t id, void **nat
     return IOCP_OK;
 }
 
+int IOCP_CALL iocp_handle_queued(iocp_loop_t *loop, iocp_handle_t id, uint64_t *bytes,
+                                 uint64_t *most)
+{
+    ioc_handle *handle = NULL;
+    int status = api__find_handle(loop, id, &handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (bytes != NULL) {
+        *bytes = handle->queued_bytes;
+    }
+    if (most != NULL) {
+        *most = handle->most_queued_bytes;
+        handle->most_queued_bytes = handle->queued_bytes;
+    }
+    return IOCP_OK;
+}
+
+int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint64_t bytes,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    int status = api__new_handle_op(loop, handle, IOCP_TYPE_DRAIN, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->as.drain.bytes = bytes;
+    return api__queue(loop, op, status, id);
+}
+
 /* ---- Sockets ---- */
 
 /* A handle that a backend call has filled, or what went wrong. */
@@ -477,6 +534,17 @@ static int api__new_handle(iocp_loop_t *loop, iocp_handle_t *id, ioc_handle **ha
     }
     *handle = ioc_handle_new(&loop->loop_only.handles, IOC_HANDLE_STREAM);
     return *handle != NULL ? IOCP_OK : IOCP_ENOMEM;
+}
+
+int IOCP_CALL iocp_handle_adopt(iocp_loop_t *loop, void *native, iocp_handle_t *id)
+{
+    ioc_handle *handle = NULL;
+    int status = api__new_handle(loop, id, &handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = loop->loop_only.backend->handle_adopt(loop->loop_only.port, handle, native);
+    return api__opened(loop, handle, status, id);
 }
 
 int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type, int protocol,
@@ -506,7 +574,7 @@ int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket, iocp_handle
 int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t id, uintptr_t *socket)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_handle(loop, id, &handle), socket != NULL);
+    int status = api__require(api__find_socket(loop, id, &handle), socket != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -531,7 +599,7 @@ int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t id, const struct
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_handle(loop, id, &handle), api__is_address(address, length));
+        api__require(api__find_socket(loop, id, &handle), api__is_address(address, length));
     if (status != IOCP_OK) {
         return status;
     }
@@ -542,7 +610,7 @@ int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t id, const struct
 int IOCP_CALL iocp_socket_listen(iocp_loop_t *loop, iocp_handle_t id, int backlog)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_handle(loop, id, &handle), backlog >= 0);
+    int status = api__require(api__find_socket(loop, id, &handle), backlog >= 0);
     if (status == IOCP_OK && handle->kind != IOC_HANDLE_STREAM) {
         status = IOCP_ENOTSUP;
     }
@@ -558,7 +626,7 @@ static int api__socket_name(iocp_loop_t *loop, iocp_handle_t id, bool peer,
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_handle(loop, id, &handle), address != NULL && length != NULL);
+        api__require(api__find_socket(loop, id, &handle), address != NULL && length != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -587,7 +655,7 @@ int IOCP_CALL iocp_socket_set_option(iocp_loop_t *loop, iocp_handle_t id,
                                      iocp_socket_option_t option, int value)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_handle(loop, id, &handle),
+    int status = api__require(api__find_socket(loop, id, &handle),
                               api__is_option(option) && option != IOCP_SOCKET_ERROR);
     if (status != IOCP_OK) {
         return status;
@@ -601,7 +669,7 @@ int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t id,
 {
     ioc_handle *handle = NULL;
     int status =
-        api__require(api__find_handle(loop, id, &handle), api__is_option(option) && value != NULL);
+        api__require(api__find_socket(loop, id, &handle), api__is_option(option) && value != NULL);
     if (status != IOCP_OK) {
         return status;
     }
@@ -613,7 +681,7 @@ int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener, iocp_callba
                           void *userdata, iocp_op_t *id)
 {
     ioc_op *op = NULL;
-    int status = api__new_socket_op(loop, listener, IOCP_TYPE_ACCEPT, callback, userdata, &op);
+    int status = api__new_handle_op(loop, listener, IOCP_TYPE_ACCEPT, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
@@ -627,7 +695,7 @@ int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle, const struct
     if (!api__is_address(address, length)) {
         return IOCP_EINVAL;
     }
-    int status = api__new_socket_op(loop, handle, IOCP_TYPE_CONNECT, callback, userdata, &op);
+    int status = api__new_handle_op(loop, handle, IOCP_TYPE_CONNECT, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
@@ -655,7 +723,7 @@ static int api__transfer(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t ty
     if (!api__is_buffers(buffers, count)) {
         return IOCP_EINVAL;
     }
-    int status = api__new_socket_op(loop, handle, type, callback, userdata, &op);
+    int status = api__new_handle_op(loop, handle, type, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
@@ -712,7 +780,7 @@ static int api__datagram(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t ty
     if (!api__is_buffers(&buffer, count)) {
         return IOCP_EINVAL;
     }
-    int status = api__new_socket_op(loop, handle, type, callback, userdata, op);
+    int status = api__new_handle_op(loop, handle, type, callback, userdata, op);
     if (status == IOCP_OK) {
         (*op)->as.addressed.one = buffer;
     }
@@ -750,7 +818,7 @@ static int api__join(iocp_loop_t *loop, iocp_handle_t id, bool leave, const stru
                      size_t length, uint32_t interface_index)
 {
     ioc_handle *handle = NULL;
-    int status = api__require(api__find_handle(loop, id, &handle), api__is_address(group, length));
+    int status = api__require(api__find_socket(loop, id, &handle), api__is_address(group, length));
     if (status == IOCP_OK && handle->kind != IOC_HANDLE_DATAGRAM) {
         status = IOCP_ENOTSUP;
     }
@@ -783,11 +851,197 @@ int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle, iocp_shutdo
     if (how < IOCP_SHUTDOWN_RECV || how > IOCP_SHUTDOWN_BOTH) {
         return IOCP_EINVAL;
     }
-    int status = api__new_socket_op(loop, handle, IOCP_TYPE_SHUTDOWN, callback, userdata, &op);
+    int status = api__new_handle_op(loop, handle, IOCP_TYPE_SHUTDOWN, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;
     }
     op->as.shutdown.how = how;
+    return api__queue(loop, op, status, id);
+}
+
+/* ---- Files and pipes ---- */
+
+static bool api__is_file_flags(uint32_t flags)
+{
+    const uint32_t all = (IOCP_FILE_SEQUENTIAL << 1) - 1;
+    bool writes = (flags & IOCP_FILE_WRITE) != 0;
+    bool appends = (flags & IOCP_FILE_APPEND) != 0;
+    return (flags & ~all) == 0 && ((flags & IOCP_FILE_READ) != 0 || writes || appends) &&
+           !(writes && appends) && (writes || (flags & IOCP_FILE_TRUNCATE) == 0) &&
+           ((flags & IOCP_FILE_CREATE) != 0 || (flags & IOCP_FILE_EXCLUSIVE) == 0) &&
+           !(appends && (flags & IOCP_FILE_NO_BUFFERING) != 0);
+}
+
+int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags, iocp_handle_t *id)
+{
+    ioc_handle *handle = NULL;
+    if (path == NULL || path[0] == '\0' || !api__is_file_flags(flags)) {
+        return api__require(api__check_open(loop), false);
+    }
+    int status = api__new_handle(loop, id, &handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = loop->loop_only.backend->file_open(loop->loop_only.port, handle, path, flags);
+    return api__opened(loop, handle, status, id);
+}
+
+static int api__move(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t type, const void *data,
+                     size_t size, uint64_t offset, iocp_callback_t callback, void *userdata,
+                     iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    iocp_buf_t buffer;
+    size_t count = api__one_buffer(&buffer, data, size);
+    if (!api__is_buffers(&buffer, count) || offset > API_OFFSET_MAX - size) {
+        return IOCP_EINVAL;
+    }
+    int status = api__new_handle_op(loop, handle, type, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->as.transfer.one = buffer;
+    op->as.transfer.offset = offset;
+    op->as.transfer.is_zero_end = op->handle->kind == IOC_HANDLE_FILE && size > 0;
+    return api__queue(loop, op, status, id);
+}
+
+int IOCP_CALL iocp_pread(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                         uint64_t offset, iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return api__move(loop, handle, IOCP_TYPE_PREAD, data, size, offset, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_pwrite(iocp_loop_t *loop, iocp_handle_t handle, const void *data, size_t size,
+                          uint64_t offset, iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return api__move(loop, handle, IOCP_TYPE_PWRITE, data, size, offset, callback, userdata, op);
+}
+
+/* Whether a stream is one of those that receive and send. */
+static bool api__is_stream_socket(iocp_loop_t *loop, iocp_handle_t id)
+{
+    ioc_handle *handle = NULL;
+    return api__find_handle(loop, id, &handle) == IOCP_OK && handle->kind == IOC_HANDLE_STREAM;
+}
+
+int IOCP_CALL iocp_read(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
+                        iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return api__is_stream_socket(loop, handle)
+               ? iocp_recv(loop, handle, data, size, callback, userdata, op)
+               : api__move(loop, handle, IOCP_TYPE_READ, data, size, 0, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_write(iocp_loop_t *loop, iocp_handle_t handle, const void *data, size_t size,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return api__is_stream_socket(loop, handle)
+               ? iocp_send(loop, handle, data, size, callback, userdata, op)
+               : api__move(loop, handle, IOCP_TYPE_WRITE, data, size, 0, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_file_flush(iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                              void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    int status = api__new_handle_op(loop, handle, IOCP_TYPE_FLUSH, callback, userdata, &op);
+    return status == IOCP_OK ? api__queue(loop, op, status, id) : status;
+}
+
+int IOCP_CALL iocp_file_get_size(iocp_loop_t *loop, iocp_handle_t id, uint64_t *size)
+{
+    ioc_handle *handle = NULL;
+    int status = api__require(api__find_file(loop, id, &handle), size != NULL);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return api__return(loop,
+                       loop->loop_only.backend->file_size(loop->loop_only.port, handle, size));
+}
+
+int IOCP_CALL iocp_file_set_size(iocp_loop_t *loop, iocp_handle_t id, uint64_t size)
+{
+    ioc_handle *handle = NULL;
+    int status = api__require(api__find_file(loop, id, &handle), size <= API_OFFSET_MAX);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    return api__return(loop,
+                       loop->loop_only.backend->file_set_size(loop->loop_only.port, handle, size));
+}
+
+int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t id, uint64_t *position)
+{
+    ioc_handle *handle = NULL;
+    int status = api__require(api__find_file(loop, id, &handle), position != NULL);
+    if (status == IOCP_OK) {
+        *position = handle->position;
+    }
+    return status;
+}
+
+int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t id, uint64_t position)
+{
+    ioc_handle *handle = NULL;
+    int status = api__require(api__find_file(loop, id, &handle), position <= API_OFFSET_MAX);
+    if (status == IOCP_OK && ioc_handle_is_moving(handle)) {
+        status = IOCP_EBUSY;
+    }
+    if (status == IOCP_OK) {
+        handle->position = position;
+    }
+    return status;
+}
+
+/* ---- Waits, processes, blocking work ---- */
+
+static int api__wait(iocp_loop_t *loop, iocp_type_t type, void *object, iocp_callback_t callback,
+                     void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    if (object == NULL) {
+        return IOCP_EINVAL;
+    }
+    int status = api__new_op(loop, type, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->as.wait.object = object;
+    return api__queue(loop, op, status, id);
+}
+
+int IOCP_CALL iocp_wait(iocp_loop_t *loop, void *object, iocp_callback_t callback, void *userdata,
+                        iocp_op_t *op)
+{
+    return api__wait(loop, IOCP_TYPE_WAIT, object, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_callback_t callback,
+                                void *userdata, iocp_op_t *op)
+{
+    return api__wait(loop, IOCP_TYPE_PROCESS_WAIT, process, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callback_t callback, void *userdata,
+                             iocp_op_t *op)
+{
+    return api__wait(loop, IOCP_TYPE_JOB_WATCH, job, callback, userdata, op);
+}
+
+int IOCP_CALL iocp_work(iocp_loop_t *loop, iocp_work_fn function, void *arg,
+                        iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    if (function == NULL) {
+        return IOCP_EINVAL;
+    }
+    int status = api__new_op(loop, IOCP_TYPE_WORK, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->as.work.function = function;
+    op->as.work.arg = arg;
     return api__queue(loop, op, status, id);
 }
 

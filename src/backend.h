@@ -32,6 +32,7 @@ typedef struct ioc_port_options {
     ioc_alloc *alloc;
     uint32_t batch; /* the most packets that one dequeue takes */
     iocp_completion_mode_t completion_mode;
+    iocp_sleep_method_t sleep_method;
     const void *extra; /* of the backend's own: a test's table of system calls, a script */
 } ioc_port_options;
 
@@ -61,8 +62,12 @@ typedef struct ioc_backend {
     size_t op_bytes;
     size_t handle_bytes;
 
+    /* IOCP_CAP_ bits. Any thread, without a port. */
+    uint32_t (*capabilities)(void);
+
     /* ---- The port ---- */
 
+    /* IOCP_ENOTSUP: the system does not have the sleep method that was asked for. */
     int (*open)(const ioc_port_options *options, ioc_port **port, uint32_t *native_error);
 
     /* All operations are back and all handles are closed. */
@@ -74,12 +79,18 @@ typedef struct ioc_backend {
     /* A number for the calling thread that no other living thread has. */
     uintptr_t (*thread_id)(ioc_port *port);
 
+    /* The one in use, never AUTO. */
+    iocp_sleep_method_t (*sleep_method)(ioc_port *port);
+
     /*
-     * Wait up to `timeout_ns` (0: not at all, IOC_FOREVER: without end; rounded up, never down) for
-     * packets and take at most one batch. Each operation that ended gets its outcome and its `link`
-     * is pushed on `ended`, in the order of the packets. `*dequeued` is set also on an error.
+     * Wait until `until_ns` (0 or not after `now_ns`: not at all, IOC_FOREVER: without end; rounded
+     * up, never down) for packets and take at most one batch. `now_ns` is what `now` said last, not
+     * long ago if there is a time limit. Each operation that ended gets its outcome and its `link`
+     * is pushed on `ended`, in the order of the packets. `*dequeued` is set also on an error. May
+     * return early with nothing.
      */
-    int (*dequeue)(ioc_port *port, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued);
+    int (*dequeue)(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
+                   ioc_dequeued *dequeued);
 
     /* Make a dequeue that sleeps, or else the next one, return at once. Any thread. */
     ioc_wake (*wake)(ioc_port *port);
@@ -90,11 +101,16 @@ typedef struct ioc_backend {
     /* ---- Operations ---- */
 
     /*
-     * Start ACCEPT, CONNECT, SEND, RECV, SHUTDOWN, SENDTO or RECVFROM on op->handle. Reads op->as, writes
-     * op->outcome, and for ACCEPT fills op->as.accept. The status of an operation that was aborted
-     * is IOCP_ECANCELED whoever aborted it: the core knows whether it was this program.
+     * Start an operation that needs the system: on op->handle, or WAIT, PROCESS_WAIT, JOB_WATCH or
+     * WORK, which have none. Reads op->as and writes op->outcome; ACCEPT, the waits and WORK also
+     * fill their part of op->as. The status of an operation that was aborted is IOCP_ECANCELED
+     * whoever aborted it: the core knows whether it was this program.
+     *
+     * What the backend keeps with an operation across IOCP_REARM it marks by op->is_held: then
+     * `release` is called once, when the operation is over.
      */
     ioc_start (*start)(ioc_port *port, struct ioc_op *op);
+    void (*release)(ioc_port *port, struct ioc_op *op);
 
     /*
      * Ask for the end of a pending operation. 0: asked, or its packet is on the way already; it
@@ -124,7 +140,17 @@ typedef struct ioc_backend {
     int (*socket_join)(ioc_port *port, struct ioc_handle *handle, bool leave,
                        const struct sockaddr *group, size_t length, uint32_t interface_index);
 
+    /* ---- Files ---- */
+
+    /* `flags` are IOCP_FILE_ bits that do not contradict each other. As socket_open. */
+    int (*file_open)(ioc_port *port, struct ioc_handle *handle, const char *path, uint32_t flags);
+    int (*file_size)(ioc_port *port, struct ioc_handle *handle, uint64_t *size);
+    int (*file_set_size)(ioc_port *port, struct ioc_handle *handle, uint64_t size);
+
     /* ---- Handles of every kind ---- */
+
+    /* A file or a pipe. As socket_adopt. */
+    int (*handle_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 
     void *(*handle_native)(ioc_port *port, struct ioc_handle *handle);
 

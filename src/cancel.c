@@ -46,7 +46,7 @@ static void cancel__or_close(ioc_ops *ops, ioc_op *op)
     if (op->intent == 0) {
         op->intent = IOCP_ECANCELED;
     }
-    if (op->handle->is_open) {
+    if (op->handle != NULL && op->handle->is_open) {
         op->handle->is_open = false;
         ops->backend->handle_close(ops->port, op->handle);
     }

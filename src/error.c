@@ -48,6 +48,12 @@ static const error_entry error_table[] = {
     {IOCP_EPROTONOSUPPORT, "IOCP_EPROTONOSUPPORT", "the protocol is not supported"},
     {IOCP_EPROTOTYPE, "IOCP_EPROTOTYPE", "the protocol does not fit the socket's type"},
     {IOCP_EAGAIN, "IOCP_EAGAIN", "a resource is short for the moment"},
+    {IOCP_ENOTOVERLAPPED, "IOCP_ENOTOVERLAPPED", "the handle was opened without overlapped I/O"},
+    {IOCP_ENOTFOUND, "IOCP_ENOTFOUND", "no such file or folder"},
+    {IOCP_EEXIST, "IOCP_EEXIST", "the file exists already"},
+    {IOCP_ENOSPC, "IOCP_ENOSPC", "no space left on the disk"},
+    {IOCP_ENAMETOOLONG, "IOCP_ENAMETOOLONG", "the path is too long"},
+    {IOCP_EIO, "IOCP_EIO", "the device failed"},
 };
 
 static const error_entry *error__find(int code)

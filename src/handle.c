@@ -26,7 +26,9 @@ ioc_handle *ioc_handle_new(ioc_handles *handles, ioc_handle_kind kind)
     memset(handle, 0, handles->ops->backend->handle_bytes);
     handle->kind = kind;
     ioc_list_init(&handle->operations);
+    ioc_list_init(&handle->moves);
     ioc_list_init(&handle->shutdowns);
+    ioc_list_init(&handle->drains);
     return handle;
 }
 
@@ -51,11 +53,92 @@ iocp_handle_t ioc_handle_id(const ioc_handle *handle)
     return (iocp_handle_t){.id = handle != NULL ? ioc_slab_id(handle) : 0};
 }
 
+/* ---- What is queued to go out ---- */
+
+static bool handle__goes_out(const ioc_op *op)
+{
+    return op->type == IOCP_TYPE_SEND || op->type == IOCP_TYPE_SENDTO ||
+           op->type == IOCP_TYPE_WRITE || op->type == IOCP_TYPE_PWRITE;
+}
+
+static uint64_t handle__outgoing_bytes(const ioc_op *op)
+{
+    uint64_t bytes = 0;
+    if (op->type == IOCP_TYPE_SENDTO) {
+        return op->as.addressed.one.length;
+    }
+    if (op->type != IOCP_TYPE_SEND) {
+        return op->as.transfer.one.length;
+    }
+    for (uint32_t i = 0; i < op->as.buffers.count; i++) {
+        bytes += op->as.buffers.list[i].length;
+    }
+    return bytes;
+}
+
+void ioc_handle_enter_again(ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (!handle__goes_out(op)) {
+        return;
+    }
+    handle->outgoing++;
+    handle->queued_bytes += handle__outgoing_bytes(op);
+    if (handle->queued_bytes > handle->most_queued_bytes) {
+        handle->most_queued_bytes = handle->queued_bytes;
+    }
+}
+
+/* Let those go on that waited for less to be queued. */
+static void handle__run_drains(ioc_handles *handles, ioc_handle *handle)
+{
+    ioc_link *next = NULL;
+    for (ioc_link *link = handle->drains.ends.next; link != &handle->drains.ends; link = next) {
+        ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
+        next = link->next;
+        if (handle->queued_bytes <= op->as.drain.bytes) {
+            ioc_op_finish(handles->ops, op, IOCP_OK);
+        }
+    }
+}
+
+static void handle__unpark_all(ioc_handles *handles, ioc_list *list)
+{
+    for (ioc_link *link; (link = ioc_list_first(list)) != NULL;) {
+        ioc_op_unpark(handles->ops, IOC_CONTAINER_OF(link, ioc_op, link));
+    }
+}
+
+static void handle__gone_out(ioc_handles *handles, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    uint64_t bytes = handle__outgoing_bytes(op);
+    IOC_ASSERT(handle->outgoing > 0 && handle->queued_bytes >= bytes);
+    handle->outgoing--;
+    handle->queued_bytes -= bytes;
+    handle__run_drains(handles, handle);
+    if (handle->outgoing == 0) {
+        handle__unpark_all(handles, &handle->shutdowns);
+    }
+}
+
+void ioc_handle_start_drain(ioc_handles *handles, ioc_op *op)
+{
+    if (op->handle->queued_bytes <= op->as.drain.bytes) {
+        ioc_op_finish(handles->ops, op, IOCP_OK);
+    } else {
+        ioc_op_park(op, &op->handle->drains);
+    }
+}
+
+/* ---- Starts ---- */
+
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
 {
     IOC_ASSERT(handle->close == NULL);
     op->handle = handle;
     ioc_list_push(&handle->operations, &op->sibling);
+    ioc_handle_enter_again(op);
 }
 
 void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op)
@@ -74,34 +157,65 @@ void ioc_handle_start_send(ioc_handles *handles, ioc_op *op)
         ioc_op_finish(handles->ops, op, IOCP_EPIPE);
         return;
     }
-    op->handle->sends++;
-    op->as.buffers.is_in_sends = true;
     ioc_op_start_in_kernel(handles->ops, op);
 }
 
 void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op)
 {
-    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
+    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->outgoing > 0) {
         ioc_op_park(op, &op->handle->shutdowns);
     } else {
         ioc_op_start_in_kernel(handles->ops, op);
     }
 }
 
-static void handle__count_send(ioc_handles *handles, ioc_op *op)
+/*
+ * One after the other: where the next one goes is known only when this one has ended. A pipe has no
+ * position, and keeps the order by itself.
+ */
+void ioc_handle_start_move(ioc_handles *handles, ioc_op *op)
 {
-    if (!op->as.buffers.is_in_sends) {
-        return;
-    }
     ioc_handle *handle = op->handle;
-    op->as.buffers.is_in_sends = false;
-    IOC_ASSERT(handle->sends > 0);
-    handle->sends--;
-    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
-        ioc_link *link = ioc_list_first(&handle->shutdowns);
-        ioc_op_unpark(handles->ops, IOC_CONTAINER_OF(link, ioc_op, link));
+    if (handle->kind == IOC_HANDLE_FILE) {
+        if (handle->mover != NULL && handle->mover != op) {
+            ioc_op_park(op, &handle->moves);
+            return;
+        }
+        bool is_append = handle->is_append && op->type == IOCP_TYPE_WRITE;
+        op->as.transfer.offset = is_append ? IOC_OFFSET_END : handle->position;
+        handle->mover = op;
+    }
+    ioc_op_start_in_kernel(handles->ops, op);
+}
+
+bool ioc_handle_is_moving(const ioc_handle *handle)
+{
+    const ioc_link *end = &handle->operations.ends;
+    for (const ioc_link *link = end->next; link != end; link = link->next) {
+        const ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, sibling);
+        bool is_move = op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
+        if (is_move && op->phase != IOC_PHASE_DELIVERING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void handle__moved(ioc_handles *handles, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (op->as.transfer.offset != IOC_OFFSET_END) {
+        handle->position += op->outcome.bytes;
+    }
+    ioc_link *link = ioc_list_first(&handle->moves);
+    ioc_op *next = link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+    handle->mover = next; /* from now on, so that one that is queued already does not overtake it */
+    if (next != NULL) {
+        ioc_op_unpark(handles->ops, next);
     }
 }
+
+/* ---- Ends ---- */
 
 /* The connection belongs to the program now, or there is none. A rearmed accept gets a new one. */
 static void handle__release_accepted(ioc_handles *handles, ioc_op *op)
@@ -120,8 +234,11 @@ static void handle__release_accepted(ioc_handles *handles, ioc_op *op)
 
 void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op)
 {
-    if (op->type == IOCP_TYPE_SEND) {
-        handle__count_send(handles, op);
+    if (op->handle != NULL && op->handle->mover == op) {
+        handle__moved(handles, op);
+    }
+    if (handle__goes_out(op)) {
+        handle__gone_out(handles, op);
     } else if (op->type == IOCP_TYPE_ACCEPT) {
         handle__release_accepted(handles, op);
     } else if (op->type == IOCP_TYPE_CLOSE) {

@@ -15,17 +15,26 @@
 #include "op.h"
 
 typedef enum ioc_handle_kind {
-    IOC_HANDLE_STREAM = 1,  /* a stream socket */
-    IOC_HANDLE_DATAGRAM = 2 /* a datagram socket */
+    IOC_HANDLE_STREAM = 1,   /* a stream socket */
+    IOC_HANDLE_DATAGRAM = 2, /* a datagram socket */
+    IOC_HANDLE_FILE = 3,
+    IOC_HANDLE_PIPE = 4
 } ioc_handle_kind;
 
 typedef struct ioc_handle {
-    ioc_handle_kind kind; /* set by the backend that opens it */
-    bool is_open;         /* the backend holds a kernel object for it */
-    uint32_t sends;       /* in the kernel, or their callbacks due */
-    ioc_list operations;  /* the books: ioc_op.sibling */
-    ioc_list shutdowns;   /* parked until `sends` is 0: ioc_op.link */
-    ioc_op *close;        /* the gate is shut: this one's callback comes last */
+    ioc_handle_kind kind;  /* set by the backend that opens it, as is_append */
+    bool is_append;        /* a file whose writes go behind its end */
+    bool is_open;          /* the backend holds a kernel object for it */
+    uint32_t outgoing;     /* sends and writes from queueing until their callbacks */
+    uint64_t queued_bytes; /* of these */
+    uint64_t most_queued_bytes;
+    uint64_t position;   /* of a file: where the next READ or WRITE goes */
+    const ioc_op *mover; /* the READ or WRITE whose turn it is; all others wait in `moves` */
+    ioc_list operations; /* the books: ioc_op.sibling */
+    ioc_list moves;      /* parked until `mover` has ended: ioc_op.link, as below */
+    ioc_list shutdowns;  /* parked until `outgoing` is 0 */
+    ioc_list drains;     /* parked until `queued_bytes` is low enough */
+    ioc_op *close;       /* the gate is shut: this one's callback comes last */
 } ioc_handle;
 
 typedef struct ioc_handles {
@@ -49,16 +58,28 @@ iocp_handle_t ioc_handle_id(const ioc_handle *handle);
 /* Enter an operation that is about to be queued. */
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op);
 
-/* Start what needs more than the kernel: an accept its new handle, a shutdown the end of sends. */
+/*
+ * Start what needs more than the kernel: an accept its new handle, a shutdown the end of sends, a
+ * read or write at the handle's position its turn, a drain less to be queued.
+ */
 void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op);
 void ioc_handle_start_send(ioc_handles *handles, ioc_op *op);
 void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op);
+void ioc_handle_start_move(ioc_handles *handles, ioc_op *op);
+void ioc_handle_start_drain(ioc_handles *handles, ioc_op *op);
+
+/* Whether a READ or WRITE is queued or under way, so that the position is not settled. */
+bool ioc_handle_is_moving(const ioc_handle *handle);
 
 /*
- * An operation is about to be delivered, its result is made: count its send, give back what a
- * failed accept held, and the handle that a close has closed.
+ * An operation is about to be delivered, its result is made: take it out of what is queued to go
+ * out, move the file's position, give back what a failed accept held, and the handle that a close
+ * has closed.
  */
 void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op);
+
+/* An operation's callback has returned and it is about to be rearmed. */
+void ioc_handle_enter_again(ioc_op *op);
 
 /* An operation's callback has returned and it is not rearmed: take it off the books. */
 void ioc_handle_leave(ioc_handles *handles, ioc_op *op);

@@ -27,6 +27,7 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
         .alloc = &loop->shared.alloc,
         .batch = loop->loop_only.batch,
         .completion_mode = (iocp_completion_mode_t)options->completion_mode,
+        .sleep_method = (iocp_sleep_method_t)options->sleep_method,
         .extra = extra,
     };
     uint32_t native_error = 0;
@@ -91,6 +92,11 @@ static iocp_result_t loop__result(const ioc_op *op)
     } else if (op->type == IOCP_TYPE_RECVFROM && op->outcome.status == IOCP_OK) {
         result.address = op->as.addressed.address;
         result.address_length = op->as.addressed.address_length;
+    } else if (op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_PROCESS_WAIT) {
+        result.message = op->outcome.status == IOCP_OK ? op->as.wait.message : 0;
+        result.value = op->outcome.status == IOCP_OK ? op->as.wait.value : 0;
+    } else if (op->type == IOCP_TYPE_WORK && op->outcome.status == IOCP_OK) {
+        result.value = op->as.work.value;
     }
     return result;
 }
@@ -103,6 +109,10 @@ static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
     switch (op->type) {
     case IOCP_TYPE_NOP:
     case IOCP_TYPE_TIMER:
+    case IOCP_TYPE_WAIT:
+    case IOCP_TYPE_PROCESS_WAIT:
+    case IOCP_TYPE_JOB_WATCH:
+    case IOCP_TYPE_WORK:
         return true;
     case IOCP_TYPE_CANCEL:
     case IOCP_TYPE_CLOSE:
@@ -116,6 +126,12 @@ static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
     case IOCP_TYPE_SHUTDOWN:
     case IOCP_TYPE_SENDTO:
     case IOCP_TYPE_RECVFROM:
+    case IOCP_TYPE_READ:
+    case IOCP_TYPE_WRITE:
+    case IOCP_TYPE_PREAD:
+    case IOCP_TYPE_PWRITE:
+    case IOCP_TYPE_FLUSH:
+    case IOCP_TYPE_DRAIN:
         return op->handle->close == NULL;
     }
     return false;
@@ -135,6 +151,9 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
         action = op->callback(loop, &result, op->userdata);
     }
     if (action == IOCP_REARM && loop__may_rearm(loop, op)) {
+        if (op->handle != NULL) {
+            ioc_handle_enter_again(op);
+        }
         ioc_op_rearm(ops, op);
         return;
     }
@@ -172,10 +191,24 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
     case IOCP_TYPE_SHUTDOWN:
         ioc_handle_start_shutdown(handles, op);
         break;
+    case IOCP_TYPE_READ:
+    case IOCP_TYPE_WRITE:
+        ioc_handle_start_move(handles, op);
+        break;
+    case IOCP_TYPE_DRAIN:
+        ioc_handle_start_drain(handles, op);
+        break;
     case IOCP_TYPE_CONNECT:
     case IOCP_TYPE_RECV:
     case IOCP_TYPE_SENDTO:
     case IOCP_TYPE_RECVFROM:
+    case IOCP_TYPE_PREAD:
+    case IOCP_TYPE_PWRITE:
+    case IOCP_TYPE_FLUSH:
+    case IOCP_TYPE_WAIT:
+    case IOCP_TYPE_PROCESS_WAIT:
+    case IOCP_TYPE_JOB_WATCH:
+    case IOCP_TYPE_WORK:
         ioc_op_start_in_kernel(ops, op);
         break;
     case IOCP_TYPE_CANCEL:
@@ -211,6 +244,7 @@ static void loop__run_timers(iocp_loop_t *loop)
         if (op == NULL) {
             return;
         }
+        ops->counters.timer_fires++;
         loop__deliver(loop, op);
     }
 }
@@ -272,23 +306,23 @@ static bool loop__is_waiting(const iocp_loop_t *loop)
     return may_come && loop->loop_only.delivered < loop->loop_only.wanted;
 }
 
-/* How long the turn may sleep, at most `limit_ns`. */
-static uint64_t loop__sleep_ns(iocp_loop_t *loop, uint64_t limit_ns)
+/* Until when the turn may sleep, at most until `limit_ns`. 0: not at all. */
+static uint64_t loop__sleep_until(iocp_loop_t *loop, uint64_t limit_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     if (limit_ns == 0 || !loop__is_waiting(loop) || loop__has_work(loop)) {
         return 0;
     }
-    if (ops->slab.live == 0 && limit_ns > IOC_NS_PER_MS) {
-        limit_ns = IOC_NS_PER_MS; /* for a thread about to leave the gate: it sends no packet */
-    }
-    uint64_t due_ns = loop__next_due(ops);
-    if (due_ns == IOC_FOREVER) {
-        return limit_ns;
+    uint64_t until_ns = loop__next_due(ops);
+    until_ns = until_ns < limit_ns ? until_ns : limit_ns;
+    if (until_ns == IOC_FOREVER && ops->slab.live > 0) {
+        return until_ns;
     }
     uint64_t now_ns = ioc_ops_update_now(ops);
-    uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    return left_ns < limit_ns ? left_ns : limit_ns;
+    if (ops->slab.live == 0 && until_ns > now_ns + IOC_NS_PER_MS) {
+        until_ns = now_ns + IOC_NS_PER_MS; /* a thread about to leave the gate sends no packet */
+    }
+    return until_ns > now_ns ? until_ns : 0;
 }
 
 /* Whether a turn that does not sleep may leave the port alone. */
@@ -301,24 +335,24 @@ static bool loop__may_skip_dequeue(const iocp_loop_t *loop)
            loop->loop_only.since_dequeue < loop->loop_only.batch;
 }
 
-static int loop__dequeue(iocp_loop_t *loop, uint64_t sleep_ns)
+static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     ioc_list ended;
     ioc_dequeued dequeued = {0};
     ioc_list_init(&ended);
-    if (sleep_ns > 0 && !ioc_inbox_fall_asleep(&loop->shared.inbox)) {
-        sleep_ns = 0;
+    if (until_ns > 0 && !ioc_inbox_fall_asleep(&loop->shared.inbox)) {
+        until_ns = 0;
     }
-    int status =
-        loop->loop_only.backend->dequeue(loop->loop_only.port, sleep_ns, &ended, &dequeued);
+    int status = loop->loop_only.backend->dequeue(loop->loop_only.port, ops->now_ns, until_ns,
+                                                  &ended, &dequeued);
     ioc_inbox_awake(&loop->shared.inbox, dequeued.wakes);
     loop->loop_only.since_dequeue = 0;
     ops->counters.dequeues++;
-    ops->counters.sleeps += sleep_ns > 0;
+    ops->counters.sleeps += until_ns > 0;
     ops->counters.packets += dequeued.operations;
     ops->counters.foreign_packets += dequeued.foreign;
-    if (sleep_ns > 0) {
+    if (until_ns > 0) {
         ioc_ops_forget_now(ops);
     }
     for (ioc_link *link; (link = ioc_list_pop(&ended)) != NULL;) {
@@ -329,7 +363,7 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t sleep_ns)
 
 /* ---- Turns ---- */
 
-static int loop__turn(iocp_loop_t *loop, uint64_t sleep_limit_ns)
+static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     ioc_ops_forget_now(ops);
@@ -345,13 +379,13 @@ static int loop__turn(iocp_loop_t *loop, uint64_t sleep_limit_ns)
     if (loop__is_stopped(loop)) {
         return IOCP_OK;
     }
-    uint64_t sleep_ns = loop__sleep_ns(loop, sleep_limit_ns);
-    if (sleep_ns == 0 && loop__may_skip_dequeue(loop)) {
+    uint64_t until_ns = loop__sleep_until(loop, limit_ns);
+    if (until_ns == 0 && loop__may_skip_dequeue(loop)) {
         loop__run_ready(loop); /* waits that an async has ended */
         return IOCP_OK;
     }
-    int status = loop__dequeue(loop, sleep_ns);
-    if (sleep_ns > 0) {
+    int status = loop__dequeue(loop, until_ns);
+    if (until_ns > 0) {
         loop__run_inbox(loop);
     }
     loop__run_ready(loop);
@@ -390,16 +424,13 @@ static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
     loop->loop_only.wanted = UINT64_MAX;
     loop->loop_only.delivered = 0;
     for (;;) {
-        uint64_t now_ns = ioc_ops_update_now(ops);
-        uint64_t left_ns = until_ns == IOC_FOREVER ? IOC_FOREVER
-                           : until_ns > now_ns     ? until_ns - now_ns
-                                                   : 0;
+        bool is_over = until_ns <= ioc_ops_update_now(ops);
         size_t before = ops->slab.live;
-        int status = loop__turn(loop, left_ns);
+        int status = loop__turn(loop, is_over ? 0 : until_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {
             return status;
         }
-        if (left_ns == 0 && ops->slab.live == before && !loop__has_work(loop)) {
+        if (is_over && ops->slab.live == before && !loop__has_work(loop)) {
             return IOCP_ETIMEDOUT;
         }
     }

@@ -158,6 +158,26 @@ const char *ioc_op_type_name(iocp_type_t type)
         return "sendto";
     case IOCP_TYPE_RECVFROM:
         return "recvfrom";
+    case IOCP_TYPE_READ:
+        return "read";
+    case IOCP_TYPE_WRITE:
+        return "write";
+    case IOCP_TYPE_PREAD:
+        return "pread";
+    case IOCP_TYPE_PWRITE:
+        return "pwrite";
+    case IOCP_TYPE_FLUSH:
+        return "flush";
+    case IOCP_TYPE_DRAIN:
+        return "drain";
+    case IOCP_TYPE_WAIT:
+        return "wait";
+    case IOCP_TYPE_PROCESS_WAIT:
+        return "process_wait";
+    case IOCP_TYPE_JOB_WATCH:
+        return "job_watch";
+    case IOCP_TYPE_WORK:
+        return "work";
     }
     return "unknown";
 }
@@ -183,7 +203,7 @@ void ioc_op_queue(ioc_ops *ops, ioc_op *op, iocp_op_t *id)
 
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
 {
-    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED && op->handle != NULL);
+    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED);
     ioc_link_remove(&op->link);
     op->phase = IOC_PHASE_KERNEL;
     ops->in_kernel++;
@@ -266,6 +286,16 @@ void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status)
     op__become_ready(ops, op);
 }
 
+/* Whether no bytes mean the end of what it reads. */
+static bool op__is_zero_end(const ioc_op *op)
+{
+    if (op->type == IOCP_TYPE_RECV) {
+        return op->as.buffers.is_zero_end;
+    }
+    return (op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_PREAD) &&
+           op->as.transfer.is_zero_end;
+}
+
 void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_KERNEL);
@@ -273,8 +303,7 @@ void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op)
     if (outcome->status == IOCP_ECANCELED) {
         /* Somebody aborted it. Only if this program asked is it cancelled or timed out. */
         outcome->status = op->intent != 0 ? op->intent : IOCP_ECONNABORTED;
-    } else if (outcome->status == IOCP_OK && op->type == IOCP_TYPE_RECV && outcome->bytes == 0 &&
-               op->as.buffers.is_zero_end) {
+    } else if (outcome->status == IOCP_OK && outcome->bytes == 0 && op__is_zero_end(op)) {
         outcome->status = IOCP_EOF;
     }
     op__become_ready(ops, op);
@@ -325,6 +354,9 @@ void ioc_op_end(ioc_ops *ops, ioc_op *op)
     IOC_ASSERT(op->phase == IOC_PHASE_DELIVERING);
     ioc_heap_clear(&ops->deadlines, &op->deadline);
     ioc_op_set_referenced(ops, op, false);
+    if (op->is_held) {
+        ops->backend->release(ops->port, op);
+    }
     ioc_op_free(ops, op);
 }
 

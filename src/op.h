@@ -43,6 +43,9 @@ typedef enum ioc_phase {
     IOC_PHASE_DELIVERING
 } ioc_phase;
 
+/* An offset in a file: behind its end, wherever that is when the write takes place. */
+#define IOC_OFFSET_END UINT64_MAX
+
 typedef struct ioc_outcome {
     int status;
     uint32_t native_error;
@@ -83,7 +86,6 @@ typedef struct ioc_op {
             const iocp_buf_t *list; /* `one`, or in block */
             uint32_t count;
             bool is_zero_end; /* no bytes mean the end: a stream, and room for some */
-            bool is_in_sends; /* counted in its handle's `sends` */
             iocp_buf_t one;
         } buffers;
         struct {                            /* CONNECT, SENDTO, RECVFROM */
@@ -91,9 +93,28 @@ typedef struct ioc_op {
             size_t address_length;
             iocp_buf_t one; /* the datagram */
         } addressed;
+        struct { /* READ, WRITE, PREAD, PWRITE */
+            iocp_buf_t one;
+            uint64_t offset; /* in a file; IOC_OFFSET_END */
+            bool is_zero_end;
+        } transfer;
         struct {
             iocp_shutdown_how_t how;
         } shutdown;
+        struct {
+            uint64_t bytes;
+        } drain;
+        struct {           /* WAIT, PROCESS_WAIT, JOB_WATCH */
+            void *object;  /* a native handle of the caller's */
+            void *backend; /* the backend's own, NULL at first */
+            uint64_t value;
+            uint32_t message;
+        } wait;
+        struct {
+            iocp_work_fn function;
+            void *arg;
+            uint64_t value; /* what it returned */
+        } work;
     } as;
     struct ioc_handle *handle; /* or NULL */
 
@@ -103,7 +124,8 @@ typedef struct ioc_op {
     uint8_t flags; /* IOCP_RESULT_ bits */
     bool is_referenced;
     bool is_large_block;
-    void *block;       /* out of line: a copied address or list, the address buffer of an accept */
+    bool is_held; /* set by a start: the backend has something to release when the op is over */
+    void *block;  /* out of line: a copied address or list, the address buffer of an accept */
     uint64_t since_ns; /* when it was queued */
 } ioc_op;
 

@@ -10,6 +10,7 @@ int ioc_stats_read(const ioc_ops *ops, const ioc_handles *handles, const ioc_inb
     }
     iocp_stats_t all = ops->counters;
     all.size = stats->size < sizeof all ? stats->size : (uint32_t)sizeof all;
+    all.sleep_method = (uint32_t)ops->backend->sleep_method(ops->port);
     all.wake_packets = ioc_load_u64(&inbox->shared.wake_packets);
     all.allocations = ioc_load_u64(&alloc->count);
     all.operations = ops->slab.live;

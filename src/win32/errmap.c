@@ -53,7 +53,6 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC000000Eu /* NO_SUCH_DEVICE */, WSAENETDOWN, IOCP_ENETDOWN},
     {0xC0000140u /* INVALID_CONNECTION */, WSAENOTCONN, IOCP_ENOTCONN},
     {0xC000023Au /* CONNECTION_INVALID */, WSAENOTCONN, IOCP_ENOTCONN},
-    {0, ERROR_PIPE_NOT_CONNECTED, IOCP_ENOTCONN},
     {0xC000023Bu /* CONNECTION_ACTIVE */, WSAEISCONN, IOCP_EISCONN},
     {0, WSAEALREADY, IOCP_EALREADY},
     {0, WSAEINPROGRESS, IOCP_EALREADY},
@@ -73,7 +72,6 @@ static const ioc_errmap_row errmap_table[] = {
     {0xC00000A1u /* WORKING_SET_QUOTA */, WSAENOBUFS, IOCP_ENOBUFS},
     {0xC000012Du /* COMMITMENT_LIMIT */, WSAENOBUFS, IOCP_ENOBUFS},
     {0xC0000209u /* TOO_MANY_ADDRESSES */, WSAENOBUFS, IOCP_ENOBUFS},
-    {0, ERROR_NO_SYSTEM_RESOURCES, IOCP_ENOBUFS},
     {0, ERROR_WORKING_SET_QUOTA, IOCP_ENOBUFS},
     {0xC0000017u /* NO_MEMORY */, ERROR_NOT_ENOUGH_MEMORY, IOCP_ENOMEM},
     {0, ERROR_OUTOFMEMORY, IOCP_ENOMEM},
@@ -87,27 +85,21 @@ static const ioc_errmap_row errmap_table[] = {
     /* Arguments. */
     {0x80000005u /* BUFFER_OVERFLOW */, WSAEMSGSIZE, IOCP_EMSGSIZE},
     {0xC0000206u /* INVALID_BUFFER_SIZE */, WSAEMSGSIZE, IOCP_EMSGSIZE},
-    {0, ERROR_MORE_DATA, IOCP_EMSGSIZE},
     {0xC0000005u /* ACCESS_VIOLATION */, WSAEFAULT, IOCP_EFAULT},
     {0xC0000023u /* BUFFER_TOO_SMALL */, WSAEFAULT, IOCP_EFAULT},
     {0, ERROR_NOACCESS, IOCP_EFAULT},
     {0xC000000Du /* INVALID_PARAMETER */, WSAEINVAL, IOCP_EINVAL},
     {0xC0000184u /* INVALID_DEVICE_STATE */, WSAEINVAL, IOCP_EINVAL},
-    {0, ERROR_INVALID_PARAMETER, IOCP_EINVAL},
     {0xC0000008u /* INVALID_HANDLE */, WSAENOTSOCK, IOCP_ENOTSOCK},
     {0xC0000024u /* OBJECT_TYPE_MISMATCH */, WSAENOTSOCK, IOCP_ENOTSOCK},
-    {0, ERROR_INVALID_HANDLE, IOCP_EBADF},
     {0, WSAEBADF, IOCP_EBADF},
     {0xC0000022u /* ACCESS_DENIED */, WSAEACCES, IOCP_EACCES},
-    {0, ERROR_ACCESS_DENIED, IOCP_EACCES},
 
     /* What is not there. */
     {0xC00000BBu /* NOT_SUPPORTED */, WSAEOPNOTSUPP, IOCP_ENOTSUP},
     {0xC0000002u /* NOT_IMPLEMENTED */, WSAEOPNOTSUPP, IOCP_ENOTSUP},
     {0xC0000010u /* INVALID_DEVICE_REQUEST */, WSAEOPNOTSUPP, IOCP_ENOTSUP},
-    {0, ERROR_NOT_SUPPORTED, IOCP_ENOTSUP},
     {0, ERROR_CALL_NOT_IMPLEMENTED, IOCP_ENOTSUP},
-    {0, ERROR_INVALID_FUNCTION, IOCP_ENOTSUP},
     {0, WSAVERNOTSUPPORTED, IOCP_ENOTSUP},
     {0, WSAESOCKTNOSUPPORT, IOCP_ENOTSUP},
     {0, WSAEAFNOSUPPORT, IOCP_EAFNOSUPPORT},
@@ -117,12 +109,66 @@ static const ioc_errmap_row errmap_table[] = {
     {0, WSAENOPROTOOPT, IOCP_ENOPROTOOPT},
 };
 
+/* For files, pipes and waits: what sockets have another code for, and what they never meet. */
+static const ioc_errmap_row errmap_file_table[] = {
+    {0xC0000008u /* INVALID_HANDLE */, ERROR_INVALID_HANDLE, IOCP_EBADF},
+    {0xC0000024u /* OBJECT_TYPE_MISMATCH */, ERROR_INVALID_HANDLE, IOCP_EBADF},
+    {0xC0000022u /* ACCESS_DENIED */, ERROR_ACCESS_DENIED, IOCP_EACCES},
+    {0xC000000Du /* INVALID_PARAMETER */, ERROR_INVALID_PARAMETER, IOCP_EINVAL},
+    {0xC00000BBu /* NOT_SUPPORTED */, ERROR_NOT_SUPPORTED, IOCP_ENOTSUP},
+    {0xC0000002u /* NOT_IMPLEMENTED */, ERROR_INVALID_FUNCTION, IOCP_ENOTSUP},
+    {0xC0000010u /* INVALID_DEVICE_REQUEST */, ERROR_INVALID_FUNCTION, IOCP_ENOTSUP},
+    {0xC000009Au /* INSUFFICIENT_RESOURCES */, ERROR_NO_SYSTEM_RESOURCES, IOCP_ENOBUFS},
+    {0x80000005u /* BUFFER_OVERFLOW */, ERROR_MORE_DATA, IOCP_EMSGSIZE},
+    {0xC00000B0u /* PIPE_DISCONNECTED */, ERROR_PIPE_NOT_CONNECTED, IOCP_ENOTCONN},
+    {0xC0000043u /* SHARING_VIOLATION */, ERROR_SHARING_VIOLATION, IOCP_EBUSY},
+
+    {0xC0000034u /* OBJECT_NAME_NOT_FOUND */, ERROR_FILE_NOT_FOUND, IOCP_ENOTFOUND},
+    {0xC000003Au /* OBJECT_PATH_NOT_FOUND */, ERROR_PATH_NOT_FOUND, IOCP_ENOTFOUND},
+    {0, ERROR_INVALID_DRIVE, IOCP_ENOTFOUND},
+    {0, ERROR_BAD_NETPATH, IOCP_ENOTFOUND},
+    {0, ERROR_BAD_NET_NAME, IOCP_ENOTFOUND},
+    {0xC0000035u /* OBJECT_NAME_COLLISION */, ERROR_ALREADY_EXISTS, IOCP_EEXIST},
+    {0, ERROR_FILE_EXISTS, IOCP_EEXIST},
+    {0, ERROR_FILENAME_EXCED_RANGE, IOCP_ENAMETOOLONG},
+    {0, ERROR_INVALID_NAME, IOCP_EINVAL},
+    {0, ERROR_BAD_PATHNAME, IOCP_EINVAL},
+    {0, ERROR_NO_UNICODE_TRANSLATION, IOCP_EINVAL},
+    {0xC000007Fu /* DISK_FULL */, ERROR_DISK_FULL, IOCP_ENOSPC},
+    {0, ERROR_HANDLE_DISK_FULL, IOCP_ENOSPC},
+    {0, ERROR_FILE_TOO_LARGE, IOCP_ENOSPC},
+    {0xC0000054u /* FILE_LOCK_CONFLICT */, ERROR_LOCK_VIOLATION, IOCP_EBUSY},
+    {0xC0000055u /* LOCK_NOT_GRANTED */, ERROR_LOCK_VIOLATION, IOCP_EBUSY},
+    {0, ERROR_USER_MAPPED_FILE, IOCP_EBUSY},
+    {0, ERROR_BUSY, IOCP_EBUSY},
+    {0xC00000A2u /* MEDIA_WRITE_PROTECTED */, ERROR_WRITE_PROTECT, IOCP_EACCES},
+    {0, ERROR_PRIVILEGE_NOT_HELD, IOCP_EACCES},
+    {0xC0000185u /* IO_DEVICE_ERROR */, ERROR_IO_DEVICE, IOCP_EIO},
+    {0xC000009Cu /* DEVICE_DATA_ERROR */, ERROR_CRC, IOCP_EIO},
+    {0, ERROR_GEN_FAILURE, IOCP_EIO},
+    {0xC00000B1u /* PIPE_CLOSING */, ERROR_NO_DATA, IOCP_EPIPE},
+};
+
+#define ERRMAP_ROWS      (sizeof errmap_table / sizeof errmap_table[0])
+#define ERRMAP_FILE_ROWS (sizeof errmap_file_table / sizeof errmap_file_table[0])
+
 #define ERRMAP_STATUS_PENDING 0x00000103u
 
 /* The upper half of a status that is a Win32 code in disguise (NTSTATUS_FROM_WIN32). */
 #define ERRMAP_FACILITY_WIN32 0xC007u
 
-int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native)
+static const ioc_errmap_row *errmap__find(const ioc_errmap_row *rows, size_t count,
+                                          uint32_t nt_status, uint32_t native)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (nt_status != 0 ? rows[i].nt_status == nt_status : rows[i].native == native) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+int ioc_errmap_from_status(uint32_t nt_status, bool is_socket, uint32_t *native)
 {
     /*
      * The two highest bits are the severity: 0 success, 1 informational, 2 warning, 3 error. By
@@ -132,11 +178,14 @@ int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native)
         *native = 0;
         return IOCP_OK;
     }
-    for (size_t i = 0; i < sizeof errmap_table / sizeof errmap_table[0]; i++) {
-        if (errmap_table[i].nt_status == nt_status) {
-            *native = errmap_table[i].native;
-            return errmap_table[i].error;
-        }
+    const ioc_errmap_row *row =
+        is_socket ? NULL : errmap__find(errmap_file_table, ERRMAP_FILE_ROWS, nt_status, 0);
+    if (row == NULL) {
+        row = errmap__find(errmap_table, ERRMAP_ROWS, nt_status, 0);
+    }
+    if (row != NULL) {
+        *native = row->native;
+        return row->error;
     }
     if (nt_status >> 16 == ERRMAP_FACILITY_WIN32) {
         *native = nt_status & 0xFFFFu;
@@ -148,16 +197,21 @@ int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native)
 
 int ioc_errmap_from_native(uint32_t native)
 {
-    for (size_t i = 0; i < sizeof errmap_table / sizeof errmap_table[0]; i++) {
-        if (errmap_table[i].native == native) {
-            return errmap_table[i].error;
-        }
+    const ioc_errmap_row *row = errmap__find(errmap_table, ERRMAP_ROWS, 0, native);
+    if (row == NULL) {
+        row = errmap__find(errmap_file_table, ERRMAP_FILE_ROWS, 0, native);
     }
-    return IOCP_EUNKNOWN;
+    return row != NULL ? row->error : IOCP_EUNKNOWN;
 }
 
 const ioc_errmap_row *ioc_errmap_rows(size_t *count)
 {
-    *count = sizeof errmap_table / sizeof errmap_table[0];
+    *count = ERRMAP_ROWS;
     return errmap_table;
+}
+
+const ioc_errmap_row *ioc_errmap_file_rows(size_t *count)
+{
+    *count = ERRMAP_FILE_ROWS;
+    return errmap_file_table;
 }

@@ -3,6 +3,9 @@
  *
  *   NTSTATUS of a packet  ->  Win32 or Winsock code  ->  IOCP_E code
  *
+ * Sockets and everything else have codes of their own for some statuses, as in Windows itself:
+ * "access denied" is WSAEACCES for the one and ERROR_ACCESS_DENIED for the other.
+ *
  * A status or code that the table does not know is IOCP_EUNKNOWN, with the raw value beside it. It
  * is never turned into a plausible neighbour.
  *
@@ -12,6 +15,7 @@
 #ifndef IOC_ERRMAP_H
 #define IOC_ERRMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,12 +26,13 @@ typedef struct ioc_errmap_row {
 } ioc_errmap_row;
 
 /* The outcome of a packet. Informational and success statuses are IOCP_OK. */
-int ioc_errmap_from_status(uint32_t nt_status, uint32_t *native);
+int ioc_errmap_from_status(uint32_t nt_status, bool is_socket, uint32_t *native);
 
 /* The outcome of a call that failed with this code; 0, too, is an error then: IOCP_EUNKNOWN. */
 int ioc_errmap_from_native(uint32_t native);
 
-/* The whole table, for tests. */
+/* The whole table, and its part for what is no socket, for tests. */
 const ioc_errmap_row *ioc_errmap_rows(size_t *count);
+const ioc_errmap_row *ioc_errmap_file_rows(size_t *count);
 
 #endif

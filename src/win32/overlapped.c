@@ -1,6 +1,7 @@
 #include "overlapped.h"
 
 #include "errmap.h"
+#include "port.h"
 
 #include <string.h>
 
@@ -13,7 +14,35 @@ OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete)
     win_op->complete = complete;
     win_op->flags = 0;
     win_op->bytes = 0;
+    win_op->address_length = 0;
     return &win_op->overlapped;
+}
+
+void ioc_overlapped_prepare_posted(ioc_op *op, ioc_port *port, ioc_complete_fn complete)
+{
+    ioc_overlapped_prepare(op, complete)->Pointer = port;
+}
+
+ioc_win_port *ioc_overlapped_port(const ioc_op *op)
+{
+    return ioc_win_port_of(((const ioc_win_op *)(const void *)op)->overlapped.Pointer);
+}
+
+int ioc_overlapped_join(ioc_win_port *port, ioc_win_handle *handle, bool may_skip)
+{
+    if (handle->is_associated) {
+        return IOCP_OK;
+    }
+    int status = ioc_port_associate(port, handle->native);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    handle->is_associated = true;
+    /* A refusal is no error: packets come then. */
+    handle->skips_packets = may_skip && port->sys->SetFileCompletionNotificationModes(
+                                            handle->native, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS |
+                                                                FILE_SKIP_SET_EVENT_ON_HANDLE);
+    return IOCP_OK;
 }
 
 /*
@@ -24,17 +53,25 @@ OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete)
 static void overlapped__explain_close(ioc_win_op *win_op)
 {
     ioc_outcome *outcome = &win_op->op.outcome;
-    bool is_closed = ioc_win_handle_of(win_op->op.handle)->socket == INVALID_SOCKET;
+    bool is_closed = win_op->op.handle != NULL &&
+                     ioc_win_handle_of(win_op->op.handle)->native == INVALID_HANDLE_VALUE;
     if (is_closed && outcome->status != IOCP_OK && outcome->status != IOCP_ECONNRESET) {
         outcome->status = IOCP_ECANCELED;
     }
 }
 
+static bool overlapped__is_socket(const ioc_win_op *win_op)
+{
+    const ioc_handle *handle = win_op->op.handle;
+    return handle != NULL &&
+           (handle->kind == IOC_HANDLE_STREAM || handle->kind == IOC_HANDLE_DATAGRAM);
+}
+
 static void overlapped__take_outcome(ioc_port *port, ioc_win_op *win_op)
 {
     ioc_outcome *outcome = &win_op->op.outcome;
-    outcome->status =
-        ioc_errmap_from_status((uint32_t)win_op->overlapped.Internal, &outcome->native_error);
+    outcome->status = ioc_errmap_from_status((uint32_t)win_op->overlapped.Internal,
+                                             overlapped__is_socket(win_op), &outcome->native_error);
     outcome->bytes = win_op->overlapped.InternalHigh;
     overlapped__explain_close(win_op);
     if (win_op->complete != NULL) {
@@ -77,6 +114,26 @@ ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error)
 {
     op->outcome = (ioc_outcome){.status = ioc_errmap_from_native(error), .native_error = error};
     return IOC_START_FAILED;
+}
+
+/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. So it is once the handle is closed. */
+int ioc_overlapped_cancel(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    HANDLE native = ioc_win_handle_of(op->handle)->native;
+    if (native == INVALID_HANDLE_VALUE) {
+        return IOCP_OK;
+    }
+    if (port->sys->CancelIoEx(native, &ioc_win_op_of(op)->overlapped)) {
+        return IOCP_OK;
+    }
+    DWORD error = port->sys->GetLastError();
+    return error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
+}
+
+void ioc_overlapped_settle(ioc_op *op, uint32_t nt_status)
+{
+    ioc_win_op_of(op)->overlapped.Internal = nt_status;
 }
 
 ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped)

@@ -13,16 +13,24 @@
  *   a warning (part of a message was delivered)    as success, if the operation took place: then
  *                                                  the OVERLAPPED has the warning, too
  *   any other error                                FAILED: no packet comes
+ *
+ * Operations that no kernel call carries out (waits, work) have the same token: a packet with it is
+ * posted by a thread of the pool or sent by a wait completion packet. The kernel sees no more of
+ * their OVERLAPPED than its address.
  */
 #ifndef IOC_OVERLAPPED_H
 #define IOC_OVERLAPPED_H
 
 #include "handle.h"
+#include "queue/mpsc.h"
 #include "winsock.h"
 
 typedef struct ioc_win_handle {
     ioc_handle handle;
-    SOCKET socket;
+    union { /* one word, which both say "none" with all bits set */
+        HANDLE native;
+        SOCKET socket;
+    };
     int family;
     bool is_bound;      /* to an address */
     bool is_associated; /* with the port */
@@ -39,9 +47,17 @@ typedef struct ioc_win_op {
     ioc_op op;
     OVERLAPPED overlapped;
     ioc_complete_fn complete; /* or NULL */
-    DWORD flags;              /* in and out: WSARecv */
-    DWORD bytes;              /* out: AcceptEx */
-    int address_length;       /* in and out: WSARecvFrom */
+    union {
+        struct {                /* on sockets */
+            DWORD flags;        /* in and out: WSARecv */
+            DWORD bytes;        /* out: AcceptEx */
+            int address_length; /* in and out: WSARecvFrom */
+        };
+        struct { /* those that end by a thread of the pool, or by this library itself */
+            ioc_mpsc_node returned; /* in port.returned */
+            ioc_atomic_u32 state;   /* who was quicker: wait.c, work.c */
+        };
+    };
 } ioc_win_op;
 
 static inline ioc_win_op *ioc_win_op_of(ioc_op *op)
@@ -57,12 +73,26 @@ static inline ioc_win_handle *ioc_win_handle_of(ioc_handle *handle)
 /* Make the token ready for a starting call, and give what that call takes. */
 OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete);
 
+/* The same for an operation that a packet of our own brings back; its outcome is a success as yet. */
+void ioc_overlapped_prepare_posted(ioc_op *op, ioc_port *port, ioc_complete_fn complete);
+struct ioc_win_port *ioc_overlapped_port(const ioc_op *op);
+
 /* The protocol above. `error` is the code behind a call that failed. */
 ioc_start ioc_overlapped_started(ioc_port *port, ioc_op *op, bool failed, uint32_t error);
+
+/* Bind a handle to the port, and have it skip packets if it may. Once in the handle's life. */
+int ioc_overlapped_join(struct ioc_win_port *port, ioc_win_handle *handle, bool may_skip);
+
+/* Ask for the end of an overlapped call. See ioc_backend.cancel. */
+int ioc_overlapped_cancel(ioc_port *port, ioc_op *op);
 
 /* For calls that are not overlapped. */
 ioc_start ioc_overlapped_done(ioc_op *op);
 ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error);
+
+/* For what ends with no packet of the kernel's: what the OVERLAPPED is to say. */
+#define IOC_STATUS_CANCELLED 0xC0000120u
+void ioc_overlapped_settle(ioc_op *op, uint32_t nt_status);
 
 /* The operation that a packet brings back, with its outcome in op->outcome. */
 ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped);

@@ -21,22 +21,9 @@ static DWORD socket__address_size(const ioc_win_handle *handle)
 /* Associate, and skip packets where the mode and the provider allow it. Once in a socket's life. */
 static int socket__join(ioc_win_port *port, ioc_win_handle *handle)
 {
-    if (handle->is_associated) {
-        return IOCP_OK;
-    }
-    int status = ioc_port_associate(port, (HANDLE)handle->socket);
-    if (status != IOCP_OK) {
-        return status;
-    }
-    handle->is_associated = true;
     bool may_skip = port->completion_mode == IOCP_COMPLETION_SKIP ||
                     (port->completion_mode == IOCP_COMPLETION_AUTO && handle->is_ifs);
-    /* A refusal is no error: packets come then. */
-    handle->skips_packets =
-        may_skip && port->sys->SetFileCompletionNotificationModes(
-                        (HANDLE)handle->socket,
-                        FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE);
-    return IOCP_OK;
+    return ioc_overlapped_join(port, handle, may_skip);
 }
 
 /*
@@ -148,12 +135,6 @@ void ioc_socket_close(ioc_port *base, ioc_handle *core_handle)
     handle->socket = INVALID_SOCKET;
     ioc_alloc_give(port->alloc, handle->provider);
     handle->provider = NULL;
-}
-
-void *ioc_socket_native(ioc_port *port, ioc_handle *handle)
-{
-    (void)port;
-    return (void *)ioc_win_handle_of(handle)->socket;
 }
 
 /* ---- Names and options ---- */
@@ -636,23 +617,18 @@ ioc_start ioc_socket_start(ioc_port *base, ioc_op *op)
     case IOCP_TYPE_CANCEL:
     case IOCP_TYPE_ASYNC_WAIT:
     case IOCP_TYPE_CLOSE:
+    case IOCP_TYPE_READ:
+    case IOCP_TYPE_WRITE:
+    case IOCP_TYPE_PREAD:
+    case IOCP_TYPE_PWRITE:
+    case IOCP_TYPE_FLUSH:
+    case IOCP_TYPE_DRAIN:
+    case IOCP_TYPE_WAIT:
+    case IOCP_TYPE_PROCESS_WAIT:
+    case IOCP_TYPE_JOB_WATCH:
+    case IOCP_TYPE_WORK:
         break;
     }
-    IOC_ASSERT(false && "the core does these itself");
+    IOC_ASSERT(false && "not an operation of sockets");
     return ioc_overlapped_failed(op, WSAEOPNOTSUPP);
-}
-
-/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. So it is once the socket is closed. */
-int ioc_socket_cancel(ioc_port *base, ioc_op *op)
-{
-    ioc_win_port *port = ioc_win_port_of(base);
-    SOCKET socket = ioc_win_handle_of(op->handle)->socket;
-    if (socket == INVALID_SOCKET) {
-        return IOCP_OK;
-    }
-    if (port->sys->CancelIoEx((HANDLE)socket, &ioc_win_op_of(op)->overlapped)) {
-        return IOCP_OK;
-    }
-    DWORD error = port->sys->GetLastError();
-    return error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
 }

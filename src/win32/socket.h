@@ -18,9 +18,7 @@ int ioc_socket_get_option(ioc_port *port, ioc_handle *handle, iocp_socket_option
                           int *value);
 int ioc_socket_join(ioc_port *port, ioc_handle *handle, bool leave, const struct sockaddr *group,
                     size_t length, uint32_t interface_index);
-void *ioc_socket_native(ioc_port *port, ioc_handle *handle);
 void ioc_socket_close(ioc_port *port, ioc_handle *handle);
-int ioc_socket_cancel(ioc_port *port, ioc_op *op);
 
 /* See ioc_backend.start. */
 ioc_start ioc_socket_start(ioc_port *port, ioc_op *op);

@@ -19,6 +19,34 @@ typedef struct ioc_sys {
     BOOL(WINAPI *CancelIoEx)(HANDLE, OVERLAPPED *);
     BOOL(WINAPI *CloseHandle)(HANDLE);
     BOOL(WINAPI *SetHandleInformation)(HANDLE, DWORD, DWORD);
+    DWORD(WINAPI *GetFileType)(HANDLE);
+    int(WINAPI *MultiByteToWideChar)(UINT, DWORD, const char *, int, wchar_t *, int);
+    DWORD(WINAPI *GetFullPathNameW)(const wchar_t *, DWORD, wchar_t *, wchar_t **);
+    HANDLE(WINAPI *CreateFileW)
+    (const wchar_t *, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE);
+    BOOL(WINAPI *ReadFile)(HANDLE, void *, DWORD, DWORD *, OVERLAPPED *);
+    BOOL(WINAPI *WriteFile)(HANDLE, const void *, DWORD, DWORD *, OVERLAPPED *);
+    BOOL(WINAPI *FlushFileBuffers)(HANDLE);
+    BOOL(WINAPI *GetFileSizeEx)(HANDLE, LARGE_INTEGER *);
+    BOOL(WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
+    HANDLE(WINAPI *CreateWaitableTimerExW)
+    (SECURITY_ATTRIBUTES *, const wchar_t *, DWORD, DWORD);
+    BOOL(WINAPI *SetWaitableTimer)
+    (HANDLE, const LARGE_INTEGER *, LONG, PTIMERAPCROUTINE, void *, BOOL);
+    BOOL(WINAPI *CancelWaitableTimer)(HANDLE);
+    DWORD(WINAPI *WaitForSingleObject)(HANDLE, DWORD);
+    BOOL(WINAPI *RegisterWaitForSingleObject)
+    (HANDLE *, HANDLE, WAITORTIMERCALLBACK, void *, ULONG, ULONG);
+    BOOL(WINAPI *UnregisterWaitEx)(HANDLE, HANDLE);
+    BOOL(WINAPI *TrySubmitThreadpoolCallback)
+    (PTP_SIMPLE_CALLBACK, void *, PTP_CALLBACK_ENVIRON);
+    BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
+    BOOL(WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, HANDLE *, DWORD, BOOL, DWORD);
+    BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);
+    HMODULE(WINAPI *GetModuleHandleW)(const wchar_t *);
+    BOOL(WINAPI *GetModuleHandleExW)(DWORD, const wchar_t *, HMODULE *);
+    FARPROC(WINAPI *GetProcAddress)(HMODULE, const char *);
+    BOOL(WINAPI *SwitchToThread)(void);
     HANDLE(WINAPI *OpenThread)(DWORD, BOOL, DWORD);
     DWORD(WINAPI *QueueUserAPC)(PAPCFUNC, HANDLE, ULONG_PTR);
     BOOL(WINAPI *QueryPerformanceFrequency)(LARGE_INTEGER *);

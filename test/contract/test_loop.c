@@ -997,7 +997,7 @@ static void bad_options_are_refused(void **state)
     options.completion_mode = IOCP_COMPLETION_SKIP + 1;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
     options = good;
-    options.reserved = 1;
+    options.sleep_method = IOCP_SLEEP_PORT + 1;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
     options = good;
     options.free = NULL;

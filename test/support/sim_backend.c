@@ -50,6 +50,16 @@ static int backend__begin(sim_op *op)
     case IOCP_TYPE_CLOSE:
     case IOCP_TYPE_SENDTO:
     case IOCP_TYPE_RECVFROM:
+    case IOCP_TYPE_READ:
+    case IOCP_TYPE_WRITE:
+    case IOCP_TYPE_PREAD:
+    case IOCP_TYPE_PWRITE:
+    case IOCP_TYPE_FLUSH:
+    case IOCP_TYPE_DRAIN:
+    case IOCP_TYPE_WAIT:
+    case IOCP_TYPE_PROCESS_WAIT:
+    case IOCP_TYPE_JOB_WATCH:
+    case IOCP_TYPE_WORK:
         break;
     }
     sim_give_up("an operation that a stream socket does not have", __FILE__, __LINE__);
@@ -287,6 +297,51 @@ static int backend__socket_join(ioc_port *base, struct ioc_handle *handle, bool 
                                                    length, interface_index));
 }
 
+static uint32_t backend__capabilities(void)
+{
+    return 0;
+}
+
+static void backend__release(ioc_port *base, struct ioc_op *op)
+{
+    (void)base;
+    (void)op;
+}
+
+static int backend__file_open(ioc_port *base, struct ioc_handle *handle, const char *path,
+                              uint32_t flags)
+{
+    (void)base;
+    (void)handle;
+    (void)path;
+    (void)flags;
+    return IOCP_ENOTSUP;
+}
+
+static int backend__file_size(ioc_port *base, struct ioc_handle *handle, uint64_t *size)
+{
+    (void)base;
+    (void)handle;
+    (void)size;
+    return IOCP_ENOTSUP;
+}
+
+static int backend__file_set_size(ioc_port *base, struct ioc_handle *handle, uint64_t size)
+{
+    (void)base;
+    (void)handle;
+    (void)size;
+    return IOCP_ENOTSUP;
+}
+
+static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void *native)
+{
+    (void)base;
+    (void)handle;
+    (void)native;
+    return IOCP_ENOTSUP;
+}
+
 /* ---- Handles ---- */
 
 static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
@@ -313,6 +368,8 @@ const ioc_backend *ioc_backend_default(void)
         .name = "simulation",
         .op_bytes = sizeof(sim_op),
         .handle_bytes = sizeof(sim_handle),
+        .capabilities = backend__capabilities,
+        .sleep_method = sim_port_sleep_method,
         .open = sim_port_open,
         .close = sim_port_close,
         .now = sim_port_now,
@@ -321,6 +378,7 @@ const ioc_backend *ioc_backend_default(void)
         .wake = sim_port_wake,
         .native = sim_port_native,
         .start = backend__start,
+        .release = backend__release,
         .cancel = backend__cancel,
         .socket_open = backend__socket_open,
         .socket_adopt = backend__socket_adopt,
@@ -331,6 +389,10 @@ const ioc_backend *ioc_backend_default(void)
         .socket_set_option = backend__socket_set_option,
         .socket_get_option = backend__socket_get_option,
         .socket_join = backend__socket_join,
+        .file_open = backend__file_open,
+        .file_size = backend__file_size,
+        .file_set_size = backend__file_set_size,
+        .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,
         .handle_close = backend__handle_close,
     };

@@ -431,6 +431,16 @@ int sim_datagram_start(sim_op *op)
     case IOCP_TYPE_CANCEL:
     case IOCP_TYPE_ASYNC_WAIT:
     case IOCP_TYPE_CLOSE:
+    case IOCP_TYPE_READ:
+    case IOCP_TYPE_WRITE:
+    case IOCP_TYPE_PREAD:
+    case IOCP_TYPE_PWRITE:
+    case IOCP_TYPE_FLUSH:
+    case IOCP_TYPE_DRAIN:
+    case IOCP_TYPE_WAIT:
+    case IOCP_TYPE_PROCESS_WAIT:
+    case IOCP_TYPE_JOB_WATCH:
+    case IOCP_TYPE_WORK:
         break;
     }
     sim_give_up("an operation that a socket for datagrams does not have", __FILE__, __LINE__);

@@ -35,6 +35,7 @@ typedef struct sim_port {
     ioc_alloc *alloc;
     uint32_t batch;
     iocp_completion_mode_t mode;
+    iocp_sleep_method_t sleep_method;
     sim_script script;
     uint64_t random;
     uint64_t now_ns;
@@ -156,7 +157,9 @@ int sim_port_open(const ioc_port_options *options, ioc_port **port, uint32_t *na
 void sim_port_close(ioc_port *port);
 uint64_t sim_port_now(ioc_port *port);
 uintptr_t sim_port_thread_id(ioc_port *port);
-int sim_port_dequeue(ioc_port *port, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued);
+iocp_sleep_method_t sim_port_sleep_method(ioc_port *port);
+int sim_port_dequeue(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
+                     ioc_dequeued *dequeued);
 ioc_wake sim_port_wake(ioc_port *port);
 void *sim_port_native(ioc_port *port);
 

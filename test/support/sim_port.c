@@ -123,6 +123,8 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     port->alloc = options->alloc;
     port->batch = options->batch;
     port->mode = options->completion_mode;
+    port->sleep_method =
+        options->sleep_method != IOCP_SLEEP_AUTO ? options->sleep_method : IOCP_SLEEP_PORT;
     port->now_ns = PORT_FIRST_NOW_NS;
     ioc_list_init(&port->pending);
     ioc_list_init(&port->packets);
@@ -146,6 +148,11 @@ void sim_port_close(ioc_port *base)
     sim_unlock();
     SIM_CHECK(pthread_cond_destroy(&port->changed) == 0);
     ioc_alloc_give(port->alloc, port);
+}
+
+iocp_sleep_method_t sim_port_sleep_method(ioc_port *base)
+{
+    return port__of(base)->sleep_method;
 }
 
 void *sim_port_native(ioc_port *base)
@@ -368,15 +375,14 @@ static void port__misbehave(sim_port *port)
     }
 }
 
-static int port__dequeue(sim_port *port, uint64_t timeout_ns, ioc_list *ended,
-                         ioc_dequeued *dequeued)
+static int port__dequeue(sim_port *port, uint64_t until_ns, ioc_list *ended, ioc_dequeued *dequeued)
 {
     bool is_early = sim_chance(port, port->script.early_dequeue);
-    uint64_t until_ns = ioc_add_saturated(port->now_ns, timeout_ns);
     port__misbehave(port);
     for (;;) {
         port__run_aborts(port);
-        if (port__take(port, ended, dequeued) || port->is_nudged || is_early || timeout_ns == 0) {
+        if (port__take(port, ended, dequeued) || port->is_nudged || is_early ||
+            until_ns <= port->now_ns) {
             port->is_nudged = false;
             return IOCP_OK;
         }
@@ -392,14 +398,15 @@ static int port__dequeue(sim_port *port, uint64_t timeout_ns, ioc_list *ended,
     }
 }
 
-int sim_port_dequeue(ioc_port *base, uint64_t timeout_ns, ioc_list *ended, ioc_dequeued *dequeued)
+int sim_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
+                     ioc_dequeued *dequeued)
 {
     sim_port *port = port__of(base);
     int status = IOCP_OK;
     memset(dequeued, 0, sizeof *dequeued);
     sim_lock();
     port->counts.dequeues++;
-    port->counts.sleeps += timeout_ns > 0;
+    port->counts.sleeps += until_ns > now_ns;
     port->now_ns += port->script.dequeue_ns;
     if (sim_fails(&port->dequeues, &status)) {
         base->native_error = sim_native_error(status);
@@ -407,7 +414,7 @@ int sim_port_dequeue(ioc_port *base, uint64_t timeout_ns, ioc_list *ended, ioc_d
         status = IOCP_ENOBUFS;
         base->native_error = sim_native_error(status);
     } else {
-        status = port__dequeue(port, timeout_ns, ended, dequeued);
+        status = port__dequeue(port, until_ns > now_ns ? until_ns : 0, ended, dequeued);
     }
     sim_unlock();
     return status;

@@ -21,6 +21,28 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_CANCEL] = {"CancelIoEx", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CLOSE_HANDLE] = {"CloseHandle", ERROR_INVALID_HANDLE},
     [WIN_SET_HANDLE_INFORMATION] = {"SetHandleInformation", ERROR_ACCESS_DENIED},
+    [WIN_GET_FILE_TYPE] = {"GetFileType", ERROR_INVALID_HANDLE},
+    [WIN_TO_WIDE] = {"MultiByteToWideChar", ERROR_INVALID_PARAMETER},
+    [WIN_FULL_PATH] = {"GetFullPathNameW", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_CREATE_FILE] = {"CreateFileW", ERROR_TOO_MANY_OPEN_FILES},
+    [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_WRITE_FILE] = {"WriteFile", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_FLUSH_FILE] = {"FlushFileBuffers", ERROR_IO_DEVICE},
+    [WIN_GET_SIZE] = {"GetFileSizeEx", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_SET_FILE_INFORMATION] = {"SetFileInformationByHandle", ERROR_DISK_FULL},
+    [WIN_CREATE_TIMER] = {"CreateWaitableTimerExW", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_SET_TIMER] = {"SetWaitableTimer", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_CANCEL_TIMER] = {"CancelWaitableTimer", ERROR_INVALID_HANDLE},
+    [WIN_TRY_WAIT] = {"WaitForSingleObject", ERROR_ACCESS_DENIED},
+    [WIN_REGISTER_WAIT] = {"RegisterWaitForSingleObject", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
+    [WIN_SUBMIT_WORK] = {"TrySubmitThreadpoolCallback", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
+    [WIN_DUPLICATE] = {"DuplicateHandle", ERROR_TOO_MANY_OPEN_FILES},
+    [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
+    [WIN_GET_MODULE] = {"GetModuleHandleW", ERROR_MOD_NOT_FOUND},
+    [WIN_GET_MODULE_OF] = {"GetModuleHandleExW", ERROR_MOD_NOT_FOUND},
+    [WIN_GET_PROC] = {"GetProcAddress", ERROR_PROC_NOT_FOUND},
     [WIN_OPEN_THREAD] = {"OpenThread", ERROR_ACCESS_DENIED},
     [WIN_QUEUE_APC] = {"QueueUserAPC", ERROR_GEN_FAILURE},
     [WIN_FREQUENCY] = {"QueryPerformanceFrequency", ERROR_NOT_SUPPORTED},
@@ -143,6 +165,142 @@ static BOOL WINAPI fault__close_handle(HANDLE handle)
 static BOOL WINAPI fault__set_handle_information(HANDLE handle, DWORD mask, DWORD flags)
 {
     return !fault__strikes(WIN_SET_HANDLE_INFORMATION) && SetHandleInformation(handle, mask, flags);
+}
+
+static DWORD WINAPI fault__get_file_type(HANDLE file)
+{
+    return fault__strikes(WIN_GET_FILE_TYPE) ? FILE_TYPE_UNKNOWN : GetFileType(file);
+}
+
+static int WINAPI fault__to_wide(UINT page, DWORD flags, const char *from, int from_bytes,
+                                 wchar_t *to, int to_count)
+{
+    return fault__strikes(WIN_TO_WIDE)
+               ? 0
+               : MultiByteToWideChar(page, flags, from, from_bytes, to, to_count);
+}
+
+static DWORD WINAPI fault__full_path(const wchar_t *path, DWORD capacity, wchar_t *full,
+                                     wchar_t **name)
+{
+    return fault__strikes(WIN_FULL_PATH) ? 0 : GetFullPathNameW(path, capacity, full, name);
+}
+
+static HANDLE WINAPI fault__create_file(const wchar_t *path, DWORD access, DWORD sharing,
+                                        SECURITY_ATTRIBUTES *security, DWORD disposition,
+                                        DWORD flags, HANDLE model)
+{
+    return fault__strikes(WIN_CREATE_FILE)
+               ? INVALID_HANDLE_VALUE
+               : CreateFileW(path, access, sharing, security, disposition, flags, model);
+}
+
+static BOOL WINAPI fault__read_file(HANDLE file, void *data, DWORD size, DWORD *bytes,
+                                    OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_READ_FILE) && ReadFile(file, data, size, bytes, overlapped);
+}
+
+static BOOL WINAPI fault__write_file(HANDLE file, const void *data, DWORD size, DWORD *bytes,
+                                     OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_WRITE_FILE) && WriteFile(file, data, size, bytes, overlapped);
+}
+
+static BOOL WINAPI fault__flush_file(HANDLE file)
+{
+    return !fault__strikes(WIN_FLUSH_FILE) && FlushFileBuffers(file);
+}
+
+static BOOL WINAPI fault__get_size(HANDLE file, LARGE_INTEGER *size)
+{
+    return !fault__strikes(WIN_GET_SIZE) && GetFileSizeEx(file, size);
+}
+
+static BOOL WINAPI fault__set_file_information(HANDLE file, FILE_INFO_BY_HANDLE_CLASS information,
+                                               void *data, DWORD size)
+{
+    return !fault__strikes(WIN_SET_FILE_INFORMATION) &&
+           SetFileInformationByHandle(file, information, data, size);
+}
+
+static HANDLE WINAPI fault__create_timer(SECURITY_ATTRIBUTES *security, const wchar_t *name,
+                                         DWORD flags, DWORD access)
+{
+    return fault__strikes(WIN_CREATE_TIMER) ? NULL
+                                            : CreateWaitableTimerExW(security, name, flags, access);
+}
+
+static BOOL WINAPI fault__set_timer(HANDLE timer, const LARGE_INTEGER *due, LONG period,
+                                    PTIMERAPCROUTINE routine, void *argument, BOOL resumes)
+{
+    return !fault__strikes(WIN_SET_TIMER) &&
+           SetWaitableTimer(timer, due, period, routine, argument, resumes);
+}
+
+static BOOL WINAPI fault__cancel_timer(HANDLE timer)
+{
+    BOOL is_done = CancelWaitableTimer(timer);
+    return !fault__strikes(WIN_CANCEL_TIMER) && is_done;
+}
+
+static DWORD WINAPI fault__try_wait(HANDLE object, DWORD timeout_ms)
+{
+    return fault__strikes(WIN_TRY_WAIT) ? WAIT_FAILED : WaitForSingleObject(object, timeout_ms);
+}
+
+static BOOL WINAPI fault__register_wait(HANDLE *registration, HANDLE object,
+                                        WAITORTIMERCALLBACK function, void *context,
+                                        ULONG timeout_ms, ULONG flags)
+{
+    return !fault__strikes(WIN_REGISTER_WAIT) &&
+           RegisterWaitForSingleObject(registration, object, function, context, timeout_ms, flags);
+}
+
+static BOOL WINAPI fault__unregister_wait(HANDLE registration, HANDLE event)
+{
+    BOOL is_done = UnregisterWaitEx(registration, event);
+    return !fault__strikes(WIN_UNREGISTER_WAIT) && is_done;
+}
+
+static BOOL WINAPI fault__submit_work(PTP_SIMPLE_CALLBACK function, void *context,
+                                      PTP_CALLBACK_ENVIRON environment)
+{
+    return !fault__strikes(WIN_SUBMIT_WORK) &&
+           TrySubmitThreadpoolCallback(function, context, environment);
+}
+
+static BOOL WINAPI fault__get_exit_code(HANDLE process, DWORD *code)
+{
+    return !fault__strikes(WIN_GET_EXIT_CODE) && GetExitCodeProcess(process, code);
+}
+
+static BOOL WINAPI fault__duplicate(HANDLE from, HANDLE handle, HANDLE to, HANDLE *copy,
+                                    DWORD access, BOOL is_inherited, DWORD options)
+{
+    return !fault__strikes(WIN_DUPLICATE) &&
+           DuplicateHandle(from, handle, to, copy, access, is_inherited, options);
+}
+
+static BOOL WINAPI fault__set_job(HANDLE job, JOBOBJECTINFOCLASS information, void *data,
+                                  DWORD size)
+{
+    return !fault__strikes(WIN_SET_JOB) && SetInformationJobObject(job, information, data, size);
+}
+
+static HMODULE WINAPI fault__get_module(const wchar_t *name)
+{
+    return fault__strikes(WIN_GET_MODULE) ? NULL : GetModuleHandleW(name);
+}
+
+static BOOL WINAPI fault__get_module_of(DWORD flags, const wchar_t *name, HMODULE *module)
+{
+    return !fault__strikes(WIN_GET_MODULE_OF) && GetModuleHandleExW(flags, name, module);
+}
+
+static FARPROC WINAPI fault__get_proc(HMODULE module, const char *name)
+{
+    return fault__strikes(WIN_GET_PROC) ? NULL : GetProcAddress(module, name);
 }
 
 static HANDLE WINAPI fault__open_thread(DWORD access, BOOL is_inherited, DWORD id)
@@ -332,6 +490,29 @@ static const ioc_sys fault_table = {
     .CancelIoEx = fault__cancel,
     .CloseHandle = fault__close_handle,
     .SetHandleInformation = fault__set_handle_information,
+    .GetFileType = fault__get_file_type,
+    .MultiByteToWideChar = fault__to_wide,
+    .GetFullPathNameW = fault__full_path,
+    .CreateFileW = fault__create_file,
+    .ReadFile = fault__read_file,
+    .WriteFile = fault__write_file,
+    .FlushFileBuffers = fault__flush_file,
+    .GetFileSizeEx = fault__get_size,
+    .SetFileInformationByHandle = fault__set_file_information,
+    .CreateWaitableTimerExW = fault__create_timer,
+    .SetWaitableTimer = fault__set_timer,
+    .CancelWaitableTimer = fault__cancel_timer,
+    .WaitForSingleObject = fault__try_wait,
+    .RegisterWaitForSingleObject = fault__register_wait,
+    .UnregisterWaitEx = fault__unregister_wait,
+    .TrySubmitThreadpoolCallback = fault__submit_work,
+    .GetExitCodeProcess = fault__get_exit_code,
+    .DuplicateHandle = fault__duplicate,
+    .SetInformationJobObject = fault__set_job,
+    .GetModuleHandleW = fault__get_module,
+    .GetModuleHandleExW = fault__get_module_of,
+    .GetProcAddress = fault__get_proc,
+    .SwitchToThread = SwitchToThread,
     .OpenThread = fault__open_thread,
     .QueueUserAPC = fault__queue_apc,
     .QueryPerformanceFrequency = fault__frequency,

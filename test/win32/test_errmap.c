@@ -18,10 +18,9 @@
 #define STATUS_REFUSED_      0xC0000236u
 #define STATUS_FROM_WIN32(c) (0xC0070000u | (c))
 
-static bool errmap__is_in_table(uint32_t status, uint32_t native)
+static bool errmap__is_in(const ioc_errmap_row *rows, size_t count, uint32_t status,
+                          uint32_t native)
 {
-    size_t count;
-    const ioc_errmap_row *rows = ioc_errmap_rows(&count);
     for (size_t i = 0; i < count; i++) {
         if ((status != 0 && rows[i].nt_status == status) ||
             (native != 0 && rows[i].native == native)) {
@@ -31,16 +30,31 @@ static bool errmap__is_in_table(uint32_t status, uint32_t native)
     return false;
 }
 
-static void errmap__expect(uint32_t status, uint32_t native, int error)
+static bool errmap__is_in_table(uint32_t status, uint32_t native)
+{
+    size_t count;
+    size_t file_count;
+    const ioc_errmap_row *rows = ioc_errmap_rows(&count);
+    const ioc_errmap_row *file_rows = ioc_errmap_file_rows(&file_count);
+    return errmap__is_in(rows, count, status, native) ||
+           errmap__is_in(file_rows, file_count, status, native);
+}
+
+static void errmap__expect_of(bool is_socket, uint32_t status, uint32_t native, int error)
 {
     uint32_t got_native = 12345;
-    int got_error = ioc_errmap_from_status(status, &got_native);
+    int got_error = ioc_errmap_from_status(status, is_socket, &got_native);
     if (got_error != error || got_native != native) {
         print_error("status %08x gives %s and %u\n", (unsigned)status, iocp_error_name(got_error),
                     (unsigned)got_native);
     }
     assert_int_equal(got_error, error);
     assert_int_equal(got_native, native);
+}
+
+static void errmap__expect(uint32_t status, uint32_t native, int error)
+{
+    errmap__expect_of(true, status, native, error);
 }
 
 /* ---- The table as such ---- */
@@ -70,6 +84,37 @@ static void every_row_is_what_both_functions_say(void **state)
             errmap__expect(rows[i].nt_status, rows[i].native, rows[i].error);
         }
     }
+}
+
+static void every_row_for_files_is_what_both_functions_say(void **state)
+{
+    (void)state;
+    size_t count;
+    const ioc_errmap_row *rows = ioc_errmap_file_rows(&count);
+    assert_true(count > 20);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_not_equal(rows[i].native, 0);
+        assert_string_not_equal(iocp_error_name(rows[i].error), "IOCP_E?");
+        assert_int_equal(ioc_errmap_from_native(rows[i].native), rows[i].error);
+        if (rows[i].nt_status != 0) {
+            errmap__expect_of(false, rows[i].nt_status, rows[i].native, rows[i].error);
+        }
+        for (size_t k = i + 1; k < count; k++) {
+            assert_true(rows[i].nt_status == 0 || rows[i].nt_status != rows[k].nt_status);
+        }
+    }
+}
+
+static void a_file_has_the_codes_of_files_and_a_socket_those_of_sockets(void **state)
+{
+    (void)state;
+    errmap__expect_of(true, 0xC0000022u, WSAEACCES, IOCP_EACCES);
+    errmap__expect_of(false, 0xC0000022u, ERROR_ACCESS_DENIED, IOCP_EACCES);
+    errmap__expect_of(true, 0xC0000008u, WSAENOTSOCK, IOCP_ENOTSOCK);
+    errmap__expect_of(false, 0xC0000008u, ERROR_INVALID_HANDLE, IOCP_EBADF);
+    errmap__expect_of(true, 0xC0000011u, ERROR_HANDLE_EOF, IOCP_EOF);
+    errmap__expect_of(false, 0xC0000011u, ERROR_HANDLE_EOF, IOCP_EOF);
+    errmap__expect_of(false, STATUS_CANCELLED_, ERROR_OPERATION_ABORTED, IOCP_ECANCELED);
 }
 
 static void every_row_has_an_error_with_a_name(void **state)
@@ -256,11 +301,39 @@ static void winsock_gives_the_same_code_for_a_status(void **state)
     assert_int_equal(WSACleanup(), 0);
 }
 
+static uint32_t errmap__windows_says(uint32_t status)
+{
+    OVERLAPPED overlapped;
+    DWORD bytes = 0;
+    memset(&overlapped, 0, sizeof overlapped);
+    overlapped.Internal = status;
+    return GetOverlappedResult(NULL, &overlapped, &bytes, FALSE) ? 0 : GetLastError();
+}
+
+static void windows_gives_the_same_code_for_a_status_of_a_file(void **state)
+{
+    (void)state;
+    size_t count;
+    const ioc_errmap_row *rows = ioc_errmap_file_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].nt_status != 0) {
+            uint32_t native = errmap__windows_says(rows[i].nt_status);
+            if (native != rows[i].native) {
+                print_error("status %08x: %u here, %u in Windows\n", (unsigned)rows[i].nt_status,
+                            (unsigned)rows[i].native, (unsigned)native);
+            }
+            assert_int_equal(native, rows[i].native);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_stands_in_one_row),
         cmocka_unit_test(every_row_is_what_both_functions_say),
+        cmocka_unit_test(every_row_for_files_is_what_both_functions_say),
+        cmocka_unit_test(a_file_has_the_codes_of_files_and_a_socket_those_of_sockets),
         cmocka_unit_test(every_row_has_an_error_with_a_name),
         cmocka_unit_test(a_code_without_a_status_has_one_row),
         cmocka_unit_test(success_and_remarks_are_no_errors),
@@ -274,6 +347,7 @@ int main(void)
         cmocka_unit_test(an_unknown_code_is_unknown),
         cmocka_unit_test(a_win32_code_that_travels_as_a_status_is_unpacked),
         cmocka_unit_test(winsock_gives_the_same_code_for_a_status),
+        cmocka_unit_test(windows_gives_the_same_code_for_a_status_of_a_file),
     };
     win_catch_crashes();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ static OVERLAPPED *token__prepare(bool skips_packets)
 {
     memset(&token_now, 0, sizeof token_now);
     memset(&token_now.op.overlapped, 0x5A, sizeof token_now.op.overlapped);
+    token_now.handle.handle.kind = IOC_HANDLE_STREAM;
     token_now.handle.socket = 1234;
     token_now.handle.skips_packets = skips_packets;
     token_now.op.op.handle = &token_now.handle.handle;

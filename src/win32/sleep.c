@@ -1,0 +1,173 @@
+#include "sleep.h"
+
+#include "base.h"
+#include "errmap.h"
+
+#include <string.h>
+
+#define SLEEP_NS_PER_UNIT 100 /* the system's unit of time */
+
+/* What the port's own time limit grants a timer: two ticks, so that it is the timer that wakes. */
+#define SLEEP_ROOM_MS 32
+
+/* Rounded up, so that no timer is early and no wait of less than a millisecond becomes a spin. */
+static DWORD sleep__milliseconds(uint64_t timeout_ns)
+{
+    uint64_t ms = ioc_divide_up(timeout_ns, IOC_NS_PER_MS);
+    return ms < INFINITE - 1 ? (DWORD)ms : INFINITE - 1;
+}
+
+/* ---- Opening and closing ---- */
+
+static HANDLE sleep__create_timer(const ioc_sys *sys, DWORD flags)
+{
+    return sys->CreateWaitableTimerExW(NULL, NULL, flags, SYNCHRONIZE | TIMER_MODIFY_STATE);
+}
+
+bool ioc_sleep_has_high_resolution(const ioc_sys *sys)
+{
+    HANDLE timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+    if (timer != NULL) {
+        (void)sys->CloseHandle(timer);
+    }
+    return timer != NULL;
+}
+
+/* What a method needs, or a Win32 code. After an error nothing of it is left. */
+static uint32_t sleep__open(ioc_sleep *sleep)
+{
+    const ioc_sys *sys = sleep->sys;
+    sleep->timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+    if (sleep->timer == NULL) {
+        sleep->timer = sleep__create_timer(sys, 0); /* before Windows 10 1803 */
+    }
+    if (sleep->timer == NULL) {
+        return sys->GetLastError();
+    }
+    if (sleep->method != IOCP_SLEEP_WAIT_PACKET) {
+        return 0;
+    }
+    LONG status = sleep->nt->NtCreateWaitCompletionPacket(&sleep->packet, GENERIC_ALL, NULL);
+    if (status == IOC_NT_SUCCESS) {
+        return 0;
+    }
+    uint32_t native_error;
+    (void)ioc_errmap_from_status((uint32_t)status, false, &native_error);
+    (void)sys->CloseHandle(sleep->timer);
+    sleep->timer = NULL;
+    sleep->packet = NULL;
+    return native_error;
+}
+
+int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
+                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error)
+{
+    bool has_packets = ioc_nt_has_wait_packets(nt);
+    memset(sleep, 0, sizeof *sleep);
+    sleep->sys = sys;
+    sleep->nt = nt;
+    sleep->port = port;
+    sleep->key = key;
+    sleep->method = method;
+    if (method == IOCP_SLEEP_AUTO) {
+        sleep->method = has_packets ? IOCP_SLEEP_WAIT_PACKET : IOCP_SLEEP_APC;
+    }
+    if (sleep->method == IOCP_SLEEP_PORT) {
+        return IOCP_OK;
+    }
+    if (sleep->method == IOCP_SLEEP_WAIT_PACKET && !has_packets) {
+        return IOCP_ENOTSUP;
+    }
+    uint32_t error = sleep__open(sleep);
+    if (error == 0) {
+        return IOCP_OK;
+    }
+    if (method == IOCP_SLEEP_AUTO) {
+        sleep->method = IOCP_SLEEP_PORT;
+        return IOCP_OK;
+    }
+    *native_error = error;
+    return ioc_errmap_from_native(error);
+}
+
+void ioc_sleep_deinit(ioc_sleep *sleep)
+{
+    if (sleep->timer == NULL) {
+        return;
+    }
+    (void)sleep->sys->CancelWaitableTimer(sleep->timer); /* and its APC, if that has not run */
+    (void)sleep->sys->CloseHandle(sleep->timer);
+    if (sleep->packet != NULL) {
+        (void)sleep->sys->CloseHandle(sleep->packet);
+    }
+}
+
+/* ---- The timer ---- */
+
+static void CALLBACK sleep__alert(void *unused, DWORD low_time, DWORD high_time)
+{
+    (void)unused; /* that it runs is all: it ends the alertable wait */
+    (void)low_time;
+    (void)high_time;
+}
+
+static bool sleep__set_timer(ioc_sleep *sleep, uint64_t timeout_ns)
+{
+    bool is_apc = sleep->method == IOCP_SLEEP_APC;
+    LARGE_INTEGER due; /* below 0: from now */
+    due.QuadPart = -(LONGLONG)ioc_divide_up(timeout_ns, SLEEP_NS_PER_UNIT);
+    return sleep->sys->SetWaitableTimer(sleep->timer, &due, 0, is_apc ? sleep__alert : NULL, NULL,
+                                        FALSE);
+}
+
+/* Have the timer's packet sent to the port. A packet that waits already does so for the new time. */
+static bool sleep__associate(ioc_sleep *sleep)
+{
+    if (!sleep->is_associated) {
+        sleep->is_associated = sleep->nt->NtAssociateWaitCompletionPacket(
+                                   sleep->packet, sleep->port, sleep->timer, sleep->key,
+                                   &sleep->token, IOC_NT_SUCCESS, 0, NULL) == IOC_NT_SUCCESS;
+    }
+    return sleep->is_associated;
+}
+
+/* True: the timer will wake us. */
+static bool sleep__arm(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
+{
+    bool is_packet = sleep->method == IOCP_SLEEP_WAIT_PACKET;
+    if (is_packet && sleep->until_ns == until_ns) {
+        return true;
+    }
+    sleep->until_ns = 0;
+    if (sleep__set_timer(sleep, until_ns - now_ns) && (!is_packet || sleep__associate(sleep))) {
+        sleep->until_ns = until_ns;
+    }
+    return sleep->until_ns != 0;
+}
+
+static void sleep__disarm(ioc_sleep *sleep)
+{
+    if (sleep->until_ns != 0) {
+        (void)sleep->sys->CancelWaitableTimer(sleep->timer);
+        sleep->until_ns = 0;
+    }
+}
+
+DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
+{
+    if (until_ns == IOC_FOREVER) {
+        sleep__disarm(sleep);
+        return INFINITE;
+    }
+    DWORD limit_ms = sleep__milliseconds(until_ns - now_ns);
+    if (sleep->method == IOCP_SLEEP_PORT || !sleep__arm(sleep, now_ns, until_ns)) {
+        return limit_ms;
+    }
+    return limit_ms < INFINITE - 1 - SLEEP_ROOM_MS ? limit_ms + SLEEP_ROOM_MS : INFINITE - 1;
+}
+
+void ioc_sleep_take_packet(ioc_sleep *sleep)
+{
+    sleep->is_associated = false;
+    sleep->until_ns = 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * Sleeping until a time, more exactly than the port's own time limit does: that follows the system's
+ * tick, which is 15.6 ms as a rule.
+ *
+ * A waitable timer is set for the time and cuts the port's wait short: by a packet that a wait
+ * completion packet sends to the port when the timer is signaled (WAIT_PACKET), or by an APC to the
+ * thread that waits alertably (APC). The port's own time limit is always given too, rounded up and
+ * with some room, so that a timer that cannot be set makes a loop late, not deaf; with the method
+ * PORT it is all there is.
+ *
+ * With packets a timer that is set stays set over turns that end for another reason, and is set anew
+ * only if the time has changed. With APCs it is set before each sleep: somebody else's alertable wait
+ * may have used up the APC. Where no time is wanted the timer is taken back, so that an idle loop
+ * sleeps on. The APC itself touches nothing, so that it cannot come too late for anything.
+ */
+#ifndef IOC_SLEEP_H
+#define IOC_SLEEP_H
+
+#include "iocploop.h"
+
+#include "nt.h"
+
+typedef struct ioc_sleep {
+    const ioc_sys *sys;
+    const ioc_nt *nt;
+    HANDLE port;
+    void *key; /* of the packets to the port */
+    iocp_sleep_method_t method;
+    HANDLE timer;
+    HANDLE packet;      /* WAIT_PACKET */
+    OVERLAPPED token;   /* WAIT_PACKET: only its address counts */
+    bool is_associated; /* WAIT_PACKET: the packet waits for the timer, or is in the port */
+    uint64_t until_ns;  /* what the timer is set for, 0: it is not */
+} ioc_sleep;
+
+/*
+ * 0; IOCP_ENOTSUP if a method was asked for that the system does not have; or a Win32 code in
+ * *native_error. AUTO never fails.
+ */
+int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
+                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error);
+void ioc_sleep_deinit(ioc_sleep *sleep);
+
+/* Before a wait for packets, which is alertable: the time limit in milliseconds to give it. */
+DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns);
+
+/* A packet with the token has come. */
+void ioc_sleep_take_packet(ioc_sleep *sleep);
+
+/* Whether the system has timers that do not follow its tick. Tries. */
+bool ioc_sleep_has_high_resolution(const ioc_sys *sys);
+
+#endif

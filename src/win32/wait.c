@@ -1,0 +1,190 @@
+#include "wait.h"
+
+#include "errmap.h"
+#include "port.h"
+
+/* ioc_win_op.state: whether its packet is on the way. */
+enum {
+    WAIT_PENDING,
+    WAIT_COMING
+};
+
+/* ---- Wait completion packets ---- */
+
+void ioc_wait_packets_deinit(ioc_wait_packets *packets, const ioc_sys *sys)
+{
+    for (uint32_t i = 0; i < packets->spare_count; i++) {
+        (void)sys->CloseHandle(packets->spare[i]);
+    }
+}
+
+static LONG wait__take_packet(ioc_win_port *port, HANDLE *packet)
+{
+    ioc_wait_packets *packets = &port->wait_packets;
+    if (packets->spare_count > 0) {
+        *packet = packets->spare[--packets->spare_count];
+        return IOC_NT_SUCCESS;
+    }
+    return port->nt.NtCreateWaitCompletionPacket(packet, GENERIC_ALL, NULL);
+}
+
+/* It waits for nothing, and is not in the port. */
+static void wait__give_packet(ioc_win_port *port, HANDLE packet)
+{
+    ioc_wait_packets *packets = &port->wait_packets;
+    if (packets->spare_count < IOC_WAIT_PACKETS_KEPT) {
+        packets->spare[packets->spare_count++] = packet;
+    } else {
+        (void)port->sys->CloseHandle(packet);
+    }
+}
+
+static ioc_start wait__fail_nt(ioc_op *op, LONG nt_status)
+{
+    uint32_t native_error;
+    (void)ioc_errmap_from_status((uint32_t)nt_status, false, &native_error);
+    return ioc_overlapped_failed(op, native_error);
+}
+
+static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
+{
+    HANDLE packet = NULL;
+    LONG status = wait__take_packet(port, &packet);
+    if (status != IOC_NT_SUCCESS) {
+        return wait__fail_nt(op, status);
+    }
+    status = port->nt.NtAssociateWaitCompletionPacket(packet, port->port, op->as.wait.object, port,
+                                                      &ioc_win_op_of(op)->overlapped,
+                                                      IOC_NT_SUCCESS, 0, NULL);
+    if (status != IOC_NT_SUCCESS) {
+        wait__give_packet(port, packet);
+        return wait__fail_nt(op, status);
+    }
+    op->as.wait.backend = packet;
+    return IOC_START_PENDING;
+}
+
+/*
+ * Only success says that it waits no more. Pending: it is in the port, or about to be. Cancelled: it
+ * has left the port. In both cases the wait was quicker, and its packet settles it.
+ */
+static int wait__cancel_packet(ioc_win_port *port, ioc_op *op, bool *is_ended)
+{
+    LONG status = port->nt.NtCancelWaitCompletionPacket(op->as.wait.backend, FALSE);
+    *is_ended = status == IOC_NT_SUCCESS;
+    bool is_coming = status == IOC_NT_PENDING || status == IOC_NT_CANCELLED;
+    return *is_ended || is_coming ? IOCP_OK : ioc_port_fail_nt(port, status);
+}
+
+/* ---- The thread pool ---- */
+
+/* On the pool's wait thread. */
+static void CALLBACK wait__signaled(void *context, BOOLEAN is_timeout)
+{
+    ioc_op *op = context;
+    (void)is_timeout;
+    ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_COMING);
+    ioc_port_post_back(ioc_overlapped_port(op), op);
+}
+
+/* It was signaled already, and the signal is taken. */
+static ioc_start wait__done_at_once(ioc_win_port *port, ioc_op *op)
+{
+    if (port->completion_mode != IOCP_COMPLETION_PACKET) {
+        return IOC_START_DONE;
+    }
+    ioc_port_post_back(port, op);
+    return IOC_START_PENDING;
+}
+
+/*
+ * The pool says nothing of a handle that is none, or cannot be waited for: the wait would never end.
+ * So it is tried here first.
+ */
+static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
+{
+    HANDLE registration = NULL;
+    switch (port->sys->WaitForSingleObject(op->as.wait.object, 0)) {
+    case WAIT_OBJECT_0:
+    case WAIT_ABANDONED:
+        return wait__done_at_once(port, op);
+    case WAIT_TIMEOUT:
+        break;
+    default:
+        return ioc_overlapped_failed(op, port->sys->GetLastError());
+    }
+    /* In the wait thread itself, where no other work of the pool can delay it. */
+    if (!port->sys->RegisterWaitForSingleObject(&registration, op->as.wait.object, wait__signaled,
+                                                op, INFINITE,
+                                                WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
+        return ioc_overlapped_failed(op, port->sys->GetLastError());
+    }
+    op->as.wait.backend = registration;
+    return IOC_START_PENDING;
+}
+
+/* Returns when the wait thread is through with the operation, also with its last instruction. */
+static int wait__unregister(ioc_win_port *port, ioc_op *op, bool *is_ended)
+{
+    if (!port->sys->UnregisterWaitEx(op->as.wait.backend, INVALID_HANDLE_VALUE)) {
+        return ioc_port_fail_last(port);
+    }
+    op->as.wait.backend = NULL;
+    *is_ended = ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
+    return IOCP_OK;
+}
+
+/* ---- Start, end, cancel ---- */
+
+static void wait__ended(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    bool is_ended;
+    if (op->as.wait.backend == NULL) {
+        return;
+    }
+    if (ioc_nt_has_wait_packets(&port->nt)) {
+        wait__give_packet(port, op->as.wait.backend);
+    } else {
+        (void)wait__unregister(port, op, &is_ended);
+    }
+    op->as.wait.backend = NULL;
+}
+
+static void wait__process_ended(ioc_port *port, ioc_op *op)
+{
+    wait__ended(port, op);
+    ioc_process_exited(port, op);
+}
+
+ioc_start ioc_wait_start(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    bool is_process = op->type == IOCP_TYPE_PROCESS_WAIT;
+    ioc_overlapped_prepare_posted(op, base, is_process ? wait__process_ended : wait__ended);
+    ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_PENDING);
+    ioc_start start = ioc_nt_has_wait_packets(&port->nt) ? wait__start_packet(port, op)
+                                                         : wait__start_registered(port, op);
+    if (start == IOC_START_DONE) {
+        (void)ioc_overlapped_done(op);
+        ioc_win_op_of(op)->complete(base, op);
+    }
+    return start;
+}
+
+int ioc_wait_cancel(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    bool is_ended = false;
+    if (op->as.wait.backend == NULL || ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_COMING) {
+        return IOCP_OK;
+    }
+    int status = ioc_nt_has_wait_packets(&port->nt) ? wait__cancel_packet(port, op, &is_ended)
+                                                    : wait__unregister(port, op, &is_ended);
+    if (is_ended) {
+        ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_COMING);
+        ioc_overlapped_settle(op, IOC_STATUS_CANCELLED);
+        ioc_port_give_back(port, op);
+    }
+    return status;
+}

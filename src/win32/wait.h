@@ -1,0 +1,33 @@
+/*
+ * Waits for kernel objects, and what comes after them: a process's exit code.
+ *
+ * With wait completion packets the kernel itself puts a packet into the port when the object is
+ * signaled, with the operation's OVERLAPPED as its context. Without them the object is looked at,
+ * and if it is not signaled registered with the thread pool, whose wait thread posts that packet.
+ *
+ * A cancel has to find out whether the object was quicker, since a signal that a wait has taken is
+ * taken for good. It makes sure that nothing can come any more, or that the packet is on its way:
+ * NtCancelWaitCompletionPacket says which; UnregisterWaitEx, which returns when the wait thread is
+ * through, leaves it in ioc_win_op.state. In the first case the operation goes back through
+ * ioc_port_give_back.
+ */
+#ifndef IOC_WAIT_H
+#define IOC_WAIT_H
+
+#include "overlapped.h"
+
+/* Those that wait for nothing now, kept for the next waits. */
+#define IOC_WAIT_PACKETS_KEPT 64
+
+typedef struct ioc_wait_packets {
+    HANDLE spare[IOC_WAIT_PACKETS_KEPT];
+    uint32_t spare_count;
+} ioc_wait_packets;
+
+void ioc_wait_packets_deinit(ioc_wait_packets *packets, const ioc_sys *sys);
+
+/* WAIT, PROCESS_WAIT. See ioc_backend.start and cancel. */
+ioc_start ioc_wait_start(ioc_port *port, ioc_op *op);
+int ioc_wait_cancel(ioc_port *port, ioc_op *op);
+
+#endif
