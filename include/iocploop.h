@@ -880,7 +880,7 @@ typedef struct iocp_stats {
     uint64_t sleeps;          /* of these, those that were allowed to wait: wake-ups of the loop */
     uint64_t packets;         /* packets of operations taken from the port */
     uint64_t wake_packets;    /* packets sent to wake the loop */
-    uint64_t foreign_packets; /* packets that are not this library's */
+    uint64_t foreign_packets; /* not this library's, or of a job whose watch is over */
     uint64_t allocations;     /* calls of the allocator; stands still in the steady state */
     uint64_t operations;      /* level: operations that have not ended */
     uint64_t kernel;          /* level: of these, in the hands of the kernel */

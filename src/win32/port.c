@@ -40,6 +40,7 @@ static int port__open_parts(ioc_win_port *port, iocp_sleep_method_t sleep_method
     const ioc_sys *sys = port->sys;
     InitializeSRWLock(&port->thread_lock);
     ioc_mpsc_init(&port->returned);
+    ioc_jobs_init(&port->jobs, &port->base);
     ioc_nt_load(&port->nt, sys);
     if (!ioc_clock_init(&port->clock, sys)) {
         *native_error = sys->GetLastError();

@@ -76,6 +76,13 @@ static bool jobs__reserve(ioc_jobs *jobs, ioc_alloc *alloc)
     return true;
 }
 
+/* The numbers begin at an address, where nobody else's keys are likely to be. */
+void ioc_jobs_init(ioc_jobs *jobs, const ioc_port *port)
+{
+    memset(jobs, 0, sizeof *jobs);
+    jobs->last_key = (ULONG_PTR)port | 1;
+}
+
 void ioc_jobs_deinit(ioc_jobs *jobs, ioc_alloc *alloc)
 {
     IOC_ASSERT(jobs->count == 0);
@@ -155,12 +162,12 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
         ioc_alloc_give(port->alloc, job);
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    if (jobs->last_key > UINTPTR_MAX - 2) { /* a 32-bit program has seen 2^31 watches */
+    if (jobs->last_key > UINTPTR_MAX - 2) { /* a 32-bit program has seen a thousand million */
         ioc_alloc_give(port->alloc, job);
         return ERROR_NO_SYSTEM_RESOURCES;
     }
     job->op = op;
-    job->key = jobs->last_key == 0 ? 1 : jobs->last_key + 2;
+    job->key = jobs->last_key + 2;
     if (!job__duplicate(port, job, op->as.wait.object)) {
         uint32_t error = port->sys->GetLastError();
         ioc_alloc_give(port->alloc, job);

@@ -26,6 +26,7 @@ typedef struct ioc_jobs {
     ULONG_PTR last_key;
 } ioc_jobs;
 
+void ioc_jobs_init(ioc_jobs *jobs, const ioc_port *port);
 void ioc_jobs_deinit(ioc_jobs *jobs, ioc_alloc *alloc);
 
 /* JOB_WATCH. See ioc_backend.start, cancel and release. */

@@ -17,6 +17,7 @@
 #include "win_faults.h"
 #include "win_leaks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LIFE_OPS      64
@@ -45,6 +46,9 @@ typedef struct life {
     iocp_handle_t client;
     iocp_handle_t server;
     struct sockaddr_in address;
+    iocp_handle_t file;
+    HANDLE event;
+    HANDLE job;
     int waiting;    /* for so many callbacks */
     bool is_broken; /* something did not go as it should have: go straight to the end */
     int op_count;
@@ -70,7 +74,9 @@ static iocp_action_t IOCP_CALL life__callback(iocp_loop_t *loop, const iocp_resu
         op->life->waiting--;
         op->life->is_broken = op->life->is_broken || result->status != op->expected;
     }
-    if (result->type == IOCP_TYPE_RECV) {
+    bool is_input = result->type == IOCP_TYPE_RECV || result->type == IOCP_TYPE_READ ||
+                    result->type == IOCP_TYPE_PREAD;
+    if (is_input) {
         bool is_right = result->status != IOCP_OK || memcmp(op->data, "hello", 5) == 0;
         op->life->is_broken = op->life->is_broken || !is_right;
         memset(op->data, LIFE_POISON, sizeof op->data);
@@ -118,6 +124,15 @@ static void life__send(life *l, iocp_handle_t handle)
     iocp_buf_t buffers[2] = {{.length = 2, .base = hello}, {.length = 3, .base = hello + 2}};
     life_op *op = life__op(l, IOCP_OK);
     life__started(l, op, iocp_sendv(l->loop, handle, buffers, 2, life__callback, op, NULL));
+}
+
+/* Cancel what the loop has started. */
+static void life__cancel(life *l, iocp_op_t unwanted)
+{
+    if (life__ok(l, iocp_loop_submit(l->loop))) {
+        life_op *cancel = life__op(l, IOCP_OK);
+        life__started(l, cancel, iocp_cancel(l->loop, unwanted, life__callback, cancel, NULL));
+    }
 }
 
 /* Until everything that this stage waits for has called back. A run that failed is repeated. */
@@ -200,14 +215,92 @@ static void life__signal(life *l)
     life__wait(l);
 }
 
+/* In the folder for temporary files, and gone when its last handle is closed and it is deleted. */
+static const char *life__path(void)
+{
+    static char path[MAX_PATH + 32];
+    char folder[MAX_PATH];
+    DWORD length = GetTempPathA(MAX_PATH, folder);
+    assert_in_range(length, 1, MAX_PATH - 1);
+    (void)snprintf(path, sizeof path, "%siocploop-faults-%lu.tmp", folder, GetCurrentProcessId());
+    return path;
+}
+
+static void life__read(life *l, iocp_type_t type)
+{
+    life_op *op = life__op(l, IOCP_OK);
+    int status =
+        type == IOCP_TYPE_READ
+            ? iocp_read(l->loop, l->file, op->data, sizeof op->data, life__callback, op, NULL)
+            : iocp_pread(l->loop, l->file, op->data, sizeof op->data, 0, life__callback, op, NULL);
+    life__started(l, op, status);
+    life__wait(l);
+}
+
+static void life__store(life *l)
+{
+    uint64_t size = 0;
+    if (!life__ok(l, iocp_file_open(l->loop, life__path(),
+                                    IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE |
+                                        IOCP_FILE_TRUNCATE,
+                                    &l->file))) {
+        return;
+    }
+    life_op *write = life__op(l, IOCP_OK);
+    life__started(l, write, iocp_write(l->loop, l->file, "hello", 5, life__callback, write, NULL));
+    life__wait(l);
+    (void)life__ok(l, iocp_file_get_size(l->loop, l->file, &size));
+    (void)life__ok(l, iocp_file_set_size(l->loop, l->file, size));
+    (void)life__ok(l, iocp_file_set_position(l->loop, l->file, 0));
+    life__read(l, IOCP_TYPE_READ);
+    life__read(l, IOCP_TYPE_PREAD);
+}
+
+static void life__secure(life *l)
+{
+    life_op *flush = life__op(l, IOCP_OK);
+    life__started(l, flush, iocp_file_flush(l->loop, l->file, life__callback, flush, NULL));
+    life__wait(l);
+    life_op *close = life__op(l, IOCP_OK);
+    life__started(l, close, iocp_close(l->loop, l->file, life__callback, close, NULL));
+    life__wait(l);
+}
+
+static uint64_t IOCP_CALL life__compute(void *arg)
+{
+    (void)arg;
+    return 42;
+}
+
+static void life__watch(life *l)
+{
+    iocp_op_t unwanted = {0};
+    l->event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    l->job = CreateJobObjectW(NULL, NULL);
+    assert_true(l->event != NULL && l->job != NULL);
+    life_op *signal = life__op(l, IOCP_OK);
+    life__started(l, signal, iocp_wait(l->loop, l->event, life__callback, signal, NULL));
+    (void)life__ok(l, iocp_loop_submit(l->loop));
+    assert_true(SetEvent(l->event));
+    life_op *work = life__op(l, IOCP_OK);
+    life__started(l, work, iocp_work(l->loop, life__compute, NULL, life__callback, work, NULL));
+    life__wait(l);
+
+    life_op *wait = life__op(l, IOCP_ECANCELED);
+    life__started(l, wait, iocp_wait(l->loop, l->event, life__callback, wait, &unwanted));
+    life__cancel(l, unwanted);
+    life_op *job = life__op(l, IOCP_ECANCELED);
+    life__started(l, job, iocp_job_watch(l->loop, l->job, life__callback, job, &unwanted));
+    life__cancel(l, unwanted);
+    life__wait(l);
+}
+
 static void life__end_early(life *l)
 {
     iocp_op_t late = life__recv(l, l->client, IOCP_ETIMEDOUT);
     iocp_op_t unwanted = life__recv(l, l->server, IOCP_ECANCELED);
-    if (life__ok(l, iocp_op_deadline(l->loop, late, LIFE_MS)) &&
-        life__ok(l, iocp_loop_submit(l->loop))) {
-        life_op *cancel = life__op(l, IOCP_OK);
-        life__started(l, cancel, iocp_cancel(l->loop, unwanted, life__callback, cancel, NULL));
+    if (life__ok(l, iocp_op_deadline(l->loop, late, LIFE_MS))) {
+        life__cancel(l, unwanted);
     }
     life__wait(l);
 }
@@ -239,12 +332,17 @@ static void life__leave_pending(life *l)
     (void)life__recv(l, l->server, LIFE_ANY);
     life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
     life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
+    life_op *wait = life__op(l, LIFE_ANY);
+    life_op *job = life__op(l, LIFE_ANY);
+    life__started(l, wait, iocp_wait(l->loop, l->event, life__callback, wait, NULL));
+    life__started(l, job, iocp_job_watch(l->loop, l->job, life__callback, job, NULL));
     (void)life__ok(l, iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT));
 }
 
 static const life_stage life_stages[] = {
-    life__listen,    life__meet,    life__talk,      life__signal,
-    life__end_early, life__hang_up, life__close_one, life__leave_pending,
+    life__listen,  life__meet,      life__talk,          life__signal,
+    life__store,   life__secure,    life__watch,         life__end_early,
+    life__hang_up, life__close_one, life__leave_pending,
 };
 
 /* ---- The whole ---- */
@@ -258,6 +356,10 @@ static void life__end(life *l)
     if (iocp_loop_destroy(l->loop, LIFE_S) != IOCP_OK) {
         win_faults_stop();
         assert_int_equal(iocp_loop_destroy(l->loop, 10 * LIFE_S), IOCP_OK);
+    }
+    (void)DeleteFileA(life__path());
+    if (l->event != NULL) {
+        assert_true(CloseHandle(l->event) && CloseHandle(l->job));
     }
 }
 
