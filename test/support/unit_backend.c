@@ -112,8 +112,8 @@ int unit_core_tear_down(void **state)
     return is_pending || is_leaked;
 }
 
-static iocp_action_t IOCP_CALL core__disarm(iocp_loop_t *loop, const iocp_result_t *result,
-                                            void *userdata)
+iocp_action_t IOCP_CALL unit_core_disarm(iocp_loop_t *loop, const iocp_result_t *result,
+                                         void *userdata)
 {
     (void)loop;
     (void)result;
@@ -123,7 +123,7 @@ static iocp_action_t IOCP_CALL core__disarm(iocp_loop_t *loop, const iocp_result
 
 ioc_op *unit_core_queue(unit_core *core, iocp_type_t type, ioc_handle *handle)
 {
-    ioc_op *op = ioc_op_new(&core->ops, type, core__disarm, core);
+    ioc_op *op = ioc_op_new(&core->ops, type, unit_core_disarm, core);
     assert_non_null(op);
     if (handle != NULL) {
         ioc_handle_enter(handle, op);

@@ -43,6 +43,10 @@ typedef struct unit_core {
 int unit_core_set_up(void **state);
 int unit_core_tear_down(void **state);
 
+/* A callback that disarms. */
+iocp_action_t IOCP_CALL unit_core_disarm(iocp_loop_t *loop, const iocp_result_t *result,
+                                         void *userdata);
+
 /* A queued operation; on `handle` if that is not NULL. Asserts that there was memory. */
 ioc_op *unit_core_queue(unit_core *core, iocp_type_t type, ioc_handle *handle);
 

@@ -1,0 +1,274 @@
+/* What a handle keeps: who may move a file's position, what is queued to go out, who waits for it. */
+#include "unit_backend.h"
+
+#define HANDLE_TEST(name) \
+    cmocka_unit_test_setup_teardown(name, unit_core_set_up, unit_core_tear_down)
+
+static ioc_handle *open_file(unit_core *core)
+{
+    ioc_handle *handle = unit_core_open(core);
+    handle->kind = IOC_HANDLE_FILE;
+    return handle;
+}
+
+static ioc_op *queue_transfer(unit_core *core, ioc_handle *handle, iocp_type_t type, uint32_t bytes)
+{
+    static char data[1];
+    ioc_op *op = ioc_op_new(&core->ops, type, unit_core_disarm, core);
+    assert_non_null(op);
+    op->as.transfer.one = (iocp_buf_t){.length = bytes, .base = data};
+    ioc_handle_enter(handle, op);
+    ioc_op_queue(&core->ops, op, NULL);
+    return op;
+}
+
+static ioc_op *queue_drain(unit_core *core, ioc_handle *handle, uint64_t bytes)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_DRAIN, handle);
+    op->as.drain.bytes = bytes;
+    return op;
+}
+
+/* Start all that is queued, in order, as a turn does. */
+static void start_all(unit_core *core)
+{
+    for (ioc_link *link; (link = ioc_list_first(&core->ops.submissions)) != NULL;) {
+        ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
+        if (op->type == IOCP_TYPE_DRAIN) {
+            ioc_handle_start_drain(&core->handles, op);
+        } else if (op->type == IOCP_TYPE_SHUTDOWN) {
+            ioc_handle_start_shutdown(&core->handles, op);
+        } else {
+            ioc_handle_start_move(&core->handles, op);
+        }
+    }
+}
+
+static void end(unit_core *core, ioc_op *op, uint64_t bytes)
+{
+    unit_core_packet(core, op, IOCP_OK, bytes);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+/* ---- The position ---- */
+
+static void moves_are_started_one_after_the_other(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *first = queue_transfer(core, file, IOCP_TYPE_WRITE, 10);
+    ioc_op *second = queue_transfer(core, file, IOCP_TYPE_WRITE, 10);
+    start_all(core);
+    assert_int_equal(core->port.starts, 1);
+    assert_int_equal(first->as.transfer.offset, 0);
+    assert_int_equal(second->phase, IOC_PHASE_PARKED);
+    end(core, first, 10);
+    start_all(core);
+    assert_int_equal(core->port.starts, 2);
+    assert_int_equal(second->as.transfer.offset, 10);
+    end(core, second, 10);
+    assert_int_equal(file->position, 20);
+}
+
+static void the_position_moves_by_what_was_transferred(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 100);
+    start_all(core);
+    end(core, read, 7);
+    assert_int_equal(file->position, 7);
+    ioc_op *failing = queue_transfer(core, file, IOCP_TYPE_READ, 100);
+    start_all(core);
+    assert_int_equal(failing->as.transfer.offset, 7);
+    unit_core_packet(core, failing, IOCP_EOF, 0);
+    assert_int_equal(unit_core_deliver(core, failing), IOCP_EOF);
+    assert_int_equal(file->position, 7);
+}
+
+/* The turn passes to who has waited longest, also if another one is about to be started. */
+static void a_move_that_is_queued_does_not_overtake_one_that_waits(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *first = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    ioc_op *waiting = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    start_all(core);
+    ioc_op *late = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    end(core, first, 1);
+    start_all(core);
+    assert_int_equal(waiting->phase, IOC_PHASE_KERNEL);
+    assert_int_equal(late->phase, IOC_PHASE_PARKED);
+    end(core, waiting, 1);
+    start_all(core);
+    assert_int_equal(late->as.transfer.offset, 2);
+    end(core, late, 1);
+}
+
+static void a_move_that_ends_before_its_turn_passes_it_on(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *first = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    ioc_op *second = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    ioc_op *third = queue_transfer(core, file, IOCP_TYPE_WRITE, 1);
+    start_all(core);
+    end(core, first, 1);
+    assert_ptr_equal(file->mover, second);
+    ioc_op_finish(&core->ops, second, IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
+    start_all(core);
+    assert_int_equal(third->as.transfer.offset, 1);
+    end(core, third, 1);
+    assert_null(file->mover);
+}
+
+static void an_append_goes_behind_the_end_and_leaves_the_position(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    file->is_append = true;
+    ioc_op *write = queue_transfer(core, file, IOCP_TYPE_WRITE, 5);
+    start_all(core);
+    assert_true(write->as.transfer.offset == IOC_OFFSET_END);
+    end(core, write, 5);
+    assert_int_equal(file->position, 0);
+    ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 5);
+    start_all(core);
+    assert_int_equal(read->as.transfer.offset, 0);
+    end(core, read, 5);
+    assert_int_equal(file->position, 5);
+}
+
+static void the_moves_of_a_pipe_are_all_started(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *pipe = unit_core_open(core);
+    pipe->kind = IOC_HANDLE_PIPE;
+    ioc_op *first = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
+    ioc_op *second = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
+    start_all(core);
+    assert_int_equal(core->port.starts, 2);
+    end(core, first, 1);
+    end(core, second, 1);
+    assert_int_equal(pipe->position, 0);
+}
+
+static void a_file_is_moving_from_the_call_until_the_callback(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    assert_false(ioc_handle_is_moving(file));
+    ioc_op *positional = queue_transfer(core, file, IOCP_TYPE_PREAD, 1);
+    assert_false(ioc_handle_is_moving(file));
+    ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 1);
+    assert_true(ioc_handle_is_moving(file));
+    ioc_op_start_in_kernel(&core->ops, positional);
+    start_all(core);
+    end(core, positional, 1);
+    assert_true(ioc_handle_is_moving(file));
+    unit_core_packet(core, read, IOCP_OK, 1);
+    assert_true(ioc_handle_is_moving(file));
+    assert_int_equal(unit_core_deliver(core, read), IOCP_OK);
+    assert_false(ioc_handle_is_moving(file));
+}
+
+/* ---- What is queued to go out ---- */
+
+static void what_goes_out_counts_from_the_call_until_the_callback(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *first = queue_transfer(core, file, IOCP_TYPE_WRITE, 10);
+    ioc_op *second = queue_transfer(core, file, IOCP_TYPE_WRITE, 7);
+    ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 100);
+    assert_int_equal(file->queued_bytes, 17);
+    start_all(core);
+    unit_core_packet(core, first, IOCP_OK, 10);
+    assert_int_equal(file->queued_bytes, 17);
+    assert_int_equal(unit_core_deliver(core, first), IOCP_OK);
+    assert_int_equal(file->queued_bytes, 7);
+    start_all(core);
+    unit_core_packet(core, second, IOCP_ENOSPC, 3);
+    assert_int_equal(unit_core_deliver(core, second), IOCP_ENOSPC);
+    assert_int_equal(file->queued_bytes, 0);
+    assert_int_equal(file->most_queued_bytes, 17);
+    start_all(core);
+    end(core, read, 1);
+}
+
+static void an_operation_that_is_rearmed_counts_again(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *file = open_file(core);
+    ioc_op *write = queue_transfer(core, file, IOCP_TYPE_WRITE, 10);
+    start_all(core);
+    unit_core_packet(core, write, IOCP_OK, 10);
+    assert_ptr_equal(ioc_op_next_ready(&core->ops), write);
+    ioc_handle_before_callback(&core->handles, write);
+    assert_int_equal(file->queued_bytes, 0);
+    ioc_handle_enter_again(write);
+    ioc_op_rearm(&core->ops, write);
+    assert_int_equal(file->queued_bytes, 10);
+    assert_int_equal(file->outgoing, 1);
+    start_all(core);
+    assert_int_equal(write->as.transfer.offset, 10);
+    end(core, write, 10);
+    assert_int_equal(file->queued_bytes, 0);
+}
+
+static void a_drain_waits_until_little_enough_is_queued(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *pipe = unit_core_open(core);
+    pipe->kind = IOC_HANDLE_PIPE;
+    ioc_op *first = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 10);
+    ioc_op *second = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 10);
+    ioc_op *to_none = queue_drain(core, pipe, 0);
+    ioc_op *to_ten = queue_drain(core, pipe, 10);
+    ioc_op *to_plenty = queue_drain(core, pipe, 20);
+    start_all(core);
+    assert_int_equal(unit_core_deliver(core, to_plenty), IOCP_OK);
+    assert_int_equal(to_ten->phase, IOC_PHASE_PARKED);
+    end(core, first, 10);
+    assert_int_equal(unit_core_deliver(core, to_ten), IOCP_OK);
+    assert_int_equal(to_none->phase, IOC_PHASE_PARKED);
+    end(core, second, 10);
+    assert_int_equal(unit_core_deliver(core, to_none), IOCP_OK);
+}
+
+static void a_shutdown_waits_for_what_is_queued_before_it_and_a_drain_does_not_hold_it(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *stream = unit_core_open(core);
+    stream->kind = IOC_HANDLE_PIPE;
+    ioc_op *write = queue_transfer(core, stream, IOCP_TYPE_WRITE, 10);
+    ioc_op *drain = queue_drain(core, stream, 0);
+    ioc_op *shutdown = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, stream);
+    shutdown->as.shutdown.how = IOCP_SHUTDOWN_SEND;
+    start_all(core);
+    assert_int_equal(shutdown->phase, IOC_PHASE_PARKED);
+    end(core, write, 10);
+    assert_int_equal(shutdown->phase, IOC_PHASE_QUEUED);
+    start_all(core);
+    assert_int_equal(unit_core_deliver(core, drain), IOCP_OK);
+    end(core, shutdown, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HANDLE_TEST(moves_are_started_one_after_the_other),
+        HANDLE_TEST(the_position_moves_by_what_was_transferred),
+        HANDLE_TEST(a_move_that_is_queued_does_not_overtake_one_that_waits),
+        HANDLE_TEST(a_move_that_ends_before_its_turn_passes_it_on),
+        HANDLE_TEST(an_append_goes_behind_the_end_and_leaves_the_position),
+        HANDLE_TEST(the_moves_of_a_pipe_are_all_started),
+        HANDLE_TEST(a_file_is_moving_from_the_call_until_the_callback),
+        HANDLE_TEST(what_goes_out_counts_from_the_call_until_the_callback),
+        HANDLE_TEST(an_operation_that_is_rearmed_counts_again),
+        HANDLE_TEST(a_drain_waits_until_little_enough_is_queued),
+        HANDLE_TEST(a_shutdown_waits_for_what_is_queued_before_it_and_a_drain_does_not_hold_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
