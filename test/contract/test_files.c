@@ -940,6 +940,19 @@ static void a_handle_for_synchronous_use_is_refused_and_stays_the_callers(void *
     contract_native_close(native);
 }
 
+static void an_error_that_the_library_finds_leaves_the_native_error_of_the_system(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle = {0};
+    assert_int_equal(contract_file_try_open(loop, "none", IOCP_FILE_READ), IOCP_ENOTFOUND);
+    uint32_t native_error = iocp_loop_native_error(loop);
+    assert_true(native_error != 0);
+    void *native = contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, 0);
+    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_ENOTOVERLAPPED);
+    assert_int_equal(iocp_loop_native_error(loop), native_error);
+    contract_native_close(native);
+}
+
 static void a_handle_of_another_loop_is_refused_and_stays_the_others(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1287,6 +1300,7 @@ int main(void)
         CONTRACT_FILE_TEST(an_adopted_file_is_read_and_written_from_its_beginning),
         CONTRACT_FILE_TEST(an_adopted_file_that_only_appends_appends),
         CONTRACT_FILE_TEST(a_handle_for_synchronous_use_is_refused_and_stays_the_callers),
+        CONTRACT_FILE_TEST(an_error_that_the_library_finds_leaves_the_native_error_of_the_system),
         CONTRACT_FILE_TEST(a_handle_of_another_loop_is_refused_and_stays_the_others),
         CONTRACT_FILE_TEST(what_is_no_file_and_no_pipe_is_not_adopted),
         CONTRACT_FILE_TEST(a_file_has_no_operations_of_sockets),
