@@ -63,10 +63,10 @@ static int api__check_open(const iocp_loop_t *loop)
     return status;
 }
 
-/* The end of a call that may have failed in the system: keep the raw code. */
+/* The end of a call that may have failed in the system: keep the raw code, if it gave one. */
 static int api__return(iocp_loop_t *loop, int status)
 {
-    if (status != IOCP_OK) {
+    if (status != IOCP_OK && loop->loop_only.port->native_error != 0) {
         loop->loop_only.native_error = loop->loop_only.port->native_error;
     }
     return status;

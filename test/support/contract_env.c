@@ -45,6 +45,7 @@ static void regime__begin(const env_regime *regime)
     sim_script script = {
         .seed = regime->seed,
         .latency_ns = 2 * MS,
+        .file_ns = 2 * MS,
         .capacity_bytes = 5000,
         .packet = 50,
         .partial = 50,

@@ -1,13 +1,14 @@
 /*
  * The simulated backend: a double of the kernel for tests on systems without completion ports.
  *
- * It defines ioc_backend_default() with a port, loopback stream sockets in memory, and a clock that
- * moves only when a dequeue sleeps: up to the next packet, or by the time that it was asked for. A
+ * It defines ioc_backend_default() with a port, loopback stream sockets, files and pipes in memory,
+ * and a clock that moves only when a dequeue sleeps: up to the next event, or by the time that it was
+ * asked for. A
  * dequeue that may sleep without end and has no packet coming waits for another thread's wake; if
  * none comes for a long real time it gives up with an error, so that a test fails and does not hang.
  *
- * All ports share one network, so that two loops can talk to each other. Each port has a clock of
- * its own.
+ * All ports share one network and one file system, so that two loops can talk to each other. Each
+ * port has a clock of its own.
  *
  * What it checks by itself, ending the process with a message: that an operation is started once,
  * that its memory is the same operation's from its start to its packet (the kernel writes to buffers
@@ -28,6 +29,7 @@
 typedef struct sim_script {
     uint64_t seed;
     uint64_t latency_ns;     /* the most that a packet takes */
+    uint64_t file_ns;        /* the most that it takes until a file is read or written */
     uint64_t dequeue_ns;     /* what each dequeue takes */
     uint32_t capacity_bytes; /* of the queue to one receiver; 0: 64 KiB */
 
@@ -69,6 +71,9 @@ void sim_slow_wakes(const iocp_loop_t *loop, uint32_t milliseconds);
 /* Keep all packets of operations back, until it is called with false. */
 void sim_hold_packets(const iocp_loop_t *loop, bool hold);
 
+/* Keep files from being read and written, until it is called with false. */
+void sim_hold_files(const iocp_loop_t *loop, bool hold);
+
 /* Cancels take effect after `ns`, if the operation has not ended by then. */
 void sim_delay_cancels(const iocp_loop_t *loop, uint64_t ns);
 
@@ -94,7 +99,8 @@ void sim_read_counts(const iocp_loop_t *loop, sim_counts *counts);
 
 /* What is open. */
 size_t sim_port_count(void);
-size_t sim_socket_count(void);
+size_t sim_socket_count(void); /* ends of pipes, too */
+size_t sim_file_count(void);
 
 /* A stream socket that belongs to no loop. 0: failed. */
 uintptr_t sim_socket_create(int family);

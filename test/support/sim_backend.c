@@ -1,5 +1,6 @@
 /* The simulated backend's slots: check, look up, forward. */
 #include "sim_datagram.h"
+#include "sim_file.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -29,6 +30,9 @@ static int backend__return(ioc_port *base, int status)
 
 static int backend__begin(sim_op *op)
 {
+    if (op->file != NULL) {
+        return sim_file_start(op);
+    }
     if (op->socket->datagrams != NULL) {
         return sim_datagram_start(op);
     }
@@ -38,8 +42,10 @@ static int backend__begin(sim_op *op)
     case IOCP_TYPE_CONNECT:
         return sim_connect(op);
     case IOCP_TYPE_SEND:
+    case IOCP_TYPE_WRITE:
         return sim_send(op);
     case IOCP_TYPE_RECV:
+    case IOCP_TYPE_READ:
         return sim_receive(op);
     case IOCP_TYPE_SHUTDOWN:
         return sim_shutdown(op);
@@ -50,8 +56,6 @@ static int backend__begin(sim_op *op)
     case IOCP_TYPE_CLOSE:
     case IOCP_TYPE_SENDTO:
     case IOCP_TYPE_RECVFROM:
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
     case IOCP_TYPE_PREAD:
     case IOCP_TYPE_PWRITE:
     case IOCP_TYPE_FLUSH:
@@ -62,8 +66,19 @@ static int backend__begin(sim_op *op)
     case IOCP_TYPE_WORK:
         break;
     }
-    sim_give_up("an operation that a stream socket does not have", __FILE__, __LINE__);
+    sim_give_up("an operation that a stream does not have", __FILE__, __LINE__);
     return IOCP_EINVAL;
+}
+
+/* On what it runs, and in which order its packet comes. */
+static void backend__find_object(sim_op *op)
+{
+    const sim_handle *handle = backend__handle(op->op.handle);
+    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO ||
+                   op->op.type == IOCP_TYPE_WRITE;
+    op->socket = handle->socket;
+    op->file = handle->file;
+    op->last_due_ns = op->socket != NULL ? &op->socket->last_due_ns[is_sent] : NULL;
 }
 
 static void backend__prepare(sim_port *port, sim_op *op)
@@ -74,10 +89,11 @@ static void backend__prepare(sim_port *port, sim_op *op)
     ioc_link_init(&op->place);
     op->id = ioc_op_id(&op->op);
     op->port = port;
-    op->socket = backend__handle(op->op.handle)->socket;
+    backend__find_object(op);
     op->may_be_inline =
         port->mode != IOCP_COMPLETION_PACKET && !sim_chance(port, port->script.packet);
     op->abort_ns = IOC_FOREVER;
+    op->effect_ns = IOC_FOREVER;
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
     op->is_truncated = false;
@@ -87,10 +103,10 @@ static void backend__prepare(sim_port *port, sim_op *op)
 static int backend__try_start(sim_port *port, sim_op *op)
 {
     int status = IOCP_OK;
-    if (op->socket == NULL) {
-        return IOCP_ENOTSOCK;
+    if (op->socket == NULL && op->file == NULL) {
+        return IOCP_EBADF; /* closed under it */
     }
-    if (op->socket->port == NULL) {
+    if (op->socket != NULL && op->socket->port == NULL) {
         op->socket->port = port;
     }
     if (sim_fails(&port->starts, &status)) {
@@ -206,7 +222,7 @@ static int backend__adopt_socket(sim_port *port, sim_handle *handle, uintptr_t n
     if (sim_fails(&port->sockets, &status)) {
         return status;
     }
-    if (socket == NULL) {
+    if (socket == NULL || socket->is_pipe) {
         return IOCP_ENOTSOCK;
     }
     if (socket->is_adopted || socket->port != NULL) {
@@ -308,38 +324,34 @@ static void backend__release(ioc_port *base, struct ioc_op *op)
     (void)op;
 }
 
+/* ---- Files and pipes ---- */
+
 static int backend__file_open(ioc_port *base, struct ioc_handle *handle, const char *path,
                               uint32_t flags)
 {
-    (void)base;
-    (void)handle;
-    (void)path;
-    (void)flags;
-    return IOCP_ENOTSUP;
+    sim_lock();
+    return backend__return(
+        base, sim_file_open(backend__port(base), backend__handle(handle), path, flags));
 }
 
 static int backend__file_size(ioc_port *base, struct ioc_handle *handle, uint64_t *size)
 {
-    (void)base;
-    (void)handle;
-    (void)size;
-    return IOCP_ENOTSUP;
+    sim_lock();
+    *size = sim_file_size(backend__handle(handle)->file);
+    return backend__return(base, IOCP_OK);
 }
 
 static int backend__file_set_size(ioc_port *base, struct ioc_handle *handle, uint64_t size)
 {
-    (void)base;
-    (void)handle;
-    (void)size;
-    return IOCP_ENOTSUP;
+    sim_lock();
+    return backend__return(base, sim_file_set_size(backend__handle(handle)->file, size));
 }
 
 static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void *native)
 {
-    (void)base;
-    (void)handle;
-    (void)native;
-    return IOCP_ENOTSUP;
+    sim_lock();
+    return backend__return(
+        base, sim_file_adopt(backend__port(base), backend__handle(handle), (uintptr_t)native));
 }
 
 /* ---- Handles ---- */
@@ -347,7 +359,8 @@ static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void
 static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
 {
     (void)base;
-    return (void *)backend__handle(handle)->socket->number;
+    const sim_handle *sim = backend__handle(handle);
+    return (void *)(sim->file != NULL ? sim_file_number(sim->file) : sim->socket->number);
 }
 
 static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle)
@@ -358,6 +371,10 @@ static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle
     if (handle->socket != NULL) {
         sim_socket_close(handle->socket);
         handle->socket = NULL;
+    }
+    if (handle->file != NULL) {
+        sim_file_close(handle->file);
+        handle->file = NULL;
     }
     sim_unlock();
 }

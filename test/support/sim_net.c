@@ -1,4 +1,4 @@
-/* The simulated network: stream sockets on the two loopback addresses, in memory. */
+/* The simulated network: stream sockets on the two loopback addresses, and pipes, in memory. */
 #include "sim_net.h"
 
 #include "sim_datagram.h"
@@ -9,11 +9,11 @@
 #include <sys/socket.h>
 
 #define NET_CAPACITY_BYTES 65536
+#define NET_PIPE_BYTES     4096
 #define NET_BACKLOG        200
 #define NET_FIRST_PORT     49152 /* of those that are given to sockets that ask for none */
 
 static ioc_list net_sockets = {{&net_sockets.ends, &net_sockets.ends}};
-static uintptr_t net_last_number;
 static uint16_t net_last_port = NET_FIRST_PORT;
 
 static void *net__allocate(size_t size)
@@ -204,8 +204,7 @@ sim_socket *sim_socket_new(int family, size_t capacity_bytes)
     ioc_link_init(&socket->link);
     ioc_link_init(&socket->place);
     ioc_list_push(&net_sockets, &socket->link);
-    net_last_number += 4; /* as Windows numbers its handles */
-    socket->number = net_last_number;
+    socket->number = sim_next_number();
     socket->family = family;
     socket->capacity_bytes = capacity_bytes > 0 ? capacity_bytes : NET_CAPACITY_BYTES;
     socket->incoming = net__allocate(socket->capacity_bytes);
@@ -307,8 +306,10 @@ static size_t stream__take(sim_socket *receiver, const sim_op *send)
 {
     size_t skip = (size_t)send->outcome.bytes;
     size_t taken = 0;
-    for (uint32_t i = 0; i < send->op.as.buffers.count; i++) {
-        const iocp_buf_t *buffer = &send->op.as.buffers.list[i];
+    uint32_t count = 0;
+    const iocp_buf_t *list = sim_buffers(&send->op, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const iocp_buf_t *buffer = &list[i];
         size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
         if (skip >= buffer->length) {
             skip -= buffer->length;
@@ -345,6 +346,7 @@ static bool stream__take_from_sends(sim_socket *receiver)
 /* The bytes of a receive are kept apart: they get to the buffers just before the packet is taken. */
 static void stream__give(sim_socket *receiver, sim_op *receive)
 {
+    bool is_end_of_pipe = receiver->is_pipe && receiver->incoming_bytes == 0;
     size_t bytes = receive->total_bytes < receiver->incoming_bytes ? receive->total_bytes
                                                                    : receiver->incoming_bytes;
     if (bytes > 1 && sim_chance(receive->port, receive->port->script.partial)) {
@@ -356,7 +358,7 @@ static void stream__give(sim_socket *receiver, sim_op *receive)
         receiver->incoming_bytes -= bytes;
         memmove(receiver->incoming, receiver->incoming + bytes, receiver->incoming_bytes);
     }
-    sim_complete(receive, IOCP_OK, bytes);
+    sim_complete(receive, is_end_of_pipe ? IOCP_EOF : IOCP_OK, bytes);
 }
 
 static bool stream__give_to_receives(sim_socket *receiver)
@@ -491,7 +493,11 @@ static void stream__close(sim_socket *socket)
     }
     bool is_hard = socket->incoming_bytes > 0 || socket->options[IOCP_SOCKET_LINGER] == 0;
     peer->peer = NULL;
-    if (is_hard || !ioc_list_is_empty(&peer->sends)) {
+    if (socket->is_pipe) {
+        peer->is_ended = true;
+        net__end_all(&peer->sends, IOCP_EPIPE);
+        stream__pump(peer);
+    } else if (is_hard || !ioc_list_is_empty(&peer->sends)) {
         stream__reset(peer);
     } else {
         peer->is_ended = true;
@@ -513,12 +519,30 @@ void sim_socket_close(sim_socket *socket)
     free(socket);
 }
 
+/* ---- Pipes ---- */
+
+void sim_pipe_new(sim_socket *ends[2], bool is_overlapped)
+{
+    for (int i = 0; i < 2; i++) {
+        ends[i] = sim_socket_new(0, NET_PIPE_BYTES);
+        ends[i]->is_pipe = true;
+        ends[i]->is_overlapped = is_overlapped;
+        ends[i]->state = SIM_CONNECTED;
+    }
+    ends[0]->peer = ends[1];
+    ends[1]->peer = ends[0];
+}
+
 /* ---- Operations ---- */
 
 void sim_end_waiting(sim_op *op, int status)
 {
     sim_socket *socket = op->socket;
     SIM_CHECK(op->phase == SIM_WAITING);
+    if (socket == NULL) {
+        sim_complete(op, status, 0);
+        return;
+    }
     if (op->op.type == IOCP_TYPE_CONNECT) {
         socket->state = SIM_CLOSED;
     }
@@ -587,20 +611,28 @@ int sim_connect(sim_op *op)
     return IOCP_OK;
 }
 
-static size_t list__total(const iocp_buf_t *list, uint32_t count)
+const iocp_buf_t *sim_buffers(const ioc_op *op, uint32_t *count)
 {
+    *count = 1;
+    if (op->type == IOCP_TYPE_SENDTO || op->type == IOCP_TYPE_RECVFROM) {
+        return &op->as.addressed.one;
+    }
+    if (op->type != IOCP_TYPE_SEND && op->type != IOCP_TYPE_RECV) {
+        return &op->as.transfer.one;
+    }
+    *count = op->as.buffers.count;
+    return op->as.buffers.list;
+}
+
+size_t sim_buffers_total(const ioc_op *op)
+{
+    uint32_t count = 0;
+    const iocp_buf_t *list = sim_buffers(op, &count);
     size_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
         total += list[i].length;
     }
     return total;
-}
-
-size_t sim_buffers_total(const ioc_op *op)
-{
-    bool is_addressed = op->type == IOCP_TYPE_SENDTO || op->type == IOCP_TYPE_RECVFROM;
-    return is_addressed ? list__total(&op->as.addressed.one, 1)
-                        : list__total(op->as.buffers.list, op->as.buffers.count);
 }
 
 int sim_send(sim_op *op)
@@ -612,7 +644,7 @@ int sim_send(sim_op *op)
     if (socket->is_reset) {
         return IOCP_ECONNRESET;
     }
-    if (socket->is_send_shut) {
+    if (socket->is_send_shut || (socket->is_pipe && socket->peer == NULL)) {
         return IOCP_EPIPE;
     }
     op->total_bytes = sim_buffers_total(&op->op);

@@ -1,6 +1,6 @@
 /*
- * Inside the simulation: ports, sockets and the operations on them. Everything here is guarded by
- * one lock, and every function runs with it held, except for sim_lock.
+ * Inside the simulation: ports, sockets, ends of pipes and the operations on them. Everything here is
+ * guarded by one lock, and every function runs with it held, except for sim_lock.
  */
 #ifndef TEST_SIM_NET_H
 #define TEST_SIM_NET_H
@@ -47,6 +47,7 @@ typedef struct sim_port {
     bool is_nudged; /* the next dequeue returns at once */
     uint32_t foreign;
     bool is_holding;
+    bool is_holding_files;
     uint64_t cancel_delay_ns;
     sim_failure starts;
     sim_failure cancels;
@@ -66,7 +67,7 @@ typedef struct sim_address {
 
 typedef enum sim_phase {
     SIM_IDLE,    /* not in the kernel */
-    SIM_WAITING, /* in the queue of a socket */
+    SIM_WAITING, /* in the queue of a socket or file */
     SIM_INLINE,  /* done within its start */
     SIM_DONE     /* its packet is coming */
 } sim_phase;
@@ -75,13 +76,16 @@ typedef struct sim_op {
     ioc_op op;
     sim_phase phase;
     ioc_link link;  /* sim_port.pending */
-    ioc_link place; /* WAITING: in a queue of a socket; DONE: sim_port.packets */
+    ioc_link place; /* WAITING: in a queue of a socket or file; DONE: sim_port.packets */
     iocp_op_t id;   /* whose memory this was at the start */
     sim_port *port;
-    struct sim_socket *socket;
+    struct sim_socket *socket; /* one of these two */
+    struct sim_file *file;
     bool may_be_inline;
-    uint64_t abort_ns; /* WAITING: when a cancel takes effect */
-    uint64_t due_ns;   /* DONE: when the packet comes */
+    uint64_t abort_ns;     /* WAITING: when a cancel takes effect */
+    uint64_t effect_ns;    /* WAITING: when the file is read or written */
+    uint64_t due_ns;       /* DONE: when the packet comes */
+    uint64_t *last_due_ns; /* of the packets that it must not overtake, or NULL */
     ioc_outcome outcome;
     size_t total_bytes;
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
@@ -97,6 +101,7 @@ typedef enum sim_state {
     SIM_CONNECTED
 } sim_state;
 
+/* Also an end of a pipe, which is connected from its birth and never reset. */
 typedef struct sim_socket {
     ioc_link link;  /* all sockets */
     ioc_link place; /* in its listener's backlog */
@@ -105,6 +110,8 @@ typedef struct sim_socket {
     sim_state state;
     sim_port *port;  /* bound to, or NULL */
     bool is_adopted; /* belongs to a loop */
+    bool is_pipe;
+    bool is_overlapped; /* of a pipe */
     bool is_bound;
     bool owns_port; /* of its local address */
     sim_address local;
@@ -132,7 +139,8 @@ typedef struct sim_socket {
 
 typedef struct sim_handle {
     ioc_handle handle;
-    sim_socket *socket;
+    sim_socket *socket; /* one of these two */
+    struct sim_file *file;
 } sim_handle;
 
 /* ---- sim_port.c ---- */
@@ -140,6 +148,9 @@ typedef struct sim_handle {
 /* Draw: true with a chance of `percent`. */
 bool sim_chance(sim_port *port, uint32_t percent);
 uint64_t sim_below(sim_port *port, uint64_t limit);
+
+/* A number that no other native handle has. */
+uintptr_t sim_next_number(void);
 
 /* The raw code that stands behind a status. */
 uint32_t sim_native_error(int status);
@@ -179,7 +190,8 @@ bool sim_socket_is_dual(const sim_socket *socket);
 /* Bind to a free port if the address has none. */
 void sim_socket_take_name(sim_socket *socket, sim_address local);
 
-/* The room in the buffers of an operation, or what they hold. */
+/* The buffers of an operation; the room in them, or what they hold. */
+const iocp_buf_t *sim_buffers(const ioc_op *op, uint32_t *count);
 size_t sim_buffers_total(const ioc_op *op);
 
 /* An address for a socket of `family`; IOCP_EADDRNOTAVAIL, IOCP_EAFNOSUPPORT, IOCP_EFAULT. */
@@ -194,6 +206,9 @@ int sim_connect(sim_op *op);
 int sim_send(sim_op *op);
 int sim_receive(sim_op *op);
 int sim_shutdown(sim_op *op);
+
+/* Both ends of a fresh pipe. */
+void sim_pipe_new(sim_socket *ends[2], bool is_overlapped);
 
 /* End an operation that waits; what it waited on goes on without it. */
 void sim_end_waiting(sim_op *op, int status);

@@ -1,7 +1,7 @@
 /* The simulated port: clock, packets, wakes, and what goes wrong with them. */
 #define _POSIX_C_SOURCE 200809L /* for pthread_cond_timedwait */
 
-#include "sim_net.h"
+#include "sim_file.h"
 
 #include "loop.h"
 #include "threads.h"
@@ -20,6 +20,7 @@
 static pthread_mutex_t world_mutex = PTHREAD_MUTEX_INITIALIZER;
 static sim_script world_script;
 static size_t world_port_count;
+static uintptr_t world_last_number;
 
 void sim_give_up(const char *condition, const char *file, int line)
 {
@@ -35,6 +36,12 @@ void sim_lock(void)
 void sim_unlock(void)
 {
     SIM_CHECK(pthread_mutex_unlock(&world_mutex) == 0);
+}
+
+uintptr_t sim_next_number(void)
+{
+    world_last_number += 4; /* as Windows numbers its handles */
+    return world_last_number;
 }
 
 /* ---- Chance ---- */
@@ -92,6 +99,11 @@ uint32_t sim_native_error(int status)
         {IOCP_ENOTSOCK, 10038},
         {IOCP_EPIPE, 10058},
         {IOCP_EPROTONOSUPPORT, 10043},
+        {IOCP_EOF, 38},
+        {IOCP_ENOTOVERLAPPED, 0},
+        {IOCP_ENOTFOUND, 2},
+        {IOCP_EEXIST, 80},
+        {IOCP_ENAMETOOLONG, 206},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
         if (table[i].status == status) {
@@ -210,13 +222,11 @@ void sim_complete(sim_op *op, int status, uint64_t bytes)
         return;
     }
     op->phase = SIM_DONE;
-    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO;
-    uint64_t *last_due_ns = &op->socket->last_due_ns[is_sent];
     op->due_ns = port->now_ns + sim_below(port, port->script.latency_ns + 1);
-    if (op->due_ns < *last_due_ns) {
-        op->due_ns = *last_due_ns;
+    if (op->last_due_ns != NULL) {
+        op->due_ns = op->due_ns < *op->last_due_ns ? *op->last_due_ns : op->due_ns;
+        *op->last_due_ns = op->due_ns;
     }
-    *last_due_ns = op->due_ns;
     port__insert_packet(port, op);
     SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
 }
@@ -225,9 +235,8 @@ static void op__fill_buffers(sim_op *op)
 {
     size_t left = (size_t)op->outcome.bytes;
     const unsigned char *from = op->received;
-    bool is_addressed = op->op.type == IOCP_TYPE_RECVFROM;
-    const iocp_buf_t *list = is_addressed ? &op->op.as.addressed.one : op->op.as.buffers.list;
-    uint32_t count = is_addressed ? 1 : op->op.as.buffers.count;
+    uint32_t count = 0;
+    const iocp_buf_t *list = sim_buffers(&op->op, &count);
     for (uint32_t i = 0; left > 0; i++) {
         SIM_CHECK(i < count);
         const iocp_buf_t *buffer = &list[i];
@@ -288,15 +297,26 @@ void sim_hand_over(sim_op *op)
     op->port->counts.pending--;
 }
 
-/* Cancels that take effect now. */
-static void port__run_aborts(sim_port *port)
+/* When a file is read or written, if it is not kept from it. */
+static uint64_t op__effect_ns(const sim_op *op)
+{
+    return op->port->is_holding_files ? IOC_FOREVER : op->effect_ns;
+}
+
+/* Cancels that take effect now, and what files do now. */
+static void port__run_due(sim_port *port)
 {
     ioc_link *next = NULL;
     for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = next) {
         next = link->next;
         sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
-        if (op->phase == SIM_WAITING && op->abort_ns <= port->now_ns) {
+        if (op->phase != SIM_WAITING) {
+            continue;
+        }
+        if (op->abort_ns <= port->now_ns && op->abort_ns < op__effect_ns(op)) {
             sim_end_waiting(op, IOCP_ECANCELED);
+        } else if (op__effect_ns(op) <= port->now_ns) {
+            sim_file_carry_out(op);
         }
     }
 }
@@ -338,8 +358,9 @@ static uint64_t port__next_event(const sim_port *port)
     }
     for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = link->next) {
         const sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
-        if (op->phase == SIM_WAITING && op->abort_ns < next_ns) {
-            next_ns = op->abort_ns;
+        if (op->phase == SIM_WAITING) {
+            next_ns = op->abort_ns < next_ns ? op->abort_ns : next_ns;
+            next_ns = op__effect_ns(op) < next_ns ? op__effect_ns(op) : next_ns;
         }
     }
     return next_ns;
@@ -380,7 +401,7 @@ static int port__dequeue(sim_port *port, uint64_t until_ns, ioc_list *ended, ioc
     bool is_early = sim_chance(port, port->script.early_dequeue);
     port__misbehave(port);
     for (;;) {
-        port__run_aborts(port);
+        port__run_due(port);
         if (port__take(port, ended, dequeued) || port->is_nudged || is_early ||
             until_ns <= port->now_ns) {
             port->is_nudged = false;
@@ -519,6 +540,13 @@ void sim_hold_packets(const iocp_loop_t *loop, bool hold)
 {
     sim_lock();
     port__of_loop(loop)->is_holding = hold;
+    sim_unlock();
+}
+
+void sim_hold_files(const iocp_loop_t *loop, bool hold)
+{
+    sim_lock();
+    port__of_loop(loop)->is_holding_files = hold;
     sim_unlock();
 }
 

@@ -1,0 +1,449 @@
+/* Byte pipes: streams without a network, whose ends the loop has taken over. */
+#include "contract_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void assert_ended(const contract_record *record, int status)
+{
+    assert_int_equal(record->calls, 1);
+    assert_string_equal(iocp_error_name(record->status), iocp_error_name(status));
+}
+
+static void run_until_done(iocp_loop_t *loop)
+{
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+}
+
+static iocp_op_t start_read(iocp_loop_t *loop, iocp_handle_t end, void *data, size_t size,
+                            contract_record *record)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_read(loop, end, data, size, contract_keep, record, &op), IOCP_OK);
+    return op;
+}
+
+static iocp_op_t start_write(iocp_loop_t *loop, iocp_handle_t end, const void *data, size_t size,
+                             contract_record *record)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_write(loop, end, data, size, contract_keep, record, &op), IOCP_OK);
+    return op;
+}
+
+static void read_all(iocp_loop_t *loop, iocp_handle_t end, void *data, size_t size)
+{
+    unsigned char *to = data;
+    while (size > 0) {
+        contract_record read = {0};
+        start_read(loop, end, to, size, &read);
+        contract_wait(loop, &read, 1);
+        assert_ended(&read, IOCP_OK);
+        assert_in_range(read.result.bytes, 1, size);
+        to += read.result.bytes;
+        size -= (size_t)read.result.bytes;
+    }
+}
+
+/* ---- Bytes ---- */
+
+static void bytes_go_both_ways(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_pipe pipe = contract_pipe_open(loop);
+    for (int from = 0; from < 2; from++) {
+        contract_record written = {0};
+        char data[5] = {0};
+        start_write(loop, pipe.ends[from], from == 0 ? "hello" : "there", 5, &written);
+        read_all(loop, pipe.ends[1 - from], data, 5);
+        assert_memory_equal(data, from == 0 ? "hello" : "there", 5);
+        contract_wait(loop, &written, 1);
+        assert_ended(&written, IOCP_OK);
+        assert_int_equal(written.result.type, IOCP_TYPE_WRITE);
+        assert_int_equal(written.result.bytes, 5);
+        assert_int_equal(written.result.native_error, 0);
+        assert_true(written.result.handle.id == pipe.ends[from].id);
+    }
+}
+
+static void a_read_waits_until_there_is_something_and_takes_what_there_is(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record written = {0};
+    char data[16] = "................";
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_read(loop, pipe.ends[0], data, sizeof data, &read);
+    contract_idle(loop);
+    assert_int_equal(read.calls, 0);
+    start_write(loop, pipe.ends[1], "x", 1, &written);
+    contract_wait(loop, &read, 1);
+    assert_ended(&read, IOCP_OK);
+    assert_int_equal(read.result.type, IOCP_TYPE_READ);
+    assert_int_equal(read.result.bytes, 1);
+    assert_int_equal(read.result.flags & IOCP_RESULT_MORE, 0);
+    assert_memory_equal(data, "x...............", 16);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_OK);
+}
+
+static void writes_and_reads_keep_their_order(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    enum {
+        COUNT = 20
+    };
+    contract_record reads[COUNT] = {{0}};
+    contract_record writes[COUNT] = {{0}};
+    char sent[COUNT];
+    char seen[COUNT] = {0};
+    contract_pipe pipe = contract_pipe_open(loop);
+    for (int i = 0; i < COUNT; i++) {
+        sent[i] = (char)('a' + i);
+        start_read(loop, pipe.ends[0], &seen[i], 1, &reads[i]);
+        start_write(loop, pipe.ends[1], &sent[i], 1, &writes[i]);
+    }
+    run_until_done(loop);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ended(&reads[i], IOCP_OK);
+        assert_ended(&writes[i], IOCP_OK);
+    }
+    assert_memory_equal(seen, sent, COUNT);
+}
+
+static void a_write_of_more_than_the_pipe_holds_waits_for_the_reader(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    const size_t size = 5 * CONTRACT_PIPE_BYTES + 1;
+    contract_record written = {0};
+    unsigned char *data = malloc(2 * size);
+    assert_non_null(data);
+    for (size_t i = 0; i < size; i++) {
+        data[i] = (unsigned char)(i * 7 + (i >> 8));
+    }
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_write(loop, pipe.ends[0], data, size, &written);
+    contract_idle(loop);
+    assert_int_equal(written.calls, 0);
+    read_all(loop, pipe.ends[1], data + size, size);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_OK);
+    assert_int_equal(written.result.bytes, size);
+    assert_memory_equal(data, data + size, size);
+    free(data);
+}
+
+static void a_rearmed_read_reads_on(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {.rearms = 2};
+    char data[1];
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_read(loop, pipe.ends[0], data, 1, &read);
+    for (int i = 1; i <= 3; i++) {
+        contract_record written = {0};
+        const char byte = (char)('0' + i);
+        start_write(loop, pipe.ends[1], &byte, 1, &written);
+        contract_wait(loop, &read, i);
+        contract_wait(loop, &written, 1);
+        assert_int_equal(read.status, IOCP_OK);
+        assert_int_equal(data[0], byte);
+    }
+    contract_idle(loop);
+    assert_int_equal(read.calls, 3);
+}
+
+/* ---- Ends ---- */
+
+static void the_end_comes_after_the_bytes_that_were_left(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record written = {0};
+    contract_record ended[2] = {{0}};
+    char data[5] = {0};
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_write(loop, pipe.ends[0], "hello", 5, &written);
+    contract_wait(loop, &written, 1);
+    contract_file_close(loop, pipe.ends[0]);
+    read_all(loop, pipe.ends[1], data, 5);
+    assert_memory_equal(data, "hello", 5);
+    for (int i = 0; i < 2; i++) {
+        start_read(loop, pipe.ends[1], data, 5, &ended[i]);
+        run_until_done(loop);
+        assert_ended(&ended[i], IOCP_EOF);
+        assert_int_equal(ended[i].result.bytes, 0);
+    }
+}
+
+static void a_pending_read_ends_when_the_other_end_closes(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    char data[1];
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_read(loop, pipe.ends[0], data, 1, &read);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_file_close(loop, pipe.ends[1]);
+    contract_wait(loop, &read, 1);
+    assert_ended(&read, IOCP_EOF);
+}
+
+static void a_write_that_nobody_can_read_fails(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record written = {0};
+    contract_pipe pipe = contract_pipe_open(loop);
+    contract_file_close(loop, pipe.ends[1]);
+    start_write(loop, pipe.ends[0], "x", 1, &written);
+    run_until_done(loop);
+    assert_ended(&written, IOCP_EPIPE);
+    assert_true(written.result.native_error != 0);
+    assert_int_equal(written.result.bytes, 0);
+}
+
+static void a_pending_write_fails_when_the_other_end_closes(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    const size_t size = 2 * CONTRACT_PIPE_BYTES;
+    contract_record written = {0};
+    char *data = calloc(1, size);
+    assert_non_null(data);
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_write(loop, pipe.ends[0], data, size, &written);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_file_close(loop, pipe.ends[1]);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_EPIPE);
+    free(data);
+}
+
+/* ---- Ending early ---- */
+
+static void a_cancelled_read_takes_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record cancel = {0};
+    contract_record written = {0};
+    char data[5] = ".....";
+    contract_pipe pipe = contract_pipe_open(loop);
+    iocp_op_t op = start_read(loop, pipe.ends[0], data, 5, &read);
+    contract_idle(loop);
+    assert_int_equal(iocp_cancel(loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    run_until_done(loop);
+    assert_ended(&read, IOCP_ECANCELED);
+    assert_int_equal(read.result.bytes, 0);
+    assert_ended(&cancel, IOCP_OK);
+    start_write(loop, pipe.ends[1], "hello", 5, &written);
+    contract_wait(loop, &written, 1);
+    assert_memory_equal(data, ".....", 5);
+    read_all(loop, pipe.ends[0], data, 5);
+    assert_memory_equal(data, "hello", 5);
+}
+
+static void a_cancelled_read_leaves_the_one_behind_it(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record reads[2] = {{0}};
+    contract_record written = {0};
+    char data[2] = "..";
+    contract_pipe pipe = contract_pipe_open(loop);
+    iocp_op_t op = start_read(loop, pipe.ends[0], &data[0], 1, &reads[0]);
+    start_read(loop, pipe.ends[0], &data[1], 1, &reads[1]);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &reads[0], 1);
+    start_write(loop, pipe.ends[1], "x", 1, &written);
+    run_until_done(loop);
+    assert_ended(&reads[0], IOCP_ECANCELED);
+    assert_ended(&reads[1], IOCP_OK);
+    assert_memory_equal(data, ".x", 2);
+}
+
+static void a_deadline_ends_a_pending_read_and_is_not_early(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    char data[1];
+    contract_pipe pipe = contract_pipe_open(loop);
+    iocp_loop_update_now(loop);
+    uint64_t due_ns = iocp_loop_now(loop) + 5 * MS;
+    iocp_op_t op = start_read(loop, pipe.ends[0], data, 1, &read);
+    assert_int_equal(iocp_op_deadline(loop, op, 5 * MS), IOCP_OK);
+    run_until_done(loop);
+    assert_ended(&read, IOCP_ETIMEDOUT);
+    assert_true(read.now_ns >= due_ns);
+}
+
+static void a_close_ends_what_is_pending_and_calls_back_last(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record reads[3] = {{0}};
+    contract_record closed = {0};
+    contract_record ended = {0};
+    char data[4];
+    contract_pipe pipe = contract_pipe_open(loop);
+    for (int i = 0; i < 3; i++) {
+        start_read(loop, pipe.ends[0], &data[i], 1, &reads[i]);
+        if (i == 1) {
+            assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+        }
+    }
+    assert_int_equal(iocp_close(loop, pipe.ends[0], contract_keep, &closed, NULL), IOCP_OK);
+    run_until_done(loop);
+    assert_ended(&closed, IOCP_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_ended(&reads[i], IOCP_ECANCELED);
+        assert_true(reads[i].order < closed.order);
+    }
+    start_read(loop, pipe.ends[1], data, 4, &ended);
+    run_until_done(loop);
+    assert_ended(&ended, IOCP_EOF);
+}
+
+static void destroy_ends_what_is_pending_on_pipes(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    const size_t size = 2 * CONTRACT_PIPE_BYTES;
+    contract_record read = {0};
+    contract_record written = {0};
+    char byte;
+    char *data = calloc(1, size);
+    assert_non_null(data);
+    contract_pipe pipe = contract_pipe_open(loop);
+    start_read(loop, pipe.ends[0], &byte, 1, &read);
+    start_write(loop, pipe.ends[0], data, size, &written);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_ended(&read, IOCP_ECANCELED);
+    assert_ended(&written, IOCP_ECANCELED);
+    free(data);
+}
+
+static void a_cancelled_write_tells_how_much_was_taken(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    const size_t size = 2 * CONTRACT_PIPE_BYTES;
+    contract_record written = {0};
+    char *data = calloc(1, size);
+    assert_non_null(data);
+    contract_pipe pipe = contract_pipe_open(loop);
+    iocp_op_t op = start_write(loop, pipe.ends[0], data, size, &written);
+    contract_idle(loop);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    run_until_done(loop);
+    assert_ended(&written, IOCP_ECANCELED);
+    assert_in_range(written.result.bytes, 0, size - 1);
+    contract_record closed = {0};
+    contract_record ended = {0};
+    size_t read = 0;
+    assert_int_equal(iocp_close(loop, pipe.ends[0], contract_keep, &closed, NULL), IOCP_OK);
+    while (ended.status == IOCP_OK) {
+        ended = (contract_record){0};
+        start_read(loop, pipe.ends[1], data, size, &ended);
+        contract_wait(loop, &ended, 1);
+        read += (size_t)ended.result.bytes;
+    }
+    assert_ended(&ended, IOCP_EOF);
+    assert_int_equal(read, written.result.bytes);
+    free(data);
+}
+
+/* ---- The wrong kind ---- */
+
+static void a_pipe_has_no_operations_of_files_and_sockets(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record never = {0};
+    char data[1] = {0};
+    uint64_t number = 0;
+    iocp_handle_t end = contract_pipe_open(loop).ends[0];
+    assert_int_equal(iocp_pread(loop, end, data, 1, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_pwrite(loop, end, data, 1, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_flush(loop, end, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_get_size(loop, end, &number), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_set_size(loop, end, 0), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_get_position(loop, end, &number), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_set_position(loop, end, 0), IOCP_ENOTSUP);
+    assert_int_equal(iocp_recv(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_send(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_shutdown(loop, end, IOCP_SHUTDOWN_BOTH, contract_keep, &never, NULL),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_listen(loop, end, 0), IOCP_ENOTSUP);
+    run_until_done(loop);
+    assert_int_equal(never.calls, 0);
+}
+
+static void a_pipe_for_synchronous_use_is_refused_and_stays_the_callers(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle = {0};
+    void *ends[2];
+    contract_native_pipe(ends, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(iocp_handle_adopt(loop, ends[i], &handle), IOCP_ENOTOVERLAPPED);
+        assert_true(handle.id == 0);
+        contract_native_close(ends[i]);
+    }
+}
+
+static void a_pipe_is_adopted_once(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle = {0};
+    void *native = NULL;
+    contract_pipe pipe = contract_pipe_open(loop);
+    assert_int_equal(iocp_handle_native(loop, pipe.ends[0], &native), IOCP_OK);
+    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_adopt(loop, (uintptr_t)native, &handle), IOCP_ENOTSOCK);
+    assert_true(handle.id == 0);
+}
+
+static void two_loops_talk_over_a_pipe(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_loop_t *other = contract_loop_create();
+    contract_record read = {0};
+    contract_record written = {0};
+    char data[5] = {0};
+    iocp_handle_t handles[2];
+    void *ends[2];
+    contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
+    assert_int_equal(iocp_handle_adopt(loop, ends[0], &handles[0]), IOCP_OK);
+    assert_int_equal(iocp_handle_adopt(other, ends[1], &handles[1]), IOCP_OK);
+    start_read(loop, handles[0], data, 5, &read);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    start_write(other, handles[1], "hello", 5, &written);
+    contract_wait(other, &written, 1);
+    contract_wait(loop, &read, 1);
+    assert_ended(&read, IOCP_OK);
+    assert_memory_equal(data, "hello", (size_t)read.result.bytes);
+    contract_loop_destroy(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONTRACT_FILE_TEST(bytes_go_both_ways),
+        CONTRACT_FILE_TEST(a_read_waits_until_there_is_something_and_takes_what_there_is),
+        CONTRACT_FILE_TEST(writes_and_reads_keep_their_order),
+        CONTRACT_FILE_TEST(a_write_of_more_than_the_pipe_holds_waits_for_the_reader),
+        CONTRACT_FILE_TEST(a_rearmed_read_reads_on),
+        CONTRACT_FILE_TEST(the_end_comes_after_the_bytes_that_were_left),
+        CONTRACT_FILE_TEST(a_pending_read_ends_when_the_other_end_closes),
+        CONTRACT_FILE_TEST(a_write_that_nobody_can_read_fails),
+        CONTRACT_FILE_TEST(a_pending_write_fails_when_the_other_end_closes),
+        CONTRACT_FILE_TEST(a_cancelled_read_takes_nothing),
+        CONTRACT_FILE_TEST(a_cancelled_read_leaves_the_one_behind_it),
+        CONTRACT_FILE_TEST(a_deadline_ends_a_pending_read_and_is_not_early),
+        CONTRACT_FILE_TEST(a_close_ends_what_is_pending_and_calls_back_last),
+        CONTRACT_FILE_TEST(destroy_ends_what_is_pending_on_pipes),
+        CONTRACT_FILE_TEST(a_cancelled_write_tells_how_much_was_taken),
+        CONTRACT_FILE_TEST(a_pipe_has_no_operations_of_files_and_sockets),
+        CONTRACT_FILE_TEST(a_pipe_for_synchronous_use_is_refused_and_stays_the_callers),
+        CONTRACT_FILE_TEST(a_pipe_is_adopted_once),
+        CONTRACT_FILE_TEST(two_loops_talk_over_a_pipe),
+    };
+    return CONTRACT_RUN(tests);
+}

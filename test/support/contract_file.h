@@ -1,0 +1,82 @@
+/* Files and pipes of the system, for the contract tests. */
+#ifndef TEST_CONTRACT_FILE_H
+#define TEST_CONTRACT_FILE_H
+
+#include "contract_env.h"
+
+/* One test, with a folder of its own, which is removed after it. */
+#define CONTRACT_FILE_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, contract_file_setup, contract_file_teardown)
+
+int contract_file_setup(void **state);
+int contract_file_teardown(void **state);
+
+/* ---- Paths ---- */
+
+#define CONTRACT_PATH_BYTES 4096
+
+typedef struct contract_path {
+    char text[CONTRACT_PATH_BYTES];
+} contract_path;
+
+/* What a name means in the test's folder; names may have slashes. "": the folder itself. */
+contract_path contract_path_of(const char *name);
+
+/* A folder in an existing one. */
+void contract_folder_create(const char *name);
+
+/* ---- Files on a loop ---- */
+
+/* Open a file of the test's folder, which works; try to, and tell the status. */
+iocp_handle_t contract_file_open(iocp_loop_t *loop, const char *name, uint32_t flags);
+int contract_file_try_open(iocp_loop_t *loop, const char *name, uint32_t flags);
+
+/* A fresh file to read and write, with these bytes in it. */
+iocp_handle_t contract_file_with(iocp_loop_t *loop, const char *name, const void *data,
+                                 size_t size);
+
+/* Read or write at an offset and wait for it, which works; read fewer bytes: the file ends there. */
+void contract_file_put(iocp_loop_t *loop, iocp_handle_t handle, uint64_t offset, const void *data,
+                       size_t size);
+size_t contract_file_get(iocp_loop_t *loop, iocp_handle_t handle, uint64_t offset, void *data,
+                         size_t size);
+
+/* Before a byte is put far behind the end of a file, which is not to fill the disk with zeroes. */
+void contract_file_make_sparse(iocp_loop_t *loop, iocp_handle_t handle);
+
+uint64_t contract_file_size(iocp_loop_t *loop, iocp_handle_t handle);
+uint64_t contract_file_position(iocp_loop_t *loop, iocp_handle_t handle);
+
+/* That the file has these bytes and no others. */
+void contract_file_assert(iocp_loop_t *loop, const char *name, const void *data, size_t size);
+
+/* Close it and wait for that. */
+void contract_file_close(iocp_loop_t *loop, iocp_handle_t handle);
+
+/* ---- Native handles, which belong to no loop ---- */
+
+typedef enum contract_native_mode {
+    CONTRACT_NATIVE_OVERLAPPED = 1,
+    CONTRACT_NATIVE_UNSHARED = 2 /* nobody else may open the file */
+} contract_native_mode;
+
+/* An open file, `flags` as for iocp_file_open. */
+void *contract_native_file(const char *name, uint32_t flags, uint32_t modes);
+
+/* Both ends of a byte pipe. */
+void contract_native_pipe(void *ends[2], uint32_t modes);
+
+/* Fails if the handle is not open; in the simulation also if it belongs to a loop. */
+void contract_native_close(void *native);
+
+/* ---- Pipes on a loop ---- */
+
+typedef struct contract_pipe {
+    iocp_handle_t ends[2];
+} contract_pipe;
+
+/* A pipe whose ends take at most 4096 bytes that nobody has read. */
+contract_pipe contract_pipe_open(iocp_loop_t *loop);
+#define CONTRACT_PIPE_BYTES 4096
+
+#endif

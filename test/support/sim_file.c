@@ -1,0 +1,498 @@
+/* The simulated file system, in memory. */
+#include "sim_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_PAGE_BYTES   UINT64_C(65536)
+#define FILE_SECTOR_BYTES 512
+#define FILE_PATH_MOST    32766 /* of the system's characters; here of bytes */
+
+typedef struct sim_page {
+    ioc_link link; /* sim_content.pages, by number */
+    uint64_t number;
+    unsigned char bytes[FILE_PAGE_BYTES];
+} sim_page;
+
+/* What a path leads to. */
+typedef struct sim_content {
+    ioc_link link; /* all of them */
+    char *path;
+    bool is_folder;
+    uint64_t size;
+    ioc_list pages; /* what is not there is zero */
+    uint32_t opens;
+    bool is_unshared; /* the one who has it open does not share it */
+} sim_content;
+
+struct sim_file {
+    ioc_link link; /* all open files */
+    uintptr_t number;
+    sim_content *content;
+    uint32_t flags; /* IOCP_FILE_ bits */
+    bool is_overlapped;
+    bool is_adopted;    /* belongs to a loop */
+    sim_port *port;     /* bound to, or NULL */
+    ioc_list transfers; /* sim_op.place */
+};
+
+static ioc_list file_contents = {{&file_contents.ends, &file_contents.ends}};
+static ioc_list file_opens = {{&file_opens.ends, &file_opens.ends}};
+
+static void *file__allocate(size_t size)
+{
+    void *memory = calloc(1, size > 0 ? size : 1);
+    SIM_CHECK(memory != NULL);
+    return memory;
+}
+
+/* ---- Paths ---- */
+
+/* How long the character is that begins here; 0: this is none. */
+static size_t path__character(const unsigned char *at)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : 4;
+    if (length == 4 && at[0] >> 3 != 30) {
+        return 0;
+    }
+    uint32_t code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] >> 6 != 2) {
+            return 0;
+        }
+        code = code << 6 | (at[i] & 0x3fu);
+    }
+    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+    return code >= least[length] && code <= 0x10ffff && !is_surrogate ? length : 0;
+}
+
+static int path__check(const char *path)
+{
+    size_t length = 0;
+    for (const char *at = path; *at != '\0'; at += length) {
+        length = path__character((const unsigned char *)at);
+        if (length == 0 || strchr("*?<>|\"", *at) != NULL) {
+            return IOCP_EINVAL;
+        }
+    }
+    return strlen(path) <= FILE_PATH_MOST ? IOCP_OK : IOCP_ENAMETOOLONG;
+}
+
+static sim_content *content__find(const char *path, size_t length)
+{
+    for (ioc_link *link = file_contents.ends.next; link != &file_contents.ends; link = link->next) {
+        sim_content *content = IOC_CONTAINER_OF(link, sim_content, link);
+        if (strlen(content->path) == length && memcmp(content->path, path, length) == 0) {
+            return content;
+        }
+    }
+    return NULL;
+}
+
+static bool path__has_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const sim_content *folder = slash != NULL ? content__find(path, (size_t)(slash - path)) : NULL;
+    return folder != NULL && folder->is_folder;
+}
+
+static sim_content *content__new(const char *path)
+{
+    sim_content *content = file__allocate(sizeof *content);
+    content->path = file__allocate(strlen(path) + 1);
+    memcpy(content->path, path, strlen(path));
+    ioc_link_init(&content->link);
+    ioc_list_init(&content->pages);
+    ioc_list_push(&file_contents, &content->link);
+    return content;
+}
+
+/* ---- Pages ---- */
+
+static sim_page *page__at(ioc_link *link)
+{
+    return IOC_CONTAINER_OF(link, sim_page, link);
+}
+
+/* The page, or the first one behind it, or the end of the list. */
+static ioc_link *content__seek(const sim_content *content, uint64_t number)
+{
+    ioc_link *link = content->pages.ends.next;
+    while (link != &content->pages.ends && page__at(link)->number < number) {
+        link = link->next;
+    }
+    return link;
+}
+
+static sim_page *content__page(sim_content *content, uint64_t number, bool create)
+{
+    ioc_link *behind = content__seek(content, number);
+    bool is_there = behind != &content->pages.ends && page__at(behind)->number == number;
+    if (is_there || !create) {
+        return is_there ? page__at(behind) : NULL;
+    }
+    sim_page *page = file__allocate(sizeof *page);
+    page->number = number;
+    page->link.next = behind;
+    page->link.previous = behind->previous;
+    behind->previous->next = &page->link;
+    behind->previous = &page->link;
+    return page;
+}
+
+static void content__copy(sim_content *content, uint64_t offset, unsigned char *data, size_t size,
+                          bool is_write)
+{
+    while (size > 0) {
+        size_t from = (size_t)(offset % FILE_PAGE_BYTES);
+        size_t room = (size_t)FILE_PAGE_BYTES - from;
+        size_t part = size < room ? size : room;
+        sim_page *page = content__page(content, offset / FILE_PAGE_BYTES, is_write);
+        if (is_write) {
+            memcpy(page->bytes + from, data, part);
+        } else if (page != NULL) {
+            memcpy(data, page->bytes + from, part);
+        }
+        data += part;
+        offset += part;
+        size -= part;
+    }
+}
+
+static void content__set_size(sim_content *content, uint64_t size)
+{
+    size_t kept = (size_t)(size % FILE_PAGE_BYTES);
+    sim_page *last = content__page(content, size / FILE_PAGE_BYTES, false);
+    if (last != NULL && kept > 0) {
+        memset(last->bytes + kept, 0, (size_t)FILE_PAGE_BYTES - kept);
+    }
+    uint64_t first_gone = ioc_divide_up(size, FILE_PAGE_BYTES);
+    for (ioc_link *link; (link = content__seek(content, first_gone)) != &content->pages.ends;) {
+        ioc_link_remove(link);
+        free(page__at(link));
+    }
+    content->size = size;
+}
+
+static void content__remove(sim_content *content)
+{
+    SIM_CHECK(content->opens == 0);
+    content__set_size(content, 0);
+    ioc_link_remove(&content->link);
+    free(content->path);
+    free(content);
+}
+
+/* ---- Opening and closing ---- */
+
+static sim_file *file__new(sim_content *content, uint32_t flags, sim_open_mode mode)
+{
+    sim_file *file = file__allocate(sizeof *file);
+    ioc_link_init(&file->link);
+    ioc_list_init(&file->transfers);
+    ioc_list_push(&file_opens, &file->link);
+    file->number = sim_next_number();
+    file->content = content;
+    file->flags = flags;
+    file->is_overlapped = mode.is_overlapped;
+    content->opens++;
+    content->is_unshared = mode.is_unshared;
+    return file;
+}
+
+static int file__open(const char *path, uint32_t flags, sim_open_mode mode, sim_file **file)
+{
+    sim_content *content = content__find(path, strlen(path));
+    int status = path__check(path);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (content == NULL) {
+        if ((flags & IOCP_FILE_CREATE) == 0 || !path__has_folder(path)) {
+            return IOCP_ENOTFOUND;
+        }
+        content = content__new(path);
+    } else if ((flags & IOCP_FILE_EXCLUSIVE) != 0) {
+        return IOCP_EEXIST;
+    } else if (content->is_folder) {
+        return IOCP_EACCES;
+    } else if (content->opens > 0 && (content->is_unshared || mode.is_unshared)) {
+        return IOCP_EBUSY;
+    }
+    if ((flags & IOCP_FILE_TRUNCATE) != 0) {
+        content__set_size(content, 0);
+    }
+    *file = file__new(content, flags, mode);
+    return IOCP_OK;
+}
+
+static void file__fill(sim_port *port, sim_handle *handle, sim_file *file)
+{
+    handle->handle.kind = IOC_HANDLE_FILE;
+    handle->handle.is_append = (file->flags & IOCP_FILE_APPEND) != 0;
+    handle->file = file;
+    file->is_adopted = true;
+    file->port = port;
+}
+
+int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t flags)
+{
+    sim_file *file = NULL;
+    int status = file__open(path, flags, (sim_open_mode){.is_overlapped = true}, &file);
+    if (status == IOCP_OK) {
+        file__fill(port, handle, file);
+    }
+    return status;
+}
+
+static sim_file *file__find(uintptr_t number)
+{
+    for (ioc_link *link = file_opens.ends.next; link != &file_opens.ends; link = link->next) {
+        sim_file *file = IOC_CONTAINER_OF(link, sim_file, link);
+        if (file->number == number) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+static int file__adopt_pipe(sim_port *port, sim_handle *handle, sim_socket *pipe)
+{
+    if (!pipe->is_pipe) {
+        return IOCP_EINVAL;
+    }
+    if (!pipe->is_overlapped) {
+        return IOCP_ENOTOVERLAPPED;
+    }
+    if (pipe->port != NULL) {
+        return IOCP_EINVAL;
+    }
+    handle->handle.kind = IOC_HANDLE_PIPE;
+    handle->socket = pipe;
+    pipe->is_adopted = true;
+    pipe->port = port;
+    return IOCP_OK;
+}
+
+int sim_file_adopt(sim_port *port, sim_handle *handle, uintptr_t number)
+{
+    sim_socket *pipe = sim_socket_find(number);
+    sim_file *file = file__find(number);
+    if (pipe != NULL) {
+        return file__adopt_pipe(port, handle, pipe);
+    }
+    if (file == NULL) {
+        return IOCP_EBADF;
+    }
+    if (!file->is_overlapped) {
+        return IOCP_ENOTOVERLAPPED;
+    }
+    if (file->port != NULL) {
+        return IOCP_EINVAL;
+    }
+    file__fill(port, handle, file);
+    return IOCP_OK;
+}
+
+uintptr_t sim_file_number(const sim_file *file)
+{
+    return file->number;
+}
+
+void sim_file_close(sim_file *file)
+{
+    for (ioc_link *place; (place = ioc_list_first(&file->transfers)) != NULL;) {
+        sim_complete(IOC_CONTAINER_OF(place, sim_op, place), IOCP_ECANCELED, 0);
+    }
+    file->content->opens--;
+    file->content->is_unshared = false;
+    ioc_link_remove(&file->link);
+    free(file);
+}
+
+/* ---- Sizes ---- */
+
+static bool file__may_write(const sim_file *file)
+{
+    return (file->flags & (IOCP_FILE_WRITE | IOCP_FILE_APPEND)) != 0;
+}
+
+uint64_t sim_file_size(const sim_file *file)
+{
+    return file->content->size;
+}
+
+int sim_file_set_size(sim_file *file, uint64_t size)
+{
+    if ((file->flags & IOCP_FILE_WRITE) == 0) {
+        return IOCP_EACCES;
+    }
+    content__set_size(file->content, size);
+    return IOCP_OK;
+}
+
+/* ---- Operations ---- */
+
+static bool op__is_read(const sim_op *op)
+{
+    return op->op.type == IOCP_TYPE_READ || op->op.type == IOCP_TYPE_PREAD;
+}
+
+/* What the system refuses before it begins. */
+static int op__check(const sim_op *op)
+{
+    const sim_file *file = op->file;
+    if (op->op.type == IOCP_TYPE_FLUSH) {
+        return IOCP_OK; /* a thread of the pool will find out */
+    }
+    bool is_allowed = op__is_read(op) ? (file->flags & IOCP_FILE_READ) != 0 : file__may_write(file);
+    if (!is_allowed) {
+        return IOCP_EACCES;
+    }
+    const iocp_buf_t *buffer = &op->op.as.transfer.one;
+    bool is_in_sectors = (uintptr_t)buffer->base % FILE_SECTOR_BYTES == 0 &&
+                         buffer->length % FILE_SECTOR_BYTES == 0 &&
+                         op->op.as.transfer.offset % FILE_SECTOR_BYTES == 0;
+    return is_in_sectors || (file->flags & IOCP_FILE_NO_BUFFERING) == 0 ? IOCP_OK : IOCP_EINVAL;
+}
+
+static void op__read(sim_op *op)
+{
+    sim_content *content = op->file->content;
+    uint64_t offset = op->op.as.transfer.offset;
+    uint64_t there = offset < content->size ? content->size - offset : 0;
+    size_t wanted = op->op.as.transfer.one.length;
+    size_t bytes = wanted < there ? wanted : (size_t)there;
+    if (bytes == 0 && wanted > 0) {
+        sim_complete(op, IOCP_EOF, 0);
+        return;
+    }
+    op->received = file__allocate(bytes);
+    content__copy(content, offset, op->received, bytes, false);
+    sim_complete(op, IOCP_OK, bytes);
+}
+
+static void op__write(sim_op *op)
+{
+    sim_content *content = op->file->content;
+    const iocp_buf_t *buffer = &op->op.as.transfer.one;
+    uint64_t offset = op->op.as.transfer.offset;
+    offset = offset == IOC_OFFSET_END ? content->size : offset;
+    content__copy(content, offset, buffer->base, buffer->length, true);
+    if (buffer->length > 0 && offset + buffer->length > content->size) {
+        content->size = offset + buffer->length;
+    }
+    sim_complete(op, IOCP_OK, buffer->length);
+}
+
+void sim_file_carry_out(sim_op *op)
+{
+    if (op->op.type == IOCP_TYPE_FLUSH) {
+        sim_complete(op, file__may_write(op->file) ? IOCP_OK : IOCP_EACCES, 0);
+    } else if (op__is_read(op)) {
+        op__read(op);
+    } else {
+        op__write(op);
+    }
+}
+
+/* Whether the end of the file can be told at once, as other errors are. */
+static bool op__is_at_end(const sim_op *op)
+{
+    return op->op.type != IOCP_TYPE_FLUSH && op__is_read(op) && op->op.as.transfer.one.length > 0 &&
+           op->op.as.transfer.offset >= op->file->content->size && op->may_be_inline;
+}
+
+int sim_file_start(sim_op *op)
+{
+    sim_port *port = op->port;
+    int status = op__check(op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->effect_ns = port->now_ns + sim_below(port, port->script.file_ns + 1);
+    bool is_now = op->effect_ns <= port->now_ns && !port->is_holding_files;
+    if (is_now && op__is_at_end(op)) {
+        return IOCP_EOF;
+    }
+    op->may_be_inline = op->may_be_inline && op->op.type != IOCP_TYPE_FLUSH;
+    op->phase = SIM_WAITING;
+    ioc_list_push(&op->file->transfers, &op->place);
+    if (is_now) {
+        sim_file_carry_out(op);
+    }
+    return IOCP_OK;
+}
+
+/* ---- The tests' side ---- */
+
+void sim_folder_create(const char *path)
+{
+    sim_lock();
+    SIM_CHECK(content__find(path, strlen(path)) == NULL);
+    content__new(path)->is_folder = true;
+    sim_unlock();
+}
+
+void sim_folder_remove(const char *path)
+{
+    size_t length = strlen(path);
+    ioc_link *next = NULL;
+    sim_lock();
+    for (ioc_link *link = file_contents.ends.next; link != &file_contents.ends; link = next) {
+        sim_content *content = IOC_CONTAINER_OF(link, sim_content, link);
+        next = link->next;
+        bool is_below = strncmp(content->path, path, length) == 0 &&
+                        (content->path[length] == '/' || content->path[length] == '\0');
+        if (is_below) {
+            content__remove(content);
+        }
+    }
+    sim_unlock();
+}
+
+uintptr_t sim_file_create(const char *path, uint32_t flags, sim_open_mode mode)
+{
+    sim_file *file = NULL;
+    sim_lock();
+    int status = file__open(path, flags, mode, &file);
+    sim_unlock();
+    return status == IOCP_OK ? file->number : 0;
+}
+
+void sim_pipe_create(uintptr_t ends[2], sim_open_mode mode)
+{
+    sim_socket *both[2];
+    sim_lock();
+    sim_pipe_new(both, mode.is_overlapped);
+    ends[0] = both[0]->number;
+    ends[1] = both[1]->number;
+    sim_unlock();
+}
+
+void sim_file_destroy(uintptr_t number)
+{
+    sim_lock();
+    sim_file *file = file__find(number);
+    sim_socket *pipe = sim_socket_find(number);
+    SIM_CHECK(file != NULL ? !file->is_adopted
+                           : pipe != NULL && pipe->is_pipe && !pipe->is_adopted);
+    if (file != NULL) {
+        sim_file_close(file);
+    } else {
+        sim_socket_close(pipe);
+    }
+    sim_unlock();
+}
+
+size_t sim_file_count(void)
+{
+    size_t count = 0;
+    sim_lock();
+    for (ioc_link *link = file_opens.ends.next; link != &file_opens.ends; link = link->next) {
+        count++;
+    }
+    sim_unlock();
+    return count;
+}

@@ -1,0 +1,48 @@
+/*
+ * The simulated file system, which all ports share: folders, and files of pages, so that a byte
+ * behind 4 GiB costs one page. A path is what CreateFileW takes, in UTF-8, with slashes.
+ *
+ * An operation on a file takes effect some time after its start (sim_script.file_ns), and can be
+ * cancelled until then; a write reads the caller's buffer at that time.
+ */
+#ifndef TEST_SIM_FILE_H
+#define TEST_SIM_FILE_H
+
+#include "sim_net.h"
+
+typedef struct sim_file sim_file; /* an open file */
+
+/* ---- Under the lock ---- */
+
+/* The slots of the backend. sim_file_adopt is for ends of pipes, too. */
+int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t flags);
+int sim_file_adopt(sim_port *port, sim_handle *handle, uintptr_t number);
+uint64_t sim_file_size(const sim_file *file);
+int sim_file_set_size(sim_file *file, uint64_t size);
+uintptr_t sim_file_number(const sim_file *file);
+void sim_file_close(sim_file *file);
+
+/* Start an operation on op->file. An error: it was not started. */
+int sim_file_start(sim_op *op);
+
+/* Its time has come: do it. */
+void sim_file_carry_out(sim_op *op);
+
+/* ---- The tests' side ---- */
+
+/* A folder; and its end, with everything in it, which nobody has open. */
+void sim_folder_create(const char *path);
+void sim_folder_remove(const char *path);
+
+/* How a file or a pipe is opened that belongs to no loop. */
+typedef struct sim_open_mode {
+    bool is_overlapped;
+    bool is_unshared; /* nobody else may open the file */
+} sim_open_mode;
+
+/* An open file, both ends of a pipe. sim_file_create: 0: failed. */
+uintptr_t sim_file_create(const char *path, uint32_t flags, sim_open_mode mode);
+void sim_pipe_create(uintptr_t ends[2], sim_open_mode mode);
+void sim_file_destroy(uintptr_t number);
+
+#endif
