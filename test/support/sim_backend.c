@@ -1,5 +1,6 @@
 /* The simulated backend's slots: check, look up, forward. */
 #include "sim_datagram.h"
+#include "sim_object.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -27,8 +28,18 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
+/* On an object of the caller's, or none, instead of a handle. */
+static bool backend__is_on_nothing(const ioc_op *op)
+{
+    return op->type == IOCP_TYPE_WAIT || op->type == IOCP_TYPE_PROCESS_WAIT ||
+           op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_WORK;
+}
+
 static int backend__begin(sim_op *op)
 {
+    if (backend__is_on_nothing(&op->op)) {
+        return sim_object_start(op);
+    }
     if (op->socket->datagrams != NULL) {
         return sim_datagram_start(op);
     }
@@ -69,28 +80,31 @@ static int backend__begin(sim_op *op)
 static void backend__prepare(sim_port *port, sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_IDLE && op->op.phase == IOC_PHASE_KERNEL);
-    SIM_CHECK(op->op.intent == 0 && op->op.handle != NULL);
+    SIM_CHECK(op->op.intent == 0 && (op->op.handle == NULL) == backend__is_on_nothing(&op->op));
     ioc_link_init(&op->link);
     ioc_link_init(&op->place);
     op->id = ioc_op_id(&op->op);
     op->port = port;
-    op->socket = backend__handle(op->op.handle)->socket;
+    op->socket = op->op.handle != NULL ? backend__handle(op->op.handle)->socket : NULL;
     op->may_be_inline =
         port->mode != IOCP_COMPLETION_PACKET && !sim_chance(port, port->script.packet);
     op->abort_ns = IOC_FOREVER;
+    op->begin_ns = IOC_FOREVER;
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
     op->is_truncated = false;
+    op->value = 0;
+    op->message = 0;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 
 static int backend__try_start(sim_port *port, sim_op *op)
 {
     int status = IOCP_OK;
-    if (op->socket == NULL) {
+    if (op->socket == NULL && op->op.handle != NULL) {
         return IOCP_ENOTSOCK;
     }
-    if (op->socket->port == NULL) {
+    if (op->socket != NULL && op->socket->port == NULL) {
         op->socket->port = port;
     }
     if (sim_fails(&port->starts, &status)) {
@@ -305,7 +319,9 @@ static uint32_t backend__capabilities(void)
 static void backend__release(ioc_port *base, struct ioc_op *op)
 {
     (void)base;
-    (void)op;
+    sim_lock();
+    sim_object_release(IOC_CONTAINER_OF(op, sim_op, op));
+    sim_unlock();
 }
 
 static int backend__file_open(ioc_port *base, struct ioc_handle *handle, const char *path,

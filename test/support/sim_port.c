@@ -1,7 +1,7 @@
 /* The simulated port: clock, packets, wakes, and what goes wrong with them. */
 #define _POSIX_C_SOURCE 200809L /* for pthread_cond_timedwait */
 
-#include "sim_net.h"
+#include "sim_object.h"
 
 #include "loop.h"
 #include "threads.h"
@@ -128,6 +128,7 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     port->now_ns = PORT_FIRST_NOW_NS;
     ioc_list_init(&port->pending);
     ioc_list_init(&port->packets);
+    ioc_list_init(&port->messages);
     sim_lock();
     port->script = options->extra != NULL ? *(const sim_script *)options->extra : world_script;
     port->random = port->script.seed;
@@ -144,6 +145,7 @@ void sim_port_close(ioc_port *base)
     SIM_CHECK(ioc_list_is_empty(&port->pending));
     SIM_CHECK(ioc_list_is_empty(&port->packets));
     SIM_CHECK(port->counts.pending == 0);
+    sim_object_drop_messages(port);
     world_port_count--;
     sim_unlock();
     SIM_CHECK(pthread_cond_destroy(&port->changed) == 0);
@@ -197,6 +199,17 @@ static void port__insert_packet(sim_port *port, sim_op *op)
     before->next = &op->place;
 }
 
+/* Packets of a socket come in the order in which its operations ended. */
+static void op__keep_order(sim_op *op)
+{
+    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO;
+    uint64_t *last_due_ns = &op->socket->last_due_ns[is_sent];
+    if (op->due_ns < *last_due_ns) {
+        op->due_ns = *last_due_ns;
+    }
+    *last_due_ns = op->due_ns;
+}
+
 void sim_complete(sim_op *op, int status, uint64_t bytes)
 {
     SIM_CHECK(op->phase == SIM_WAITING);
@@ -210,13 +223,10 @@ void sim_complete(sim_op *op, int status, uint64_t bytes)
         return;
     }
     op->phase = SIM_DONE;
-    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO;
-    uint64_t *last_due_ns = &op->socket->last_due_ns[is_sent];
     op->due_ns = port->now_ns + sim_below(port, port->script.latency_ns + 1);
-    if (op->due_ns < *last_due_ns) {
-        op->due_ns = *last_due_ns;
+    if (op->socket != NULL) {
+        op__keep_order(op);
     }
-    *last_due_ns = op->due_ns;
     port__insert_packet(port, op);
     SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
 }
@@ -270,6 +280,16 @@ static void op__tell_datagram(sim_op *op)
     }
 }
 
+static void op__tell_value(sim_op *op)
+{
+    if (op->op.type == IOCP_TYPE_WORK) {
+        op->op.as.work.value = op->value;
+    } else if (op->op.type == IOCP_TYPE_PROCESS_WAIT || op->op.type == IOCP_TYPE_JOB_WATCH) {
+        op->op.as.wait.value = op->value;
+        op->op.as.wait.message = op->message;
+    }
+}
+
 void sim_hand_over(sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_DONE || op->phase == SIM_INLINE);
@@ -283,13 +303,14 @@ void sim_hand_over(sim_op *op)
         op__give_connection(op);
     }
     op__tell_datagram(op);
+    op__tell_value(op);
     op->op.outcome = op->outcome;
     op->phase = SIM_IDLE;
     op->port->counts.pending--;
 }
 
-/* Cancels that take effect now. */
-static void port__run_aborts(sim_port *port)
+/* Cancels that take effect now, and work whose time has come. */
+static void port__run_due(sim_port *port)
 {
     ioc_link *next = NULL;
     for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = next) {
@@ -297,7 +318,26 @@ static void port__run_aborts(sim_port *port)
         sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
         if (op->phase == SIM_WAITING && op->abort_ns <= port->now_ns) {
             sim_end_waiting(op, IOCP_ECANCELED);
+        } else if (op->phase == SIM_WAITING && op->begin_ns <= port->now_ns) {
+            sim_object_run_work(op);
         }
+    }
+}
+
+static void port__give(sim_op *op, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    sim_hand_over(op);
+    ioc_list_push(ended, &op->op.link);
+    dequeued->operations++;
+}
+
+static void port__take_message(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    bool is_known = false;
+    sim_op *op = sim_object_take_message(port, &is_known);
+    dequeued->foreign += !is_known;
+    if (op != NULL) {
+        port__give(op, ended, dequeued);
     }
 }
 
@@ -320,9 +360,11 @@ static bool port__take(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
         if (op->due_ns > port->now_ns) {
             break;
         }
-        sim_hand_over(op);
-        ioc_list_push(ended, &op->op.link);
-        dequeued->operations++;
+        port__give(op, ended, dequeued);
+        room--;
+    }
+    while (room > 0 && !port->is_holding && sim_object_next_message(port) <= port->now_ns) {
+        port__take_message(port, ended, dequeued);
         room--;
     }
     return room < port->batch;
@@ -336,10 +378,14 @@ static uint64_t port__next_event(const sim_port *port)
         uint64_t due_ns = port__op_at(ioc_list_first(&port->packets))->due_ns;
         next_ns = due_ns < next_ns ? due_ns : next_ns;
     }
+    if (!port->is_holding && sim_object_next_message(port) < next_ns) {
+        next_ns = sim_object_next_message(port);
+    }
     for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = link->next) {
         const sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
-        if (op->phase == SIM_WAITING && op->abort_ns < next_ns) {
-            next_ns = op->abort_ns;
+        uint64_t due_ns = op->abort_ns < op->begin_ns ? op->abort_ns : op->begin_ns;
+        if (op->phase == SIM_WAITING && due_ns < next_ns) {
+            next_ns = due_ns;
         }
     }
     return next_ns;
@@ -380,7 +426,7 @@ static int port__dequeue(sim_port *port, uint64_t until_ns, ioc_list *ended, ioc
     bool is_early = sim_chance(port, port->script.early_dequeue);
     port__misbehave(port);
     for (;;) {
-        port__run_aborts(port);
+        port__run_due(port);
         if (port__take(port, ended, dequeued) || port->is_nudged || is_early ||
             until_ns <= port->now_ns) {
             port->is_nudged = false;
