@@ -54,6 +54,11 @@ bool contract_object_try(void *object)
     return answer == WAIT_OBJECT_0;
 }
 
+void contract_object_block(void *object)
+{
+    (void)WaitForSingleObject(object, INFINITE);
+}
+
 void contract_object_close(void *object)
 {
     assert_true(CloseHandle(object));
@@ -217,6 +222,11 @@ void *contract_job_create(void)
 bool contract_object_try(void *object)
 {
     return sim_object_try(object__number(object));
+}
+
+void contract_object_block(void *object)
+{
+    SIM_CHECK(sim_object_try(object__number(object)));
 }
 
 void contract_object_close(void *object)

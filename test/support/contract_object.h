@@ -22,6 +22,9 @@ void *contract_job_create(void);
 /* Take a signal if there is one, as a wait does that does not wait. */
 bool contract_object_try(void *object);
 
+/* Wait for a signal. N.B. Not in the simulation: there nobody else would run meanwhile. */
+void contract_object_block(void *object);
+
 void contract_object_close(void *object);
 
 /* Something that is not the name of an object. */
