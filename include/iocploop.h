@@ -816,9 +816,9 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
  * at a time.
  * N.B. Windows does not promise that every message is sent. To learn for sure that a process has
  * ended, use iocp_process_wait.
- * Errors in the result: IOCP_EBADF, IOCP_EACCES (without JOB_OBJECT_SET_ATTRIBUTES), IOCP_EINVAL
- * (not a job, or watched elsewhere), IOCP_ENOMEM (messages that came meanwhile could not be kept and
- * are lost; the watch can go on).
+ * Errors in the result: IOCP_EBADF (not a handle, or not of a job), IOCP_EACCES (without
+ * JOB_OBJECT_SET_ATTRIBUTES), IOCP_EINVAL (watched already), IOCP_ENOMEM (messages that came
+ * meanwhile could not be kept and are lost; the watch can go on).
  * Win32: SetInformationJobObject with JobObjectAssociateCompletionPortInformation.
  */
 IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callback_t callback,

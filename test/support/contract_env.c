@@ -246,6 +246,11 @@ iocp_action_t IOCP_CALL contract_keep(iocp_loop_t *loop, const iocp_result_t *re
     return IOCP_REARM;
 }
 
+bool contract_is_over(void)
+{
+    return env_is_over;
+}
+
 void contract_wait(iocp_loop_t *loop, const contract_record *record, int calls)
 {
     for (int turn = 0; record->calls < calls; turn++) {

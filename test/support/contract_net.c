@@ -118,7 +118,7 @@ size_t contract_open_handles(void)
 
 #else
 
-#include "sim.h"
+#include "sim_object.h"
 
 int contract_is_wine(void)
 {
@@ -137,7 +137,7 @@ void contract_socket_destroy(uintptr_t socket)
 
 size_t contract_open_handles(void)
 {
-    return sim_port_count() + sim_socket_count() + sim_file_count();
+    return sim_port_count() + sim_socket_count() + sim_file_count() + sim_object_count();
 }
 
 #endif

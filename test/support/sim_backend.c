@@ -1,6 +1,7 @@
 /* The simulated backend's slots: check, look up, forward. */
 #include "sim_datagram.h"
 #include "sim_file.h"
+#include "sim_object.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -28,8 +29,18 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
+/* On an object of the caller's, or none, instead of a handle. */
+static bool backend__is_on_nothing(const ioc_op *op)
+{
+    return op->type == IOCP_TYPE_WAIT || op->type == IOCP_TYPE_PROCESS_WAIT ||
+           op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_WORK;
+}
+
 static int backend__begin(sim_op *op)
 {
+    if (backend__is_on_nothing(&op->op)) {
+        return sim_object_start(op);
+    }
     if (op->file != NULL) {
         return sim_file_start(op);
     }
@@ -73,18 +84,18 @@ static int backend__begin(sim_op *op)
 /* On what it runs, and in which order its packet comes. */
 static void backend__find_object(sim_op *op)
 {
-    const sim_handle *handle = backend__handle(op->op.handle);
+    const sim_handle *handle = op->op.handle != NULL ? backend__handle(op->op.handle) : NULL;
     bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO ||
                    op->op.type == IOCP_TYPE_WRITE;
-    op->socket = handle->socket;
-    op->file = handle->file;
+    op->socket = handle != NULL ? handle->socket : NULL;
+    op->file = handle != NULL ? handle->file : NULL;
     op->last_due_ns = op->socket != NULL ? &op->socket->last_due_ns[is_sent] : NULL;
 }
 
 static void backend__prepare(sim_port *port, sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_IDLE && op->op.phase == IOC_PHASE_KERNEL);
-    SIM_CHECK(op->op.intent == 0 && op->op.handle != NULL);
+    SIM_CHECK(op->op.intent == 0 && (op->op.handle == NULL) == backend__is_on_nothing(&op->op));
     ioc_link_init(&op->link);
     ioc_link_init(&op->place);
     op->id = ioc_op_id(&op->op);
@@ -97,13 +108,15 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
     op->is_truncated = false;
+    op->value = 0;
+    op->message = 0;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 
 static int backend__try_start(sim_port *port, sim_op *op)
 {
     int status = IOCP_OK;
-    if (op->socket == NULL && op->file == NULL) {
+    if (op->op.handle != NULL && op->socket == NULL && op->file == NULL) {
         return IOCP_EBADF; /* closed under it */
     }
     if (op->socket != NULL && op->socket->port == NULL) {
@@ -321,7 +334,9 @@ static uint32_t backend__capabilities(void)
 static void backend__release(ioc_port *base, struct ioc_op *op)
 {
     (void)base;
-    (void)op;
+    sim_lock();
+    sim_object_release(IOC_CONTAINER_OF(op, sim_op, op));
+    sim_unlock();
 }
 
 /* ---- Files and pipes ---- */

@@ -547,7 +547,7 @@ void sim_end_waiting(sim_op *op, int status)
         socket->state = SIM_CLOSED;
     }
     sim_complete(op, status, op->outcome.bytes);
-    if (socket->peer != NULL) {
+    if (socket != NULL && socket->peer != NULL) {
         stream__pump(socket->peer); /* the next send comes forward */
     }
 }

@@ -42,6 +42,7 @@ typedef struct sim_port {
     pthread_cond_t changed; /* a packet or a wake has come */
     ioc_list pending;       /* sim_op.link */
     ioc_list packets;       /* sim_op.place, first that comes first */
+    ioc_list messages;      /* of jobs, likewise */
     uint32_t wakes;
     uint64_t wake_due_ns;
     bool is_nudged; /* the next dequeue returns at once */
@@ -67,7 +68,7 @@ typedef struct sim_address {
 
 typedef enum sim_phase {
     SIM_IDLE,    /* not in the kernel */
-    SIM_WAITING, /* in the queue of a socket or file */
+    SIM_WAITING, /* in the queue of a socket, file or object, or for its time */
     SIM_INLINE,  /* done within its start */
     SIM_DONE     /* its packet is coming */
 } sim_phase;
@@ -76,14 +77,14 @@ typedef struct sim_op {
     ioc_op op;
     sim_phase phase;
     ioc_link link;  /* sim_port.pending */
-    ioc_link place; /* WAITING: in a queue of a socket or file; DONE: sim_port.packets */
+    ioc_link place; /* WAITING: in such a queue; DONE: sim_port.packets */
     iocp_op_t id;   /* whose memory this was at the start */
     sim_port *port;
-    struct sim_socket *socket; /* one of these two */
+    struct sim_socket *socket; /* one of these two, or none */
     struct sim_file *file;
     bool may_be_inline;
     uint64_t abort_ns;     /* WAITING: when a cancel takes effect */
-    uint64_t effect_ns;    /* WAITING: when the file is read or written */
+    uint64_t effect_ns;    /* WAITING: when the file is read or written, or the work is done */
     uint64_t due_ns;       /* DONE: when the packet comes */
     uint64_t *last_due_ns; /* of the packets that it must not overtake, or NULL */
     ioc_outcome outcome;
@@ -92,6 +93,8 @@ typedef struct sim_op {
     struct sim_socket *accepted;
     sim_address from; /* of a datagram */
     bool is_truncated;
+    uint64_t value; /* of a wait or work */
+    uint32_t message;
 } sim_op;
 
 typedef enum sim_state {

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L /* for pthread_cond_timedwait */
 
 #include "sim_file.h"
+#include "sim_object.h"
 
 #include "loop.h"
 #include "threads.h"
@@ -140,6 +141,7 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     port->now_ns = PORT_FIRST_NOW_NS;
     ioc_list_init(&port->pending);
     ioc_list_init(&port->packets);
+    ioc_list_init(&port->messages);
     sim_lock();
     port->script = options->extra != NULL ? *(const sim_script *)options->extra : world_script;
     port->random = port->script.seed;
@@ -156,6 +158,7 @@ void sim_port_close(ioc_port *base)
     SIM_CHECK(ioc_list_is_empty(&port->pending));
     SIM_CHECK(ioc_list_is_empty(&port->packets));
     SIM_CHECK(port->counts.pending == 0);
+    sim_object_drop_messages(port);
     world_port_count--;
     sim_unlock();
     SIM_CHECK(pthread_cond_destroy(&port->changed) == 0);
@@ -279,6 +282,16 @@ static void op__tell_datagram(sim_op *op)
     }
 }
 
+static void op__tell_value(sim_op *op)
+{
+    if (op->op.type == IOCP_TYPE_WORK) {
+        op->op.as.work.value = op->value;
+    } else if (op->op.type == IOCP_TYPE_PROCESS_WAIT || op->op.type == IOCP_TYPE_JOB_WATCH) {
+        op->op.as.wait.value = op->value;
+        op->op.as.wait.message = op->message;
+    }
+}
+
 void sim_hand_over(sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_DONE || op->phase == SIM_INLINE);
@@ -292,18 +305,28 @@ void sim_hand_over(sim_op *op)
         op__give_connection(op);
     }
     op__tell_datagram(op);
+    op__tell_value(op);
     op->op.outcome = op->outcome;
     op->phase = SIM_IDLE;
     op->port->counts.pending--;
 }
 
-/* When a file is read or written, if it is not kept from it. */
+/* When a file is read or written, if it is not kept from it, or work is done. */
 static uint64_t op__effect_ns(const sim_op *op)
 {
-    return op->port->is_holding_files ? IOC_FOREVER : op->effect_ns;
+    return op->file != NULL && op->port->is_holding_files ? IOC_FOREVER : op->effect_ns;
 }
 
-/* Cancels that take effect now, and what files do now. */
+static void op__take_effect(sim_op *op)
+{
+    if (op->file != NULL) {
+        sim_file_carry_out(op);
+    } else {
+        sim_object_run_work(op);
+    }
+}
+
+/* Cancels that take effect now, and what files and work do now. */
 static void port__run_due(sim_port *port)
 {
     ioc_link *next = NULL;
@@ -316,8 +339,25 @@ static void port__run_due(sim_port *port)
         if (op->abort_ns <= port->now_ns && op->abort_ns < op__effect_ns(op)) {
             sim_end_waiting(op, IOCP_ECANCELED);
         } else if (op__effect_ns(op) <= port->now_ns) {
-            sim_file_carry_out(op);
+            op__take_effect(op);
         }
+    }
+}
+
+static void port__give(sim_op *op, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    sim_hand_over(op);
+    ioc_list_push(ended, &op->op.link);
+    dequeued->operations++;
+}
+
+static void port__take_message(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
+{
+    bool is_known = false;
+    sim_op *op = sim_object_take_message(port, &is_known);
+    dequeued->foreign += !is_known;
+    if (op != NULL) {
+        port__give(op, ended, dequeued);
     }
 }
 
@@ -340,9 +380,11 @@ static bool port__take(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
         if (op->due_ns > port->now_ns) {
             break;
         }
-        sim_hand_over(op);
-        ioc_list_push(ended, &op->op.link);
-        dequeued->operations++;
+        port__give(op, ended, dequeued);
+        room--;
+    }
+    while (room > 0 && !port->is_holding && sim_object_next_message(port) <= port->now_ns) {
+        port__take_message(port, ended, dequeued);
         room--;
     }
     return room < port->batch;
@@ -355,6 +397,9 @@ static uint64_t port__next_event(const sim_port *port)
     if (!port->is_holding && !ioc_list_is_empty(&port->packets)) {
         uint64_t due_ns = port__op_at(ioc_list_first(&port->packets))->due_ns;
         next_ns = due_ns < next_ns ? due_ns : next_ns;
+    }
+    if (!port->is_holding && sim_object_next_message(port) < next_ns) {
+        next_ns = sim_object_next_message(port);
     }
     for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = link->next) {
         const sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);

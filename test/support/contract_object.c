@@ -1,0 +1,283 @@
+#include "contract_object.h"
+
+#if defined(_WIN32)
+
+#include <windows.h>
+
+#include <stdio.h>
+#include <wchar.h>
+
+#include "win_leaks.h"
+
+/* ---- Objects ---- */
+
+void *contract_event_create(bool is_manual, bool is_set)
+{
+    HANDLE event = CreateEventW(NULL, is_manual, is_set, NULL);
+    assert_non_null(event);
+    return event;
+}
+
+void contract_event_set(void *event)
+{
+    (void)SetEvent(event);
+}
+
+void contract_event_reset(void *event)
+{
+    (void)ResetEvent(event);
+}
+
+void *contract_semaphore_create(uint32_t count)
+{
+    HANDLE semaphore = CreateSemaphoreW(NULL, (LONG)count, INT32_MAX, NULL);
+    assert_non_null(semaphore);
+    return semaphore;
+}
+
+void contract_semaphore_release(void *semaphore, uint32_t count)
+{
+    assert_true(ReleaseSemaphore(semaphore, (LONG)count, NULL));
+}
+
+void *contract_job_create(void)
+{
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    assert_non_null(job);
+    return job;
+}
+
+bool contract_object_try(void *object)
+{
+    DWORD answer = WaitForSingleObject(object, 0);
+    assert_true(answer == WAIT_OBJECT_0 || answer == WAIT_TIMEOUT);
+    return answer == WAIT_OBJECT_0;
+}
+
+void contract_object_block(void *object)
+{
+    (void)WaitForSingleObject(object, INFINITE);
+}
+
+void contract_object_close(void *object)
+{
+    assert_true(CloseHandle(object));
+}
+
+void *contract_object_bad(void)
+{
+    return (void *)(uintptr_t)0x7ffffff0;
+}
+
+bool contract_job_can_be_watched_again(void)
+{
+    return !win_is_wine();
+}
+
+uint64_t contract_thread_id(void)
+{
+    return GetCurrentThreadId();
+}
+
+/* ---- Processes ---- */
+
+#define PROCESS_ARGUMENT L" --be-process"
+#define PROCESS_ORPHAN   86 /* nobody gave it an exit code */
+
+static void process__be(void)
+{
+    uint32_t exit_code = PROCESS_ORPHAN;
+    DWORD bytes = 0;
+    if (wcsstr(GetCommandLineW(), PROCESS_ARGUMENT) == NULL) {
+        return;
+    }
+    if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), &exit_code, sizeof exit_code, &bytes, NULL)) {
+        exit_code = PROCESS_ORPHAN;
+    }
+    ExitProcess(exit_code);
+}
+
+static void CALLBACK pool__never(void *context, BOOLEAN is_timeout)
+{
+    (void)context;
+    (void)is_timeout;
+}
+
+/* A wait that never ends, so that the pool's wait thread is there before the first test counts. */
+static void pool__keep(void)
+{
+    HANDLE registration = NULL;
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    (void)RegisterWaitForSingleObject(&registration, event, pool__never, NULL, INFINITE,
+                                      WT_EXECUTEONLYONCE);
+}
+
+void contract_object_begin(void)
+{
+    process__be();
+    pool__keep();
+}
+
+void contract_pool_settle(size_t open_handles)
+{
+    for (int i = 0; i < 200 && contract_open_handles() > open_handles; i++) {
+        Sleep(100);
+    }
+}
+
+static void process__create(HANDLE input, PROCESS_INFORMATION *information)
+{
+    wchar_t program[MAX_PATH];
+    wchar_t command[MAX_PATH + 32];
+    STARTUPINFOW startup = {
+        .cb = sizeof startup,
+        .dwFlags = STARTF_USESTDHANDLES,
+        .hStdInput = input,
+        .hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE),
+        .hStdError = GetStdHandle(STD_ERROR_HANDLE),
+    };
+    DWORD length = GetModuleFileNameW(NULL, program, MAX_PATH);
+    assert_in_range(length, 1, MAX_PATH - 1);
+    assert_true(swprintf(command, MAX_PATH + 32, L"\"%ls\"" PROCESS_ARGUMENT, program) > 0);
+    assert_true(CreateProcessW(program, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL,
+                               &startup, information));
+}
+
+contract_process contract_process_start(void *job)
+{
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    PROCESS_INFORMATION information;
+    HANDLE input = NULL;
+    HANDLE orders = NULL;
+    assert_true(CreatePipe(&input, &orders, &inherited, 0));
+    assert_true(SetHandleInformation(orders, HANDLE_FLAG_INHERIT, 0));
+    process__create(input, &information);
+    if (job != NULL) {
+        assert_true(AssignProcessToJobObject(job, information.hProcess));
+    }
+    assert_true(ResumeThread(information.hThread) != (DWORD)-1);
+    assert_true(CloseHandle(information.hThread));
+    assert_true(CloseHandle(input));
+    return (contract_process){
+        .handle = information.hProcess, .orders = orders, .id = information.dwProcessId};
+}
+
+void contract_process_order_end(contract_process *process, uint32_t exit_code)
+{
+    DWORD bytes = 0;
+    assert_true(WriteFile(process->orders, &exit_code, sizeof exit_code, &bytes, NULL));
+}
+
+void contract_process_end(contract_process *process, uint32_t exit_code)
+{
+    contract_process_order_end(process, exit_code);
+    assert_int_equal(WaitForSingleObject(process->handle, INFINITE), WAIT_OBJECT_0);
+}
+
+void contract_process_close(contract_process *process)
+{
+    assert_true(CloseHandle(process->orders));
+    assert_true(CloseHandle(process->handle));
+}
+
+#else
+
+#include "sim_object.h"
+
+static uintptr_t object__number(void *object)
+{
+    return (uintptr_t)object;
+}
+
+void *contract_event_create(bool is_manual, bool is_set)
+{
+    return (void *)sim_event_create(is_manual, is_set);
+}
+
+void contract_event_set(void *event)
+{
+    sim_event_set(object__number(event));
+}
+
+void contract_event_reset(void *event)
+{
+    sim_event_reset(object__number(event));
+}
+
+void *contract_semaphore_create(uint32_t count)
+{
+    return (void *)sim_semaphore_create(count);
+}
+
+void contract_semaphore_release(void *semaphore, uint32_t count)
+{
+    sim_semaphore_release(object__number(semaphore), count);
+}
+
+void *contract_job_create(void)
+{
+    return (void *)sim_job_create();
+}
+
+bool contract_object_try(void *object)
+{
+    return sim_object_try(object__number(object));
+}
+
+void contract_object_block(void *object)
+{
+    SIM_CHECK(sim_object_try(object__number(object)));
+}
+
+void contract_object_close(void *object)
+{
+    sim_object_close(object__number(object));
+}
+
+void *contract_object_bad(void)
+{
+    return (void *)(uintptr_t)1;
+}
+
+bool contract_job_can_be_watched_again(void)
+{
+    return true;
+}
+
+uint64_t contract_thread_id(void)
+{
+    static _Thread_local char own;
+    return (uintptr_t)&own;
+}
+
+void contract_object_begin(void)
+{
+}
+
+void contract_pool_settle(size_t open_handles)
+{
+    (void)open_handles;
+}
+
+contract_process contract_process_start(void *job)
+{
+    uintptr_t number = sim_process_create(object__number(job));
+    return (contract_process){.handle = (void *)number, .id = number};
+}
+
+void contract_process_order_end(contract_process *process, uint32_t exit_code)
+{
+    sim_process_end(object__number(process->handle), exit_code);
+}
+
+void contract_process_end(contract_process *process, uint32_t exit_code)
+{
+    contract_process_order_end(process, exit_code);
+}
+
+void contract_process_close(contract_process *process)
+{
+    sim_object_close(object__number(process->handle));
+}
+
+#endif

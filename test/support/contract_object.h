@@ -1,0 +1,65 @@
+/* Kernel objects, processes and jobs of the test's own, for the contract tests. */
+#ifndef TEST_CONTRACT_OBJECT_H
+#define TEST_CONTRACT_OBJECT_H
+
+#include "contract_env.h"
+
+/* What jobs tell, as <winnt.h> has it. */
+#define CONTRACT_JOB_NO_PROCESS   4 /* JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO */
+#define CONTRACT_JOB_NEW_PROCESS  6
+#define CONTRACT_JOB_EXIT_PROCESS 7
+
+/* Of any thread; objects are closed by contract_object_close. */
+void *contract_event_create(bool is_manual, bool is_set);
+void contract_event_set(void *event);
+void contract_event_reset(void *event);
+
+void *contract_semaphore_create(uint32_t count);
+void contract_semaphore_release(void *semaphore, uint32_t count);
+
+void *contract_job_create(void);
+
+/* Take a signal if there is one, as a wait does that does not wait. */
+bool contract_object_try(void *object);
+
+/* Wait for a signal. N.B. Not in the simulation: there nobody else would run meanwhile. */
+void contract_object_block(void *object);
+
+void contract_object_close(void *object);
+
+/* Something that is not the name of an object. */
+void *contract_object_bad(void);
+
+typedef struct contract_process {
+    void *handle;
+    void *orders; /* where the exit code goes in */
+    uint64_t id;
+} contract_process;
+
+/* A process that runs, in a job if that is not NULL. */
+contract_process contract_process_start(void *job);
+
+/* Tell it to end; the first form returns when it has ended. */
+void contract_process_end(contract_process *process, uint32_t exit_code);
+void contract_process_order_end(contract_process *process, uint32_t exit_code);
+void contract_process_close(contract_process *process);
+
+/*
+ * First in the main function of every program that uses any of this. A process that the tests start
+ * is the same program again: it does not return from here.
+ */
+void contract_object_begin(void);
+
+/*
+ * The pool ends threads that it has had no use for in some seconds, and closes what they had open:
+ * wait until no more than so many handles are open, or for some more seconds.
+ */
+void contract_pool_settle(size_t open_handles);
+
+/* Whether a job that was watched once can be watched again. */
+bool contract_job_can_be_watched_again(void);
+
+/* A number for the calling thread. */
+uint64_t contract_thread_id(void);
+
+#endif

@@ -1,0 +1,460 @@
+#include "sim_object.h"
+
+#include <stdlib.h>
+
+/* As <winnt.h> has them. */
+#define JOB_ACTIVE_PROCESS_ZERO 4
+#define JOB_NEW_PROCESS         6
+#define JOB_EXIT_PROCESS        7
+
+#define OBJECT_FIRST_NUMBER 0x1000
+
+typedef enum object_kind {
+    OBJECT_AUTO_EVENT,
+    OBJECT_MANUAL_EVENT,
+    OBJECT_SEMAPHORE,
+    OBJECT_PROCESS,
+    OBJECT_JOB
+} object_kind;
+
+typedef struct job_watch {
+    ioc_link link; /* all watches */
+    uint64_t key;
+    struct sim_object *job;
+    sim_op *op;    /* which waits for a message if it is WAITING */
+    ioc_list kept; /* job_message.link */
+    uint64_t last_due_ns;
+} job_watch;
+
+typedef struct sim_object {
+    ioc_link link; /* all objects */
+    uintptr_t number;
+    object_kind kind;
+    uint32_t references; /* by a handle, by the watch and the processes of a job */
+    bool is_closed;      /* it has no handle any more */
+    uint32_t signals;    /* for so many waits, or for all of them */
+    ioc_list waits;      /* sim_op.place */
+    uint32_t exit_code;
+    struct sim_object *job; /* of a process that runs, or NULL */
+    uint32_t processes;     /* of a job, those that run */
+    job_watch *watch;       /* of a job, or NULL */
+} sim_object;
+
+typedef struct job_message {
+    ioc_link link; /* sim_port.messages, job_watch.kept */
+    uint64_t key;
+    uint64_t due_ns;
+    uint32_t message;
+    uint64_t value;
+} job_message;
+
+static ioc_list object_all = {{&object_all.ends, &object_all.ends}};
+static ioc_list object_watches = {{&object_watches.ends, &object_watches.ends}};
+static uintptr_t object_last_number = OBJECT_FIRST_NUMBER;
+static uint64_t object_last_key;
+
+static void *object__allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    SIM_CHECK(memory != NULL);
+    return memory;
+}
+
+/* ---- Birth and death ---- */
+
+static sim_object *object__new(object_kind kind)
+{
+    sim_object *object = object__allocate(sizeof *object);
+    ioc_link_init(&object->link);
+    ioc_list_init(&object->waits);
+    object_last_number += 4;
+    object->number = object_last_number;
+    object->kind = kind;
+    object->references = 1;
+    ioc_list_push(&object_all, &object->link);
+    return object;
+}
+
+static sim_object *object__find(uintptr_t number)
+{
+    for (ioc_link *link = object_all.ends.next; link != &object_all.ends; link = link->next) {
+        sim_object *object = IOC_CONTAINER_OF(link, sim_object, link);
+        if (object->number == number && !object->is_closed) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
+/* For the tests' side: they name what there is. */
+static sim_object *object__get(uintptr_t number)
+{
+    sim_object *object = object__find(number);
+    SIM_CHECK(object != NULL);
+    return object;
+}
+
+static void object__drop(sim_object *object)
+{
+    if (--object->references > 0) {
+        return;
+    }
+    SIM_CHECK(ioc_list_is_empty(&object->waits)); /* nobody closes what is waited for */
+    ioc_link_remove(&object->link);
+    free(object);
+}
+
+/* ---- Signals ---- */
+
+static bool object__take_signal(sim_object *object)
+{
+    if (object->signals == 0) {
+        return false;
+    }
+    bool is_taken = object->kind == OBJECT_AUTO_EVENT || object->kind == OBJECT_SEMAPHORE;
+    object->signals -= is_taken;
+    return true;
+}
+
+static void object__end_wait(sim_object *object, sim_op *op)
+{
+    bool is_process = object->kind == OBJECT_PROCESS;
+    if (op->op.type == IOCP_TYPE_PROCESS_WAIT && !is_process) {
+        sim_complete(op, IOCP_EBADF, 0); /* it has no exit code */
+        return;
+    }
+    op->value = object->exit_code;
+    sim_complete(op, IOCP_OK, 0);
+}
+
+static void object__pump(sim_object *object)
+{
+    for (ioc_link *place; (place = ioc_list_first(&object->waits)) != NULL;) {
+        if (!object__take_signal(object)) {
+            return;
+        }
+        object__end_wait(object, IOC_CONTAINER_OF(place, sim_op, place));
+    }
+}
+
+static void object__signal(sim_object *object, uint32_t signals)
+{
+    object->signals = signals;
+    object__pump(object);
+}
+
+static int wait__start(sim_op *op)
+{
+    sim_object *object = object__find((uintptr_t)op->op.as.wait.object);
+    if (object == NULL) {
+        return IOCP_EBADF;
+    }
+    op->phase = SIM_WAITING;
+    ioc_list_push(&object->waits, &op->place);
+    object__pump(object);
+    return IOCP_OK;
+}
+
+/* ---- Messages of jobs ---- */
+
+static job_message *message__at(ioc_link *link)
+{
+    return IOC_CONTAINER_OF(link, job_message, link);
+}
+
+/* Behind all that come before it or at the same time. */
+static void message__insert(ioc_list *list, job_message *message)
+{
+    ioc_link *before = list->ends.previous;
+    while (before != &list->ends && message__at(before)->due_ns > message->due_ns) {
+        before = before->previous;
+    }
+    message->link.previous = before;
+    message->link.next = before->next;
+    before->next->previous = &message->link;
+    before->next = &message->link;
+}
+
+/* Without a watch a job has no port, and its messages go nowhere. */
+static void job__send(sim_object *job, uint32_t number, uint64_t value)
+{
+    job_watch *watch = job->watch;
+    if (watch == NULL) {
+        return;
+    }
+    sim_port *port = watch->op->port;
+    job_message *message = object__allocate(sizeof *message);
+    ioc_link_init(&message->link);
+    message->key = watch->key;
+    message->message = number;
+    message->value = value;
+    message->due_ns = port->now_ns + sim_below(port, port->script.latency_ns + 1);
+    if (message->due_ns < watch->last_due_ns) {
+        message->due_ns = watch->last_due_ns;
+    }
+    watch->last_due_ns = message->due_ns;
+    message__insert(&port->messages, message);
+    SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
+}
+
+uint64_t sim_object_next_message(const sim_port *port)
+{
+    ioc_link *first = ioc_list_first(&port->messages);
+    return first != NULL ? message__at(first)->due_ns : IOC_FOREVER;
+}
+
+void sim_object_drop_messages(sim_port *port)
+{
+    for (ioc_link *link; (link = ioc_list_pop(&port->messages)) != NULL;) {
+        free(message__at(link));
+    }
+}
+
+/* ---- Watches ---- */
+
+static job_watch *watch__find(uint64_t key)
+{
+    for (ioc_link *link = object_watches.ends.next; link != &object_watches.ends;
+         link = link->next) {
+        job_watch *watch = IOC_CONTAINER_OF(link, job_watch, link);
+        if (watch->key == key) {
+            return watch;
+        }
+    }
+    return NULL;
+}
+
+static int watch__open(sim_op *op)
+{
+    sim_object *job = object__find((uintptr_t)op->op.as.wait.object);
+    if (job == NULL || job->kind != OBJECT_JOB) {
+        return IOCP_EBADF;
+    }
+    if (job->watch != NULL) {
+        return IOCP_EINVAL; /* a job has one port */
+    }
+    job_watch *watch = object__allocate(sizeof *watch);
+    ioc_link_init(&watch->link);
+    ioc_list_init(&watch->kept);
+    watch->key = ++object_last_key;
+    watch->job = job;
+    watch->op = op;
+    job->watch = watch;
+    job->references++;
+    ioc_list_push(&object_watches, &watch->link);
+    op->op.as.wait.backend = watch;
+    op->op.is_held = true;
+    return IOCP_OK;
+}
+
+void sim_object_release(sim_op *op)
+{
+    job_watch *watch = op->op.as.wait.backend;
+    SIM_CHECK(op->op.type == IOCP_TYPE_JOB_WATCH && watch != NULL && watch->op == op);
+    SIM_CHECK(op->phase == SIM_IDLE);
+    for (ioc_link *link; (link = ioc_list_pop(&watch->kept)) != NULL;) {
+        free(message__at(link));
+    }
+    ioc_link_remove(&watch->link);
+    watch->job->watch = NULL;
+    object__drop(watch->job);
+    free(watch);
+    op->op.as.wait.backend = NULL;
+}
+
+static void watch__tell(sim_op *op, job_message *message)
+{
+    op->message = message->message;
+    op->value = message->value;
+    free(message);
+}
+
+static int watch__start(sim_op *op)
+{
+    int status = op->op.as.wait.backend == NULL ? watch__open(op) : IOCP_OK;
+    if (status != IOCP_OK) {
+        return status;
+    }
+    job_watch *watch = op->op.as.wait.backend;
+    ioc_link *kept = ioc_list_pop(&watch->kept);
+    op->phase = SIM_WAITING;
+    if (kept != NULL) {
+        watch__tell(op, message__at(kept));
+        op->phase = SIM_INLINE;
+    }
+    return IOCP_OK;
+}
+
+sim_op *sim_object_take_message(sim_port *port, bool *is_known)
+{
+    job_message *message = message__at(ioc_list_pop(&port->messages));
+    job_watch *watch = watch__find(message->key);
+    *is_known = watch != NULL;
+    if (watch == NULL) {
+        free(message);
+        return NULL;
+    }
+    if (watch->op->phase != SIM_WAITING) {
+        ioc_list_push(&watch->kept, &message->link);
+        return NULL;
+    }
+    watch__tell(watch->op, message);
+    watch->op->outcome = (ioc_outcome){.status = IOCP_OK};
+    watch->op->phase = SIM_DONE;
+    return watch->op;
+}
+
+/* ---- Work ---- */
+
+static int work__start(sim_op *op)
+{
+    op->phase = SIM_WAITING;
+    op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.latency_ns + 1);
+    return IOCP_OK;
+}
+
+void sim_object_run_work(sim_op *op)
+{
+    SIM_CHECK(op->phase == SIM_WAITING && op->op.type == IOCP_TYPE_WORK);
+    op->effect_ns = IOC_FOREVER;
+    sim_unlock();
+    uint64_t value = op->op.as.work.function(op->op.as.work.arg);
+    sim_lock();
+    op->value = value;
+    sim_complete(op, IOCP_OK, 0);
+}
+
+int sim_object_start(sim_op *op)
+{
+    if (op->op.type == IOCP_TYPE_WORK) {
+        return work__start(op);
+    }
+    return op->op.type == IOCP_TYPE_JOB_WATCH ? watch__start(op) : wait__start(op);
+}
+
+/* ---- The tests' side ---- */
+
+static uintptr_t object__create(object_kind kind, uint32_t signals)
+{
+    sim_lock();
+    sim_object *object = object__new(kind);
+    object->signals = signals;
+    uintptr_t number = object->number;
+    sim_unlock();
+    return number;
+}
+
+uintptr_t sim_event_create(bool is_manual, bool is_set)
+{
+    return object__create(is_manual ? OBJECT_MANUAL_EVENT : OBJECT_AUTO_EVENT, is_set);
+}
+
+void sim_event_set(uintptr_t event)
+{
+    sim_lock();
+    object__signal(object__get(event), 1);
+    sim_unlock();
+}
+
+void sim_event_reset(uintptr_t event)
+{
+    sim_lock();
+    object__get(event)->signals = 0;
+    sim_unlock();
+}
+
+uintptr_t sim_semaphore_create(uint32_t count)
+{
+    return object__create(OBJECT_SEMAPHORE, count);
+}
+
+void sim_semaphore_release(uintptr_t semaphore, uint32_t count)
+{
+    sim_lock();
+    sim_object *object = object__get(semaphore);
+    object__signal(object, object->signals + count);
+    sim_unlock();
+}
+
+uintptr_t sim_process_create(uintptr_t job_number)
+{
+    sim_lock();
+    sim_object *process = object__new(OBJECT_PROCESS);
+    process->references++; /* it runs */
+    if (job_number != 0) {
+        process->job = object__get(job_number);
+        process->job->references++;
+        process->job->processes++;
+        job__send(process->job, JOB_NEW_PROCESS, process->number);
+    }
+    uintptr_t number = process->number;
+    sim_unlock();
+    return number;
+}
+
+static void process__leave_job(sim_object *process)
+{
+    sim_object *job = process->job;
+    if (job == NULL) {
+        return;
+    }
+    process->job = NULL;
+    job->processes--;
+    job__send(job, JOB_EXIT_PROCESS, process->number);
+    if (job->processes == 0) {
+        job__send(job, JOB_ACTIVE_PROCESS_ZERO, 0);
+    }
+    object__drop(job);
+}
+
+void sim_process_end(uintptr_t number, uint32_t exit_code)
+{
+    sim_lock();
+    sim_object *process = object__get(number);
+    SIM_CHECK(process->kind == OBJECT_PROCESS && process->signals == 0);
+    process->exit_code = exit_code;
+    process__leave_job(process);
+    object__signal(process, 1);
+    object__drop(process);
+    sim_unlock();
+}
+
+uintptr_t sim_job_create(void)
+{
+    return object__create(OBJECT_JOB, 0);
+}
+
+void sim_job_send(uintptr_t job, uint32_t message, uint64_t value)
+{
+    sim_lock();
+    job__send(object__get(job), message, value);
+    sim_unlock();
+}
+
+bool sim_object_try(uintptr_t number)
+{
+    sim_lock();
+    bool is_signaled = object__take_signal(object__get(number));
+    sim_unlock();
+    return is_signaled;
+}
+
+void sim_object_close(uintptr_t number)
+{
+    sim_lock();
+    sim_object *object = object__get(number);
+    object->is_closed = true;
+    object__drop(object);
+    sim_unlock();
+}
+
+size_t sim_object_count(void)
+{
+    size_t count = 0;
+    sim_lock();
+    for (ioc_link *link = object_all.ends.next; link != &object_all.ends; link = link->next) {
+        count++;
+    }
+    sim_unlock();
+    return count;
+}

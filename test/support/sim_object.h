@@ -1,0 +1,66 @@
+/*
+ * Simulated kernel objects: events, semaphores, processes that end when the test says so, jobs; and
+ * blocking work. Like the network they are shared by all ports. A test names one by its number.
+ *
+ * A signal goes to the wait that has waited longest, the moment that it is given; from then on it is
+ * taken, whether the wait is cancelled before its packet comes or not.
+ *
+ * A job sends its messages to the port of its watch. They are packets that name the watch by a
+ * number of its own, and may come when it waits, when it does not, and when it is over.
+ *
+ * A function of blocking work runs in a dequeue, when its time has come. Until then a cancel keeps
+ * it from running.
+ */
+#ifndef TEST_SIM_OBJECT_H
+#define TEST_SIM_OBJECT_H
+
+#include "sim_net.h"
+
+/* ---- Under the lock ---- */
+
+/* Start a wait, a watch or work. An error: it was not started. */
+int sim_object_start(sim_op *op);
+
+/* The watch of an operation that is over. */
+void sim_object_release(sim_op *op);
+
+/* Run the function of an operation. N.B. Not under the lock: it may call what any thread may. */
+void sim_object_run_work(sim_op *op);
+
+/*
+ * Take the message of a job that comes first. The operation that it ends, to be handed over, or
+ * NULL; *is_known tells whether the watch is one of today's. Forget all that a port has.
+ */
+sim_op *sim_object_take_message(sim_port *port, bool *is_known);
+void sim_object_drop_messages(sim_port *port);
+
+/* When the first message comes; IOC_FOREVER: there is none. */
+uint64_t sim_object_next_message(const sim_port *port);
+
+/* ---- The tests' side. Any thread. ---- */
+
+uintptr_t sim_event_create(bool is_manual, bool is_set);
+void sim_event_set(uintptr_t event);
+void sim_event_reset(uintptr_t event);
+
+uintptr_t sim_semaphore_create(uint32_t count);
+void sim_semaphore_release(uintptr_t semaphore, uint32_t count);
+
+/* A process that runs; in a job if that is not 0, which then sends its messages. */
+uintptr_t sim_process_create(uintptr_t job);
+void sim_process_end(uintptr_t process, uint32_t exit_code);
+
+uintptr_t sim_job_create(void);
+
+/* A message of the test's own. */
+void sim_job_send(uintptr_t job, uint32_t message, uint64_t value);
+
+/* Take a signal if there is one, as a wait does that does not wait. */
+bool sim_object_try(uintptr_t object);
+
+void sim_object_close(uintptr_t object);
+
+/* Objects that have a handle or are in use. */
+size_t sim_object_count(void);
+
+#endif
