@@ -246,6 +246,11 @@ iocp_action_t IOCP_CALL contract_keep(iocp_loop_t *loop, const iocp_result_t *re
     return IOCP_REARM;
 }
 
+void contract_set_over(void)
+{
+    env_is_over = true;
+}
+
 bool contract_is_over(void)
 {
     return env_is_over;

@@ -1,0 +1,744 @@
+/*
+ * Every operation through the same tests: how it can end, and what is refused. The table below is the
+ * list of operations; what is special about one of them is tested where it belongs.
+ */
+#include "contract_env.h"
+#include "contract_datagram.h"
+#include "contract_file.h"
+#include "contract_object.h"
+#include "base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STAGE_BLOCK_BYTES \
+    (8 * 1024 * 1024) /* more than a connection takes that nobody reads from */
+#define STAGE_BUFFER 4096
+
+/* What an operation needs around it. */
+typedef struct stage {
+    iocp_loop_t *loop;
+    iocp_handle_t handle; /* what it runs on */
+    iocp_handle_t other;  /* the other end of that */
+    contract_pair pair;
+    contract_pipe pipe;
+    contract_address address;
+    void *object;
+    contract_process process;
+    bool is_process_told_to_end;
+    iocp_async_t *async;
+    unsigned char *block;
+    unsigned char buffer[STAGE_BUFFER];
+    contract_record blocker; /* a send or write that fills the way out */
+} stage;
+
+typedef struct operation {
+    const char *name;
+    void (*open)(stage *s);
+    int (*start)(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                 void *userdata, iocp_op_t *op);
+    void (*finish)(stage *s, const contract_record *record); /* NULL: it never waits for anything */
+    bool has_handle;
+    bool is_once; /* the second time it would fail */
+} operation;
+
+static const operation *operation_now;
+static stage stage_now;
+
+/* ---- Without a handle ---- */
+
+static void open_nothing(stage *s)
+{
+    (void)s;
+}
+
+static int start_nop(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                     void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_nop(loop, callback, userdata, op);
+}
+
+static int start_timer(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_timer(loop, 20 * MS, callback, userdata, op);
+}
+
+static void finish_timer(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_wait(s->loop, record, calls);
+}
+
+static void open_async(stage *s)
+{
+    assert_int_equal(iocp_async_create(s->loop, &s->async), IOCP_OK);
+}
+
+static int start_async_wait(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                            iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_async_wait(loop, s->async, callback, userdata, op);
+}
+
+static void finish_async_wait(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    assert_int_equal(iocp_async_notify(s->async), IOCP_OK);
+    contract_wait(s->loop, record, calls);
+}
+
+static void open_event(stage *s)
+{
+    s->object = contract_event_create(false, false);
+}
+
+static int start_wait(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_wait(loop, s->object, callback, userdata, op);
+}
+
+static void finish_wait(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_event_set(s->object);
+    contract_wait(s->loop, record, calls);
+}
+
+static void open_process(stage *s)
+{
+    s->process = contract_process_start(NULL);
+}
+
+static void process__order_end(stage *s, uint32_t exit_code)
+{
+    if (!s->is_process_told_to_end) {
+        s->is_process_told_to_end = true;
+        contract_process_order_end(&s->process, exit_code);
+    }
+}
+
+static int start_process_wait(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                              iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_process_wait(loop, s->process.handle, callback, userdata, op);
+}
+
+static void finish_process_wait(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    process__order_end(s, 7); /* and it stays ended */
+    contract_wait(s->loop, record, calls);
+    assert_int_equal(record->result.value, 7);
+}
+
+static void open_job(stage *s)
+{
+    s->object = contract_job_create();
+}
+
+static int start_job_watch(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                           iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_job_watch(loop, s->object, callback, userdata, op);
+}
+
+/* The first message of the two that a process sends when it begins and ends, then the other. */
+static void finish_job_watch(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    assert_int_equal(iocp_loop_submit(s->loop), IOCP_OK); /* it hears what comes from here on */
+    if (calls == 1) {
+        s->process = contract_process_start(s->object);
+    } else {
+        process__order_end(s, 0);
+    }
+    contract_wait(s->loop, record, calls);
+}
+
+static uint64_t IOCP_CALL work__answer(void *arg)
+{
+    return *(uint64_t *)arg;
+}
+
+static int start_work(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    static uint64_t answer = 42;
+    (void)s;
+    (void)handle;
+    return iocp_work(loop, work__answer, &answer, callback, userdata, op);
+}
+
+/* ---- Stream sockets ---- */
+
+static void open_pair(stage *s)
+{
+    s->pair = contract_connect(s->loop, AF_INET);
+    s->handle = s->pair.server;
+    s->other = s->pair.client;
+}
+
+static void open_listener(stage *s)
+{
+    s->handle = contract_listen(s->loop, AF_INET, &s->address);
+}
+
+static int start_accept(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                        void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_accept(loop, handle, callback, userdata, op);
+}
+
+static void finish_accept(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record connected = {0};
+    iocp_handle_t client = contract_open(s->loop, AF_INET);
+    assert_int_equal(iocp_connect(s->loop, client, contract_sockaddr(&s->address),
+                                  s->address.length, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(s->loop, record, calls);
+    contract_wait(s->loop, &connected, 1);
+}
+
+static void open_client(stage *s)
+{
+    (void)contract_listen(s->loop, AF_INET, &s->address);
+    s->handle = contract_open(s->loop, AF_INET);
+}
+
+static int start_connect(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return iocp_connect(loop, handle, contract_sockaddr(&s->address), s->address.length, callback,
+                        userdata, op);
+}
+
+static int start_recv(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    return iocp_recv(loop, handle, s->buffer, sizeof s->buffer, callback, userdata, op);
+}
+
+static void finish_recv(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_send_all(s->loop, s->pair.client, "x", 1);
+    contract_wait(s->loop, record, calls);
+}
+
+static int start_send(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    return iocp_send(loop, handle, s->block, STAGE_BLOCK_BYTES, callback, userdata, op);
+}
+
+/* A connection that nobody reads from. */
+static void open_stalled(stage *s)
+{
+    open_pair(s);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->pair.server, IOCP_SOCKET_SEND_BUFFER, 4096),
+                     IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->pair.client, IOCP_SOCKET_RECV_BUFFER, 4096),
+                     IOCP_OK);
+    s->block = calloc(1, STAGE_BLOCK_BYTES);
+    assert_non_null(s->block);
+}
+
+static void open_blocked(stage *s)
+{
+    open_stalled(s);
+    assert_int_equal(start_send(s, s->loop, s->handle, contract_keep, &s->blocker, NULL), IOCP_OK);
+}
+
+/* Read until the operation has called back. */
+static void finish_stalled(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record received = {.rearms = INT32_MAX};
+    iocp_op_t op = {0};
+    assert_int_equal(
+        iocp_read(s->loop, s->other, s->buffer, sizeof s->buffer, contract_keep, &received, &op),
+        IOCP_OK);
+    contract_wait(s->loop, record, calls);
+    received.rearms = 0;
+    assert_int_equal(iocp_cancel(s->loop, op, NULL, NULL, NULL), IOCP_OK);
+    while (iocp_op_state(s->loop, op) != IOCP_OP_DEAD) {
+        assert_int_equal(iocp_loop_run(s->loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+}
+
+static int start_shutdown(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                          iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_shutdown(loop, handle, IOCP_SHUTDOWN_SEND, callback, userdata, op);
+}
+
+static int start_drain(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_drain(loop, handle, 0, callback, userdata, op);
+}
+
+/* ---- Datagrams ---- */
+
+static void open_datagram(stage *s)
+{
+    s->handle = contract_datagram_bind(s->loop, AF_INET, &s->address);
+}
+
+static int start_sendto(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                        void *userdata, iocp_op_t *op)
+{
+    return iocp_sendto(loop, handle, "x", 1, contract_sockaddr(&s->address), s->address.length,
+                       callback, userdata, op);
+}
+
+static int start_recvfrom(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                          iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return iocp_recvfrom(loop, handle, s->buffer, sizeof s->buffer, callback, userdata, op);
+}
+
+static void finish_recvfrom(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_datagram_send(s->loop, s->handle, &s->address, "x", 1);
+    contract_wait(s->loop, record, calls);
+}
+
+/* ---- Files and pipes ---- */
+
+static void open_pipe(stage *s)
+{
+    s->pipe = contract_pipe_open(s->loop);
+    s->handle = s->pipe.ends[0];
+    s->other = s->pipe.ends[1];
+    s->block = calloc(1, STAGE_BLOCK_BYTES);
+    assert_non_null(s->block);
+}
+
+static int start_read(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    return iocp_read(loop, handle, s->buffer, 1, callback, userdata, op);
+}
+
+static void finish_read(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record written = {0};
+    assert_int_equal(iocp_write(s->loop, s->pipe.ends[1], "x", 1, contract_keep, &written, NULL),
+                     IOCP_OK);
+    contract_wait(s->loop, record, calls);
+    contract_wait(s->loop, &written, 1);
+}
+
+static int start_write(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    return iocp_write(loop, handle, s->block, 4 * CONTRACT_PIPE_BYTES, callback, userdata, op);
+}
+
+static void open_file(stage *s)
+{
+    s->handle = contract_file_with(s->loop, "file", "some text", 9);
+}
+
+static int start_pread(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    return iocp_pread(loop, handle, s->buffer, sizeof s->buffer, 5, callback, userdata, op);
+}
+
+static int start_pwrite(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                        void *userdata, iocp_op_t *op)
+{
+    return iocp_pwrite(loop, handle, s->buffer, sizeof s->buffer, 5, callback, userdata, op);
+}
+
+static int start_flush(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_file_flush(loop, handle, callback, userdata, op);
+}
+
+static const operation operations[] = {
+    {"nop", open_nothing, start_nop, NULL, false, false},
+    {"timer", open_nothing, start_timer, finish_timer, false, false},
+    {"async_wait", open_async, start_async_wait, finish_async_wait, false, false},
+    {"wait", open_event, start_wait, finish_wait, false, false},
+    {"process_wait", open_process, start_process_wait, finish_process_wait, false, false},
+    {"job_watch", open_job, start_job_watch, finish_job_watch, false, false},
+    {"work", open_nothing, start_work, NULL, false, false},
+    {"accept", open_listener, start_accept, finish_accept, true, false},
+    {"connect", open_client, start_connect, NULL, true, true},
+    {"recv", open_pair, start_recv, finish_recv, true, false},
+    {"send", open_stalled, start_send, finish_stalled, true, false},
+    {"shutdown", open_blocked, start_shutdown, finish_stalled, true, true},
+    {"drain", open_blocked, start_drain, finish_stalled, true, false},
+    {"sendto", open_datagram, start_sendto, NULL, true, false},
+    {"recvfrom", open_datagram, start_recvfrom, finish_recvfrom, true, false},
+    {"read", open_pipe, start_read, finish_read, true, false},
+    {"write", open_pipe, start_write, finish_stalled, true, false},
+    {"pread", open_file, start_pread, NULL, true, false},
+    {"pwrite", open_file, start_pwrite, NULL, true, false},
+    {"flush", open_file, start_flush, NULL, true, false},
+};
+
+/* ---- Before and after each test ---- */
+
+static int operation__setup(void **state)
+{
+    operation_now = *state;
+    int result = contract_file_setup(state);
+    memset(&stage_now, 0, sizeof stage_now);
+    if (result == 0) {
+        stage_now.loop = contract_loop(state);
+        operation_now->open(&stage_now);
+    }
+    return result;
+}
+
+static void stage__close(stage *s)
+{
+    if (s->async != NULL) {
+        assert_int_equal(iocp_async_destroy(s->async), IOCP_OK);
+    }
+    if (s->process.handle != NULL) {
+        process__order_end(s, 0);
+        contract_process_close(&s->process);
+    }
+    if (s->object != NULL) {
+        contract_object_close(s->object);
+    }
+    free(s->block);
+    memset(s, 0, sizeof *s);
+}
+
+/* The loop first: what is still pending there uses the rest. An async goes before its loop. */
+static int operation__teardown(void **state)
+{
+    contract_env *env = *state;
+    contract_set_over();
+    if (stage_now.async != NULL) {
+        assert_int_equal(iocp_async_destroy(stage_now.async), IOCP_OK);
+        stage_now.async = NULL;
+    }
+    if (env->loop != NULL) {
+        contract_loop_destroy(env->loop);
+        contract_forget_loop(state);
+    }
+    stage__close(&stage_now);
+    contract_pool_settle(env->open_before);
+    return contract_file_teardown(state);
+}
+
+/* ---- Steps ---- */
+
+static iocp_op_t operation__start(contract_record *record)
+{
+    stage *s = &stage_now;
+    iocp_op_t op = {0};
+    assert_int_equal(operation_now->start(s, s->loop, s->handle, contract_keep, record, &op),
+                     IOCP_OK);
+    assert_int_equal(record->calls, 0);
+    assert_int_equal(iocp_op_state(s->loop, op), IOCP_OP_ADDING);
+    return op;
+}
+
+/* Started, and waiting for something that does not come. */
+static iocp_op_t operation__pend(contract_record *record)
+{
+    iocp_op_t op = operation__start(record);
+    assert_int_equal(iocp_loop_submit(stage_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_run(stage_now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(record->calls, 0);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_ACTIVE);
+    return op;
+}
+
+static void operation__cancel(iocp_op_t op, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record cancel = {0};
+    assert_int_equal(iocp_cancel(stage_now.loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    contract_wait(stage_now.loop, record, calls);
+    contract_wait(stage_now.loop, &cancel, 1);
+    assert_int_equal(cancel.status, IOCP_OK);
+    assert_int_equal(record->calls, calls);
+    assert_int_equal(record->status, IOCP_ECANCELED);
+}
+
+/* ---- The tests ---- */
+
+static void ends_well_and_its_id_is_stale(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    iocp_op_t op = operation__start(&record);
+    if (operation_now->finish != NULL) {
+        operation_now->finish(&stage_now, &record);
+    }
+    contract_wait(stage_now.loop, &record, 1);
+    assert_int_equal(record.status, IOCP_OK);
+    assert_int_equal(record.result.op.id, op.id);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+    contract_record cancel = {0};
+    assert_int_equal(iocp_cancel(stage_now.loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    contract_wait(stage_now.loop, &cancel, 1);
+    assert_int_equal(cancel.status, IOCP_ENOENT);
+    assert_int_equal(record.calls, 1);
+}
+
+static void ends_well_again_when_rearmed(void **state)
+{
+    (void)state;
+    contract_record record = {.rearms = 1};
+    iocp_op_t op = operation__start(&record);
+    for (int calls = 1; calls <= 2; calls++) {
+        bool is_waiting = operation_now->finish != NULL && record.calls < calls;
+        if (is_waiting && !(operation_now->is_once && calls == 2)) {
+            operation_now->finish(&stage_now, &record);
+        }
+        contract_wait(stage_now.loop, &record, calls);
+        assert_true(record.status == IOCP_OK || operation_now->is_once);
+        assert_int_equal(record.result.op.id, op.id);
+    }
+    assert_int_equal(record.calls, 2);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+}
+
+static void cancelled_while_queued_never_starts(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    iocp_op_t op = operation__start(&record);
+    operation__cancel(op, &record);
+    assert_int_equal(record.result.bytes, 0);
+}
+
+static void with_a_deadline_that_has_passed_while_queued_times_out(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    iocp_op_t op = operation__start(&record);
+    assert_int_equal(iocp_op_deadline(stage_now.loop, op, 0), IOCP_OK);
+    contract_wait(stage_now.loop, &record, 1);
+    assert_int_equal(record.status, IOCP_ETIMEDOUT);
+}
+
+static void cancelled_while_pending_ends_as_cancelled(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    operation__cancel(operation__pend(&record), &record);
+}
+
+static void cancelled_and_rearmed_waits_again(void **state)
+{
+    (void)state;
+    contract_record record = {.rearms = 1};
+    iocp_op_t op = operation__pend(&record);
+    operation__cancel(op, &record);
+    assert_int_equal(iocp_loop_submit(stage_now.loop), IOCP_OK);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_ACTIVE);
+    operation__cancel(op, &record);
+    assert_int_equal(record.calls, 2);
+}
+
+static void times_out_while_pending(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    iocp_op_t op = operation__start(&record);
+    assert_int_equal(iocp_op_deadline(stage_now.loop, op, 2 * MS), IOCP_OK);
+    contract_wait(stage_now.loop, &record, 1);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_ETIMEDOUT);
+}
+
+static void does_not_keep_the_loop_running_if_unreferenced(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    size_t active_before = iocp_loop_active(stage_now.loop);
+    iocp_op_t op = operation__pend(&record);
+    size_t active = iocp_loop_active(stage_now.loop);
+    assert_int_equal(active, active_before + 1);
+    assert_int_equal(iocp_op_unref(stage_now.loop, op), IOCP_OK);
+    assert_int_equal(iocp_loop_active(stage_now.loop), active_before);
+    assert_int_equal(iocp_op_ref(stage_now.loop, op), IOCP_OK);
+    operation__cancel(op, &record);
+}
+
+static void closed_while_pending_ends_as_cancelled_before_the_close(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    contract_record closed = {0};
+    (void)operation__pend(&record);
+    assert_int_equal(iocp_close(stage_now.loop, stage_now.handle, contract_keep, &closed, NULL),
+                     IOCP_OK);
+    contract_wait(stage_now.loop, &closed, 1);
+    assert_int_equal(closed.status, IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_ECANCELED);
+    assert_true(record.order < closed.order);
+}
+
+static void is_refused_on_a_handle_that_is_closed_or_none(void **state)
+{
+    (void)state;
+    stage *s = &stage_now;
+    contract_record record = {0};
+    iocp_handle_t none = {0};
+    assert_int_equal(operation_now->start(s, s->loop, none, contract_keep, &record, NULL),
+                     IOCP_EBADF);
+    assert_int_equal(iocp_close(s->loop, s->handle, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(operation_now->start(s, s->loop, s->handle, contract_keep, &record, NULL),
+                     IOCP_EBADF);
+    contract_idle(s->loop);
+    assert_int_equal(operation_now->start(s, s->loop, s->handle, contract_keep, &record, NULL),
+                     IOCP_EBADF);
+    assert_int_equal(record.calls, 0);
+}
+
+static void ends_as_cancelled_when_the_loop_is_destroyed(void **state)
+{
+    contract_record record = {0};
+    (void)operation__pend(&record);
+    if (stage_now.async != NULL) {
+        assert_int_equal(iocp_async_destroy(stage_now.async), IOCP_OK);
+        stage_now.async = NULL;
+    }
+    contract_loop_destroy(stage_now.loop);
+    contract_forget_loop(state);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_ECANCELED);
+}
+
+static int refused_status;
+
+static iocp_action_t IOCP_CALL refused__try(iocp_loop_t *loop, const iocp_result_t *result,
+                                            void *record)
+{
+    (void)result;
+    refused_status =
+        operation_now->start(&stage_now, loop, stage_now.handle, contract_keep, record, NULL);
+    return IOCP_REARM;
+}
+
+static void is_refused_while_the_loop_is_being_destroyed(void **state)
+{
+    contract_record record = {0};
+    refused_status = IOCP_OK;
+    assert_int_equal(iocp_timer(stage_now.loop, 100 * S, refused__try, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(stage_now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    if (stage_now.async != NULL) { /* refuses the wait by itself when it is gone */
+        contract_record waited = {0};
+        (void)operation__start(&waited);
+        assert_int_equal(iocp_loop_destroy(stage_now.loop, UINT64_MAX), IOCP_EBUSY);
+        assert_int_equal(refused_status, IOCP_ECLOSING);
+        return;
+    }
+    contract_loop_destroy(stage_now.loop);
+    contract_forget_loop(state);
+    assert_int_equal(refused_status, IOCP_ECLOSING);
+    assert_int_equal(record.calls, 0);
+}
+
+static void is_refused_without_a_loop_or_a_callback(void **state)
+{
+    (void)state;
+    stage *s = &stage_now;
+    contract_record record = {0};
+    iocp_op_t op = {.id = 77};
+    assert_int_equal(operation_now->start(s, NULL, s->handle, contract_keep, &record, &op),
+                     IOCP_EINVAL);
+    assert_int_equal(operation_now->start(s, s->loop, s->handle, NULL, &record, &op), IOCP_EINVAL);
+    assert_int_equal(op.id, 77);
+    contract_idle(s->loop);
+    assert_int_equal(record.calls, 0);
+}
+
+/* ---- Each test with each operation ---- */
+
+typedef struct operation_test {
+    const char *name;
+    CMUnitTestFunction function;
+    bool needs_pending; /* only for operations that can wait for something */
+    bool needs_handle;
+} operation_test;
+
+#define OPERATION_TEST(function, needs_pending, needs_handle) \
+    {                                                         \
+#function, function, needs_pending, needs_handle      \
+    }
+
+static const operation_test operation_tests[] = {
+    OPERATION_TEST(ends_well_and_its_id_is_stale, false, false),
+    OPERATION_TEST(ends_well_again_when_rearmed, false, false),
+    OPERATION_TEST(cancelled_while_queued_never_starts, false, false),
+    OPERATION_TEST(with_a_deadline_that_has_passed_while_queued_times_out, false, false),
+    OPERATION_TEST(cancelled_while_pending_ends_as_cancelled, true, false),
+    OPERATION_TEST(cancelled_and_rearmed_waits_again, true, false),
+    OPERATION_TEST(times_out_while_pending, true, false),
+    OPERATION_TEST(does_not_keep_the_loop_running_if_unreferenced, true, false),
+    OPERATION_TEST(closed_while_pending_ends_as_cancelled_before_the_close, true, true),
+    OPERATION_TEST(is_refused_on_a_handle_that_is_closed_or_none, false, true),
+    OPERATION_TEST(ends_as_cancelled_when_the_loop_is_destroyed, true, false),
+    OPERATION_TEST(is_refused_while_the_loop_is_being_destroyed, false, false),
+    OPERATION_TEST(is_refused_without_a_loop_or_a_callback, false, false),
+};
+
+#define MOST_TESTS      (IOC_COUNT_OF(operations) * IOC_COUNT_OF(operation_tests))
+#define TEST_NAME_BYTES 96
+
+static size_t tests__compose(struct CMUnitTest *tests)
+{
+    static char names[MOST_TESTS][TEST_NAME_BYTES];
+    size_t count = 0;
+    for (size_t i = 0; i < IOC_COUNT_OF(operations); i++) {
+        for (size_t k = 0; k < IOC_COUNT_OF(operation_tests); k++) {
+            const operation *what = &operations[i];
+            const operation_test *test = &operation_tests[k];
+            if ((test->needs_pending && what->finish == NULL) ||
+                (test->needs_handle && !what->has_handle)) {
+                continue;
+            }
+            (void)snprintf(names[count], TEST_NAME_BYTES, "%s_%s", what->name, test->name);
+            tests[count] = (struct CMUnitTest){
+                .name = names[count],
+                .test_func = test->function,
+                .setup_func = operation__setup,
+                .teardown_func = operation__teardown,
+                .initial_state = (void *)(uintptr_t)what,
+            };
+            count++;
+        }
+    }
+    return count;
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[MOST_TESTS];
+    contract_object_begin();
+    return contract_run(__FILE__, tests, tests__compose(tests), true);
+}
