@@ -24,6 +24,7 @@ const bench_case bench_cases[] = {
      .raw = &bench_raw_post_burst,
      .operations = BENCH_BURST},
     CASE(async_roundtrip),
+    CASE(handle_wait),
     CASE(tcp_pingpong),
     {.name = "tcp_throughput",
      .library = &bench_lib_tcp_throughput,
@@ -36,6 +37,11 @@ const bench_case bench_cases[] = {
     TIMERS_OF_ALL_SIZES(timers_insert_cancel),
     TIMERS_OF_ALL_SIZES(timers_reset),
     TIMERS_OF_ALL_SIZES(timers_postpone),
+    {.name = "timer_lateness",
+     .library = &bench_lib_timer_lateness,
+     .raw = &bench_raw_timer_lateness,
+     .operations = 1,
+     .delay_ns = BENCH_TIMER_DELAY_NS},
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];

@@ -14,11 +14,15 @@
 #define BENCH_TIMER_FAR_NS     (UINT64_C(1) << 42)
 #define BENCH_TIMER_FAR_MASK   (BENCH_TIMER_FAR_NS - 1)
 
+/* The timer that is waited for, and whose lateness counts. */
+#define BENCH_TIMER_DELAY_NS 300000
+
 extern const bench_body bench_lib_tick_empty, bench_raw_tick_empty;
 extern const bench_body bench_lib_tick_pending, bench_raw_tick_pending;
 extern const bench_body bench_lib_nop, bench_raw_nop;
 extern const bench_body bench_lib_post_burst, bench_raw_post_burst;
 extern const bench_body bench_lib_async_roundtrip, bench_raw_async_roundtrip;
+extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
 extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
@@ -27,5 +31,6 @@ extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fi
 extern const bench_body bench_lib_timers_insert_cancel, bench_raw_timers_insert_cancel;
 extern const bench_body bench_lib_timers_reset, bench_raw_timers_reset;
 extern const bench_body bench_lib_timers_postpone, bench_raw_timers_postpone;
+extern const bench_body bench_lib_timer_lateness, bench_raw_timer_lateness;
 
 #endif

@@ -216,7 +216,7 @@ static double sides__ratio(const side *library, const side *raw, uint32_t count)
     return median;
 }
 
-static void side__summarize(side *one, uint32_t count, uint64_t bytes)
+static void side__summarize(side *one, uint32_t count, const bench_case *which)
 {
     bench_figures *figures = one->figures;
     double *samples = one->samples;
@@ -233,7 +233,10 @@ static void side__summarize(side *one, uint32_t count, uint64_t bytes)
         double middle =
             values__quantile(samples, count, 0.75) - values__quantile(samples, count, 0.25);
         figures->spread_percent = 100.0 * middle / figures->median_ns;
-        figures->bytes_per_second = (double)bytes * 1e9 / figures->median_ns;
+        figures->bytes_per_second = (double)which->bytes * 1e9 / figures->median_ns;
+    }
+    if (which->delay_ns > 0) {
+        figures->late_ns = figures->median_ns - (double)which->delay_ns;
     }
 }
 
@@ -280,7 +283,7 @@ bool bench_measure(const bench_case *which, const bench_plan *plan, bench_figure
     }
     for (size_t i = 0; i < 2; i++) {
         if (side__is_good(&sides[i])) {
-            side__summarize(&sides[i], plan->repeat, which->bytes);
+            side__summarize(&sides[i], plan->repeat, which);
         }
         side__close(&sides[i]);
     }

@@ -46,6 +46,7 @@ typedef struct bench_case {
     uint64_t size;
     uint64_t operations; /* in one iteration; the figures are for one operation */
     uint64_t bytes;      /* moved by one operation, 0: this is no throughput case */
+    uint64_t delay_ns;   /* that one operation asks for; what it takes longer is its lateness */
 } bench_case;
 
 /* Every case, in the order of the table. */
@@ -110,6 +111,7 @@ typedef struct bench_figures {
     bool has_allocations;    /* a library case */
     double ratio;            /* to the raw twin: median over pairs of samples; 0: there is none */
     double bytes_per_second; /* 0: this is no throughput case */
+    double late_ns;          /* median_ns without the delay that was asked for; 0: none was */
 } bench_figures;
 
 /*

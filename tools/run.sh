@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the release, starts the echo server under Wine, drives it with native clients, prints
-# throughput and latency, then the tick benchmarks.
+# throughput and latency, then how late timers are and the tick benchmarks.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 source "$root/tools/echo.sh"
@@ -17,7 +17,7 @@ mkdir -p "$build/logs"
 echo "building $preset"
 build_all() {
     cmake --preset $preset &&
-        cmake --build --preset $preset -j "$jobs" --target echo_server iocploop_bench &&
+        cmake --build --preset $preset -j "$jobs" --target echo_server tick_timers iocploop_bench &&
         build_load_client
 }
 build_all >"$log" 2>&1 || { cat "$log" && die "the build failed"; }
@@ -33,6 +33,9 @@ echo_start $preset
 echo "echo_server.exe under Wine, port $echo_port; native clients:"
 "$build/load_client" --port "$echo_port"
 echo_stop
+
+echo
+tools/wine-run.sh "$build/$preset/examples/tick_timers.exe" --count 1000 --span 500
 
 echo
 tools/wine-run.sh "$build/$preset/bench/iocploop_bench.exe" --filter 'tick_*'

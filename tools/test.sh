@@ -6,10 +6,11 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 source "$root/tools/echo.sh"
+source "$root/tools/examples.sh"
 cd "$root"
 
 all_steps=(format layers msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
-    mingw-x86-debug echo package)
+    mingw-x86-debug echo examples package)
 steps=("$@")
 [ $# -gt 0 ] || steps=("${all_steps[@]}")
 
@@ -103,7 +104,7 @@ suite() {
 need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 600 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
-            -j "$jobs" --target iocploop iocploop_static echo_server echo_client
+            -j "$jobs" --target iocploop iocploop_static echo_server echo_client tick_timers run_process
 }
 
 # The main job, end to end: the Windows server under Wine, native clients, and at last Ctrl-C.
@@ -133,6 +134,16 @@ echo_step() {
     fi
 }
 
+# Each in a shell of its own, which the time limit can end.
+examples_step() {
+    local name
+    need_release || return 0
+    for name in "${example_checks[@]}"; do
+        check 240 "${name//_/ }" bash -euo pipefail -c \
+            'source tools/common.sh; source tools/examples.sh; "$1"' bash "$name" || true
+    done
+}
+
 run_step() {
     local case
     case $1 in
@@ -158,6 +169,9 @@ run_step() {
         ;;
     echo)
         echo_step
+        ;;
+    examples)
+        examples_step
         ;;
     package)
         need_release || return 0
