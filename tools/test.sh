@@ -111,8 +111,8 @@ echo_step() {
     local mode
     need_release || return 0
     need 60 "echo load client builds" \
-        bash -c 'source tools/common.sh && source tools/echo.sh && build_load_client' || return 0
-    if ! echo_start mingw-x64-release; then
+        bash -c 'source tools/common.sh && source tools/echo.sh && build_load_clients' || return 0
+    if ! echo_start mingw-x64-release echo_server; then
         failed=$((failed + 1))
         return 0
     fi
