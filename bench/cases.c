@@ -5,6 +5,13 @@
         .name = #base, .library = &bench_lib_##base, .raw = &bench_raw_##base, .operations = 1 \
     }
 
+/* With so many reads in flight. */
+#define FILE_READ(depth)                                                                           \
+    {                                                                                              \
+        .name = "file_read/" #depth, .library = &bench_lib_file_read, .raw = &bench_raw_file_read, \
+        .size = (depth), .operations = 1                                                           \
+    }
+
 /* With so many timers; one iteration treats each of them once. */
 #define TIMERS(base, count)                                                               \
     {                                                                                     \
@@ -32,6 +39,9 @@ const bench_case bench_cases[] = {
      .operations = 1,
      .bytes = BENCH_BLOCK_BYTES},
     CASE(tcp_accept),
+    CASE(udp_pingpong),
+    FILE_READ(1),
+    FILE_READ(32),
     TIMERS_OF_ALL_SIZES(timers_insert),
     TIMERS_OF_ALL_SIZES(timers_insert_fire),
     TIMERS_OF_ALL_SIZES(timers_insert_cancel),

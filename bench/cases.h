@@ -8,6 +8,13 @@
 #define BENCH_MESSAGE_BYTES 64
 #define BENCH_BLOCK_BYTES   65536
 
+/* The file that is read at random places, and how much at a time. */
+#define BENCH_FILE_BYTES (UINT64_C(16) << 20)
+#define BENCH_PAGE_BYTES 4096
+#define BENCH_FILE_PAGES (BENCH_FILE_BYTES / BENCH_PAGE_BYTES)
+#define BENCH_FILE_SEED  UINT64_C(19930727)
+#define BENCH_READS_MAX  32 /* in flight */
+
 /* Timers that fire are spread over so much for each of them; the others over an hour and more. */
 #define BENCH_TIMER_SEED       UINT64_C(20160802)
 #define BENCH_TIMER_SPACING_NS 10
@@ -26,6 +33,8 @@ extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
 extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
+extern const bench_body bench_lib_udp_pingpong, bench_raw_udp_pingpong;
+extern const bench_body bench_lib_file_read, bench_raw_file_read;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;
 extern const bench_body bench_lib_timers_insert_cancel, bench_raw_timers_insert_cancel;

@@ -1,22 +1,28 @@
-# Sourced after common.sh: the echo server under Wine and the native client that drives it.
+# Sourced after common.sh: an echo server under Wine and the native clients that drive it.
 # shellcheck shell=bash
 
-echo_log=$build/logs/echo_server.log
+echo_log=""
 echo_pid=""
 echo_port=""
 
-# build_load_client: the native side.
-build_load_client() {
-    cc -O2 -std=c11 -Wall -Wextra "$root"/tools/load/*.c -o "$build/load_client"
+# build_load_clients: the native side, a program for each source.
+build_load_clients() {
+    local client
+    for client in load_client udp_client; do
+        cc -O2 -std=c11 -Wall -Wextra "$root/tools/load/$client.c" -o "$build/$client" || return
+    done
 }
 
-# echo_start PRESET: starts that build's echo_server.exe; sets echo_port when it listens.
+# echo_start PRESET SERVER [ARGUMENT...]: starts that build's example of this name, one at a time;
+# sets echo_port when it listens.
 echo_start() {
-    local tries
+    local program=$build/$1/examples/$2.exe tries
+    echo_log=$build/logs/$2.log
+    shift 2
     mkdir -p "$build/logs"
     : >"$echo_log"
     IOCPLOOP_WINE_OUTPUT=$echo_log IOCPLOOP_WINE_TIMEOUT=300 "$root/tools/wine-run.sh" \
-        "$build/$1/examples/echo_server.exe" --port 0 --seconds 240 --quiet >/dev/null 2>&1 &
+        "$program" --port 0 --seconds 240 --quiet "$@" >/dev/null 2>&1 &
     echo_pid=$!
     for ((tries = 0; tries < 300; tries++)); do
         echo_port=$(sed -n 's/^listening on .*:\([0-9]*\)\r*$/\1/p' "$echo_log")
@@ -24,7 +30,7 @@ echo_start() {
         kill -0 "$echo_pid" 2>/dev/null || break
         sleep 0.1
     done
-    echo "the echo server did not start:"
+    echo "${program##*/} did not start:"
     cat "$echo_log"
     return 1
 }

@@ -18,7 +18,7 @@ echo "building $preset"
 build_all() {
     cmake --preset $preset &&
         cmake --build --preset $preset -j "$jobs" --target echo_server tick_timers iocploop_bench &&
-        build_load_client
+        build_load_clients
 }
 build_all >"$log" 2>&1 || { cat "$log" && die "the build failed"; }
 
@@ -29,7 +29,7 @@ if [ "$jobs" -gt 1 ]; then
     export IOCPLOOP_WINE_CPU
 fi
 
-echo_start $preset
+echo_start $preset echo_server
 echo "echo_server.exe under Wine, port $echo_port; native clients:"
 "$build/load_client" --port "$echo_port"
 echo_stop

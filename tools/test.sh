@@ -7,6 +7,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 source "$root/tools/echo.sh"
 source "$root/tools/examples.sh"
+source "$root/tools/examples_io.sh"
 cd "$root"
 
 all_steps=(format layers msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
@@ -104,16 +105,21 @@ suite() {
 need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 600 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
-            -j "$jobs" --target iocploop iocploop_static echo_server echo_client tick_timers run_process
+            -j "$jobs" --target iocploop iocploop_static echo_server echo_client udp_echo file_copy \
+            run_process tick_timers
+}
+
+need_load_clients() {
+    need 60 "load clients build" \
+        bash -c 'source tools/common.sh && source tools/echo.sh && build_load_clients'
 }
 
 # The main job, end to end: the Windows server under Wine, native clients, and at last Ctrl-C.
 echo_step() {
     local mode
     need_release || return 0
-    need 60 "echo load client builds" \
-        bash -c 'source tools/common.sh && source tools/echo.sh && build_load_client' || return 0
-    if ! echo_start mingw-x64-release; then
+    need_load_clients || return 0
+    if ! echo_start mingw-x64-release echo_server; then
         failed=$((failed + 1))
         return 0
     fi
@@ -125,19 +131,26 @@ echo_step() {
     check 120 "echo client on the same library" tools/wine-run.sh \
         "$build/mingw-x64-release/examples/echo_client.exe" 127.0.0.1 "$echo_port" \
         --connections 50 --bytes 200000 --size 4096 || true
+    check_echo_stops echo
+}
+
+# check_echo_stops NAME: Ctrl-C, as the last check of a server that echo_start started.
+check_echo_stops() {
     if echo_stop; then
         passed=$((passed + 1))
-        echo "ok    echo ends by Ctrl-C with nothing pending"
+        echo "ok    $1 ends by Ctrl-C with nothing pending"
     else
         failed=$((failed + 1))
-        echo "FAIL  echo ends by Ctrl-C with nothing pending"
+        echo "FAIL  $1 ends by Ctrl-C with nothing pending"
     fi
 }
 
 # Each in a shell of its own, which the time limit can end.
 examples_step() {
     local name
-    need_release || return 0
+    need_release && need_load_clients || return 0
+    examples_udp_echo
+    examples_file_copy
     for name in "${example_checks[@]}"; do
         check 240 "${name//_/ }" bash -euo pipefail -c \
             'source tools/common.sh; source tools/examples.sh; "$1"' bash "$name" || true

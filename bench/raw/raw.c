@@ -99,18 +99,8 @@ raw_start raw_send(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG 
     return raw_started(loop, result == 0, "WSASend");
 }
 
-/* ---- Sockets ---- */
-
-bool raw_socket(raw_loop *loop, SOCKET *opened)
+bool raw_associate(raw_loop *loop, HANDLE handle)
 {
-    *opened = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
-                         WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    return *opened != INVALID_SOCKET || bench_fail(loop->run, "WSASocketW", WSAGetLastError());
-}
-
-bool raw_associate(raw_loop *loop, SOCKET socket)
-{
-    HANDLE handle = (HANDLE)socket;
     if (CreateIoCompletionPort(handle, loop->port, 0, 0) == NULL) {
         return bench_fail(loop->run, "CreateIoCompletionPort", (long)GetLastError());
     }
@@ -121,19 +111,32 @@ bool raw_associate(raw_loop *loop, SOCKET socket)
     return true;
 }
 
-bool raw_listen(raw_loop *loop, SOCKET *listener, struct sockaddr_in *address)
+/* ---- Sockets ---- */
+
+bool raw_socket(raw_loop *loop, int type, SOCKET *opened)
+{
+    *opened =
+        WSASocketW(AF_INET, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    return *opened != INVALID_SOCKET || bench_fail(loop->run, "WSASocketW", WSAGetLastError());
+}
+
+bool raw_bind(raw_loop *loop, SOCKET socket, struct sockaddr_in *address)
 {
     int length = sizeof *address;
     memset(address, 0, sizeof *address);
     address->sin_family = AF_INET;
     address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (!raw_socket(loop, listener)) {
+    return (bind(socket, (struct sockaddr *)address, length) == 0 &&
+            getsockname(socket, (struct sockaddr *)address, &length) == 0) ||
+           bench_fail(loop->run, "bind", WSAGetLastError());
+}
+
+bool raw_listen(raw_loop *loop, SOCKET *listener, struct sockaddr_in *address)
+{
+    if (!raw_socket(loop, SOCK_STREAM, listener) || !raw_bind(loop, *listener, address)) {
         return false;
     }
-    return (bind(*listener, (struct sockaddr *)address, length) == 0 &&
-            listen(*listener, SOMAXCONN) == 0 &&
-            getsockname(*listener, (struct sockaddr *)address, &length) == 0) ||
-           bench_fail(loop->run, "listen", WSAGetLastError());
+    return listen(*listener, SOMAXCONN) == 0 || bench_fail(loop->run, "listen", WSAGetLastError());
 }
 
 static bool raw__set_nodelay(raw_loop *loop, SOCKET socket)
@@ -147,7 +150,7 @@ bool raw_pair(raw_loop *loop, SOCKET *client, SOCKET *server)
 {
     SOCKET listener = INVALID_SOCKET;
     struct sockaddr_in address;
-    bool is_good = raw_listen(loop, &listener, &address) && raw_socket(loop, client);
+    bool is_good = raw_listen(loop, &listener, &address) && raw_socket(loop, SOCK_STREAM, client);
     if (is_good && connect(*client, (struct sockaddr *)&address, sizeof address) != 0) {
         is_good = bench_fail(loop->run, "connect", WSAGetLastError());
     }
@@ -156,8 +159,9 @@ bool raw_pair(raw_loop *loop, SOCKET *client, SOCKET *server)
         is_good = *server != INVALID_SOCKET || bench_fail(loop->run, "accept", WSAGetLastError());
     }
     raw_close_socket(&listener);
-    return is_good && raw_associate(loop, *client) && raw_associate(loop, *server) &&
-           raw__set_nodelay(loop, *client) && raw__set_nodelay(loop, *server);
+    return is_good && raw_associate(loop, (HANDLE)*client) &&
+           raw_associate(loop, (HANDLE)*server) && raw__set_nodelay(loop, *client) &&
+           raw__set_nodelay(loop, *server);
 }
 
 void raw_close_socket(SOCKET *socket)

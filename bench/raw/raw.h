@@ -51,11 +51,16 @@ raw_start raw_started(raw_loop *loop, bool is_success, const char *what);
 raw_start raw_recv(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG size, DWORD *bytes);
 raw_start raw_send(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG size, DWORD *bytes);
 
-/* An overlapped stream socket; one that belongs to the port. */
-bool raw_socket(raw_loop *loop, SOCKET *opened);
-bool raw_associate(raw_loop *loop, SOCKET socket);
+/* Have the port get the packets of a socket or file, but for calls that are done at once. */
+bool raw_associate(raw_loop *loop, HANDLE handle);
 
-/* A listener on a free port of 127.0.0.1. */
+/* An overlapped socket for streams or datagrams: SOCK_STREAM, SOCK_DGRAM. */
+bool raw_socket(raw_loop *loop, int type, SOCKET *opened);
+
+/* Give it a free port of 127.0.0.1, and tell which. */
+bool raw_bind(raw_loop *loop, SOCKET socket, struct sockaddr_in *address);
+
+/* A listener on such a port. */
 bool raw_listen(raw_loop *loop, SOCKET *listener, struct sockaddr_in *address);
 
 /* Two connected sockets of the port, without delay of small segments. */

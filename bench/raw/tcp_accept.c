@@ -53,7 +53,8 @@ static bool accepting__reset_on_close(accepting *state, SOCKET socket)
 static void accepting__start_connect(accepting *state)
 {
     state->waiting = 2;
-    if (!raw_socket(&state->loop, &state->client) || !raw_associate(&state->loop, state->client) ||
+    if (!raw_socket(&state->loop, SOCK_STREAM, &state->client) ||
+        !raw_associate(&state->loop, (HANDLE)state->client) ||
         !accepting__reset_on_close(state, state->client) ||
         !accepting__bind_any(state, state->client)) {
         state->loop.is_stopped = true;
@@ -71,7 +72,7 @@ static void accepting__start_connect(accepting *state)
 static void accepting__start_accept(accepting *state)
 {
     DWORD bytes = 0;
-    if (!raw_socket(&state->loop, &state->incoming)) {
+    if (!raw_socket(&state->loop, SOCK_STREAM, &state->incoming)) {
         state->loop.is_stopped = true;
         return;
     }
@@ -159,7 +160,7 @@ static bool accepting__setup(bench_run *run)
     state->connect.owner = state;
     if (!raw_open(&state->loop, run) ||
         !raw_listen(&state->loop, &state->listener, &state->address) ||
-        !raw_associate(&state->loop, state->listener) ||
+        !raw_associate(&state->loop, (HANDLE)state->listener) ||
         !accepting__look_up(state, accept_guid, &state->accept_ex, sizeof state->accept_ex) ||
         !accepting__look_up(state, connect_guid, &state->connect_ex, sizeof state->connect_ex) ||
         !accepting__look_up(state, addresses_guid, &state->get_addresses,

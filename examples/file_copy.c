@@ -1,0 +1,199 @@
+/*
+ * Copies a file.
+ *
+ *   file_copy [--flush] FROM TO
+ *
+ * BLOCKS blocks are on their way at once, each with one operation at a time: read -> write to the
+ * same place -> read what nobody has read yet. The run ends when no block has anything left to do.
+ *
+ * TO gets its full size first: a disk that is too small shows at once, and no write has to extend the
+ * file, for which Windows would keep the loop waiting. A copy that fails half way is left empty.
+ */
+#include <iocploop.h>
+
+#include <windows.h>
+#include <shellapi.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCKS      8
+#define BLOCK_BYTES ((size_t)1 << 20)
+#define BAR         "########################################" /* 40 */
+#define BAR_NS      UINT64_C(200000000)
+
+typedef struct block {
+    struct copy *copy;
+    uint64_t offset;
+    size_t size;
+    unsigned char data[BLOCK_BYTES];
+} block;
+
+typedef struct copy {
+    iocp_handle_t from;
+    iocp_handle_t to;
+    uint64_t size; /* of FROM, or where its end turned out to be */
+    uint64_t next; /* what is before it was read, or is being read */
+    bool has_bar;
+    bool has_failed;
+    block blocks[BLOCKS];
+} copy;
+
+static bool copy__check(copy *self, int status, const char *what)
+{
+    if (status != IOCP_OK && !self->has_failed) { /* the first error explains all others */
+        fprintf(stderr, "%s%s: %s (%s)\n", self->has_bar ? "\n" : "", what, iocp_error_text(status),
+                iocp_error_name(status));
+        self->has_failed = true;
+    }
+    return status == IOCP_OK;
+}
+
+/* ---- Blocks ---- */
+
+static void block__read(iocp_loop_t *loop, block *self);
+
+/* Also what was written is on the disk; then nothing is left to read. */
+static iocp_action_t IOCP_CALL on_written(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    block *self = arg;
+    if (copy__check(self->copy, result->status, "write")) {
+        block__read(loop, self);
+    }
+    return IOCP_DISARM;
+}
+
+static iocp_action_t IOCP_CALL on_read(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    block *self = arg;
+    copy *copy = self->copy;
+    uint64_t end = self->offset + result->bytes;
+    if (result->bytes < self->size && end < copy->size) {
+        copy->size = copy->next = end; /* FROM ends early: somebody has cut it off */
+    }
+    if (result->status != IOCP_EOF && copy__check(copy, result->status, "read")) {
+        int status = iocp_pwrite(loop, copy->to, self->data, (size_t)result->bytes, self->offset,
+                                 on_written, self, NULL);
+        copy__check(copy, status, "iocp_pwrite");
+    }
+    return IOCP_DISARM;
+}
+
+static void block__read(iocp_loop_t *loop, block *self)
+{
+    copy *copy = self->copy;
+    if (!copy->has_failed && copy->next < copy->size) {
+        uint64_t left = copy->size - copy->next;
+        self->offset = copy->next;
+        self->size = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+        copy->next += self->size;
+        int status =
+            iocp_pread(loop, copy->from, self->data, self->size, self->offset, on_read, self, NULL);
+        copy__check(copy, status, "iocp_pread");
+    }
+}
+
+/* ---- The copy ---- */
+
+static iocp_action_t IOCP_CALL on_bar_due(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    copy *self = arg;
+    double share = self->size > 0 ? (double)self->next / (double)self->size : 1;
+    (void)loop;
+    (void)result; /* iocp_loop_destroy ends the timer, and so has the last bar drawn */
+    if (self->has_failed) {
+        return IOCP_DISARM;
+    }
+    self->has_bar = true;
+    printf("\r[%-40.*s] %3.0f %%", (int)(share * 40), BAR, share * 100);
+    fflush(stdout);
+    return IOCP_REARM;
+}
+
+static bool is_same_file(iocp_loop_t *loop, iocp_handle_t one, iocp_handle_t other)
+{
+    void *files[2] = {NULL, NULL};
+    BY_HANDLE_FILE_INFORMATION ids[2];
+    return iocp_handle_native(loop, one, &files[0]) == IOCP_OK &&
+           iocp_handle_native(loop, other, &files[1]) == IOCP_OK &&
+           GetFileInformationByHandle(files[0], &ids[0]) &&
+           GetFileInformationByHandle(files[1], &ids[1]) &&
+           ids[0].dwVolumeSerialNumber == ids[1].dwVolumeSerialNumber &&
+           ids[0].nFileIndexHigh == ids[1].nFileIndexHigh &&
+           ids[0].nFileIndexLow == ids[1].nFileIndexLow;
+}
+
+static bool copy__open(copy *self, iocp_loop_t *loop, const char *from, const char *to)
+{
+    int status = iocp_file_open(loop, from, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &self->from);
+    if (!copy__check(self, status, from)) {
+        return false;
+    }
+    status = iocp_file_open(loop, to, IOCP_FILE_WRITE | IOCP_FILE_CREATE, &self->to);
+    if (status == IOCP_OK && is_same_file(loop, self->from, self->to)) {
+        fprintf(stderr, "%s: the same file as %s\n", to, from);
+        self->has_failed = true;
+        return false;
+    }
+    return copy__check(self, status, to) &&
+           copy__check(self, iocp_file_get_size(loop, self->from, &self->size), from) &&
+           copy__check(self, iocp_file_set_size(loop, self->to, self->size), to);
+}
+
+static void copy__run(copy *self, iocp_loop_t *loop, bool flushes)
+{
+    DWORD mode;
+    iocp_op_t bar;
+    if (GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode) &&
+        iocp_timer(loop, BAR_NS, on_bar_due, self, &bar) == IOCP_OK) {
+        iocp_op_unref(loop, bar); /* the blocks alone keep the loop running */
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        self->blocks[i].copy = self;
+        block__read(loop, &self->blocks[i]);
+    }
+    copy__check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run");
+    uint64_t size = self->has_failed ? 0 : self->size;
+    copy__check(self, iocp_file_set_size(loop, self->to, size), "iocp_file_set_size");
+    if (flushes && !self->has_failed) {
+        int status = iocp_file_flush(loop, self->to, on_written, &self->blocks[0], NULL);
+        copy__check(self, status, "iocp_file_flush");
+        copy__check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run");
+    }
+}
+
+int main(void)
+{
+    static copy self;
+    static char paths[2][3 * 32768]; /* no path of Windows is longer */
+    iocp_loop_t *loop = NULL;
+    int count = 0;
+    /* The arguments of main are in the system's code page, which does not have all names. */
+    wchar_t **words = CommandLineToArgvW(GetCommandLineW(), &count);
+    bool flushes = count == 4 && wcscmp(words[1], L"--flush") == 0;
+    if (words == NULL || count != (flushes ? 4 : 3)) {
+        fputs("usage: file_copy [--flush] FROM TO\n", stderr);
+        return 2;
+    }
+    for (int i = 0; i < 2; i++) {
+        WideCharToMultiByte(CP_UTF8, 0, words[count - 2 + i], -1, paths[i], sizeof paths[i], NULL,
+                            NULL);
+    }
+    SetConsoleOutputCP(CP_UTF8);
+    if (!copy__check(&self, iocp_loop_create(NULL, &loop), "iocp_loop_create")) {
+        return 1;
+    }
+    uint64_t start_ns = iocp_loop_now(loop);
+    if (copy__open(&self, loop, paths[0], paths[1])) {
+        copy__run(&self, loop, flushes);
+    }
+    iocp_loop_update_now(loop);
+    double seconds = (double)(iocp_loop_now(loop) - start_ns) / 1e9;
+    copy__check(&self, iocp_loop_destroy(loop, UINT64_MAX), "iocp_loop_destroy");
+    if (!self.has_failed) {
+        printf("%s%llu bytes in %.2f s, %.1f MiB/s\n", self.has_bar ? "\n" : "",
+               (unsigned long long)self.size, seconds, (double)self.size / seconds / 1048576);
+    }
+    return self.has_failed ? 1 : 0;
+}

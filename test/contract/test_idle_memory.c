@@ -1,0 +1,145 @@
+/* What a connection costs on which nothing happens, in memory of the library. */
+#include "contract_env.h"
+
+#include <stdlib.h>
+
+#define CONNECTIONS 1000
+
+/*
+ * Bytes of one such connection: a handle, and a receive of no bytes. It is a published figure, see
+ * docs/benchmarks.md, so it grows on purpose only.
+ */
+#define MOST_BYTES 768
+
+/* An allocator that knows how much it has given out. */
+typedef struct meter {
+    size_t held;
+} meter;
+
+/* As long as what malloc aligns to. */
+typedef union meter_header {
+    size_t size;
+    char room[16];
+} meter_header;
+
+static void *IOCP_CALL meter__allocate(size_t size, void *context)
+{
+    meter *self = context;
+    meter_header *header = malloc(sizeof *header + size);
+    if (header == NULL) {
+        return NULL;
+    }
+    header->size = size;
+    self->held += size;
+    return header + 1;
+}
+
+static void IOCP_CALL meter__free(void *memory, void *context)
+{
+    meter *self = context;
+    meter_header *header = (meter_header *)memory - 1;
+    self->held -= header->size;
+    free(header);
+}
+
+/* The server has a loop of its own, so that its memory is not that of the clients. */
+typedef struct server {
+    iocp_loop_t *loop;
+    iocp_handle_t listener;
+    iocp_handle_t connections[CONNECTIONS];
+    contract_record received[CONNECTIONS];
+    int count;
+} server;
+
+static iocp_action_t IOCP_CALL server__on_accepted(iocp_loop_t *loop, const iocp_result_t *result,
+                                                   void *userdata)
+{
+    server *self = userdata;
+    if (result->status != IOCP_OK) {
+        return IOCP_DISARM;
+    }
+    int number = self->count++;
+    self->connections[number] = result->accepted;
+    self->received[number] = (contract_record){0};
+    assert_int_equal(
+        iocp_recv(loop, result->accepted, NULL, 0, contract_keep, &self->received[number], NULL),
+        IOCP_OK);
+    return IOCP_REARM;
+}
+
+static void server__connect_all(server *self, iocp_loop_t *clients, iocp_handle_t *handles,
+                                const contract_address *address)
+{
+    self->count = 0;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        contract_record connected = {0};
+        handles[i] = contract_open(clients, AF_INET);
+        assert_int_equal(iocp_connect(clients, handles[i], contract_sockaddr(address),
+                                      address->length, contract_keep, &connected, NULL),
+                         IOCP_OK);
+        contract_wait(clients, &connected, 1);
+        assert_int_equal(connected.status, IOCP_OK);
+        while (self->count == i) {
+            assert_int_equal(iocp_loop_run(self->loop, IOCP_RUN_ONCE), IOCP_OK);
+        }
+    }
+    /* The accept for the next one, and the last receive, are in the kernel, too. */
+    assert_int_equal(iocp_loop_tick(self->loop, 0), IOCP_OK);
+    assert_int_equal(contract_stats(self->loop).kernel, CONNECTIONS + 1);
+}
+
+static void server__close_all(server *self, iocp_loop_t *clients, const iocp_handle_t *handles)
+{
+    for (int i = 0; i < CONNECTIONS; i++) {
+        contract_record closed = {0};
+        assert_int_equal(iocp_close(self->loop, self->connections[i], contract_keep, &closed, NULL),
+                         IOCP_OK);
+        contract_wait(self->loop, &closed, 1);
+        assert_int_equal(self->received[i].status, IOCP_ECANCELED);
+        contract_close(clients, handles[i]);
+    }
+    assert_int_equal(iocp_loop_run(clients, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+}
+
+static void an_idle_connection_costs_little_memory_and_gives_it_to_the_next(void **state)
+{
+    iocp_loop_t *clients = contract_loop(state);
+    iocp_handle_t *handles = calloc(CONNECTIONS, sizeof *handles);
+    server *self = calloc(1, sizeof *self);
+    assert_non_null(handles);
+    assert_non_null(self);
+    meter memory = {0};
+    iocp_loop_options_t options = contract_options();
+    options.allocate = meter__allocate;
+    options.free = meter__free;
+    options.allocator_context = &memory;
+    contract_address address;
+    assert_int_equal(iocp_loop_create(&options, &self->loop), IOCP_OK);
+    self->listener = contract_listen(self->loop, AF_INET, &address);
+    assert_int_equal(iocp_accept(self->loop, self->listener, server__on_accepted, self, NULL),
+                     IOCP_OK);
+
+    server__connect_all(self, clients, handles, &address);
+    size_t held = memory.held;
+    print_message(
+        "%lu bytes for each of %d idle connections, the loop and its listener among them\n",
+        (unsigned long)(held / CONNECTIONS), CONNECTIONS);
+    assert_in_range(held / CONNECTIONS, 1, MOST_BYTES);
+    server__close_all(self, clients, handles);
+    server__connect_all(self, clients, handles, &address);
+    assert_int_equal(memory.held, held);
+    server__close_all(self, clients, handles);
+
+    contract_loop_destroy(self->loop);
+    assert_int_equal(memory.held, 0);
+    free(self);
+    free(handles);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONTRACT_TEST(an_idle_connection_costs_little_memory_and_gives_it_to_the_next),
+    };
+    return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
+}
