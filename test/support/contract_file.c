@@ -23,9 +23,7 @@ contract_path contract_path_of(const char *name)
 
 static void file__make_folder(void)
 {
-    static unsigned number;
-    assert_true(win_temporary_path(file_folder.text, sizeof file_folder.text, ++number));
-    assert_true(win_folder_create(file_folder.text));
+    assert_true(win_folder_create_fresh(file_folder.text, sizeof file_folder.text));
 }
 
 static void file__remove_folder(void)

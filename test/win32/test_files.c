@@ -129,7 +129,6 @@ static iocp_loop_t *file__create(iocp_completion_mode_t mode)
 
 static int file__setup(void **state)
 {
-    static unsigned number;
     (void)state;
     win_faults_reset();
     unit_memory_init(&file_memory);
@@ -139,8 +138,7 @@ static int file__setup(void **state)
     fake_sys.ReadFile = fake__read;
     fake_sys.WriteFile = fake__write;
     fake_sys.CreateFileW = fake__create;
-    assert_true(win_temporary_path(file_folder, sizeof file_folder, ++number));
-    assert_true(win_folder_create(file_folder));
+    assert_true(win_folder_create_fresh(file_folder, sizeof file_folder));
     file_handles = win_open_handles();
     file_loop = file__create(IOCP_COMPLETION_AUTO);
     return 0;
