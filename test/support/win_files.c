@@ -130,7 +130,7 @@ bool win_pipe_create(HANDLE ends[2], bool is_overlapped, bool is_for_messages, D
                    ++number);
     ends[0] =
         CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_FIRST_PIPE_INSTANCE | overlapped,
-                         type | PIPE_REJECT_REMOTE_CLIENTS, 1, bytes, bytes, 0, NULL);
+                         type, 1, bytes, bytes, 0, NULL);
     if (ends[0] == INVALID_HANDLE_VALUE) {
         return false;
     }
