@@ -21,16 +21,9 @@ contract_path contract_path_of(const char *name)
 
 #include "win_files.h"
 
-/* A test that was ended from outside may have left its folder, and its process number be ours. */
 static void file__make_folder(void)
 {
-    static unsigned number;
-    bool is_created = false;
-    for (int tries = 0; tries < 1000 && !is_created; tries++) {
-        assert_true(win_temporary_path(file_folder.text, sizeof file_folder.text, ++number));
-        is_created = win_folder_create(file_folder.text);
-    }
-    assert_true(is_created);
+    assert_true(win_folder_create_fresh(file_folder.text, sizeof file_folder.text));
 }
 
 static void file__remove_folder(void)

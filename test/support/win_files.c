@@ -10,22 +10,6 @@
 
 /* ---- Paths ---- */
 
-bool win_temporary_path(char *path, size_t bytes, unsigned number)
-{
-    wchar_t folder[MAX_PATH + 1];
-    if (GetTempPathW(MAX_PATH + 1, folder) == 0 ||
-        WideCharToMultiByte(CP_UTF8, 0, folder, -1, path, (int)bytes, NULL, NULL) == 0) {
-        return false;
-    }
-    for (char *at = path; *at != '\0'; at++) {
-        *at = *at == '\\' ? '/' : *at;
-    }
-    size_t length = strlen(path);
-    int more = snprintf(path + length, bytes - length, "iocploop-%lu-%u",
-                        (unsigned long)GetCurrentProcessId(), number);
-    return more > 0 && (size_t)more < bytes - length;
-}
-
 void win_path(wchar_t native[WIN_PATH_CHARACTERS], const char *path)
 {
     static const wchar_t prefix[] = L"\\\\?\\";
@@ -46,6 +30,43 @@ bool win_folder_create(const char *path)
     wchar_t native[WIN_PATH_CHARACTERS];
     win_path(native, path);
     return CreateDirectoryW(native, NULL);
+}
+
+/* The folder for temporary files, with a slash at the end. */
+static bool folder__temporary(char *path, size_t bytes)
+{
+    wchar_t folder[MAX_PATH + 1];
+    if (GetTempPathW(MAX_PATH + 1, folder) == 0 ||
+        WideCharToMultiByte(CP_UTF8, 0, folder, -1, path, (int)bytes, NULL, NULL) == 0) {
+        return false;
+    }
+    for (char *at = path; *at != '\0'; at++) {
+        *at = *at == '\\' ? '/' : *at;
+    }
+    return true;
+}
+
+/* A test that failed may have left its own behind, by the same process number. */
+bool win_folder_create_fresh(char *path, size_t bytes)
+{
+    static unsigned number;
+    if (!folder__temporary(path, bytes)) {
+        return false;
+    }
+    size_t length = strlen(path);
+    bool is_taken = true;
+    while (is_taken) {
+        int more = snprintf(path + length, bytes - length, "iocploop-%lu-%u",
+                            (unsigned long)GetCurrentProcessId(), ++number);
+        if (more <= 0 || (size_t)more >= bytes - length) {
+            return false;
+        }
+        if (win_folder_create(path)) {
+            return true;
+        }
+        is_taken = GetLastError() == ERROR_ALREADY_EXISTS;
+    }
+    return false;
 }
 
 static bool folder__is_dots(const wchar_t *name)
@@ -109,7 +130,7 @@ bool win_pipe_create(HANDLE ends[2], bool is_overlapped, bool is_for_messages, D
                    ++number);
     ends[0] =
         CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_FIRST_PIPE_INSTANCE | overlapped,
-                         type | PIPE_REJECT_REMOTE_CLIENTS, 1, bytes, bytes, 0, NULL);
+                         type, 1, bytes, bytes, 0, NULL);
     if (ends[0] == INVALID_HANDLE_VALUE) {
         return false;
     }

@@ -8,14 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A path of the temporary folder that this process alone uses, with slashes; false: failed. */
-bool win_temporary_path(char *path, size_t bytes, unsigned number);
-
 /* A path as CreateFileW takes it, whatever its length. */
 #define WIN_PATH_CHARACTERS 8192
 void win_path(wchar_t native[WIN_PATH_CHARACTERS], const char *path);
 
 bool win_folder_create(const char *path);
+
+/* A fresh one for temporary files; its path has slashes. */
+bool win_folder_create_fresh(char *path, size_t bytes);
 
 /* With everything in it. */
 bool win_folder_remove(const char *path);

@@ -1,0 +1,392 @@
+/*
+ * Random programs on one file: reads and writes at the position, cancels, deadlines, rearms, drains
+ * and a close, on a kernel that is slow, refuses and aborts as the seed has it. A model of the file
+ * says what each of them has to find: the bytes, the position, what is queued to go out.
+ *
+ * Each seed is a program. A seed that fails is printed; with it as the argument only it is run.
+ * Native only.
+ */
+#include "contract_file.h"
+
+#include <stdio.h>
+
+#if defined(_WIN32)
+
+int main(void)
+{
+    printf("skipped: these tests script the simulated kernel\n");
+    return 77;
+}
+
+#else
+
+#include "loop.h"
+#include "sim.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RANDOM_SEEDS  1500
+#define RANDOM_STEPS  200
+#define RANDOM_OPS    400
+#define RANDOM_BUFFER 40
+#define RANDOM_FILE   65536
+
+/* A read, a write or a drain. */
+typedef struct action {
+    struct program *program;
+    iocp_op_t op;
+    iocp_type_t type;
+    bool is_pending;
+    bool may_be_ended; /* cancelled, closed, or given a deadline */
+    uint64_t turn;     /* whose turn it is: lower ones come first */
+    uint32_t size;     /* of a drain: the threshold */
+    bool was_low;      /* a drain: little enough was queued since its start */
+    unsigned char data[RANDOM_BUFFER];
+} action;
+
+typedef struct program {
+    uint64_t random;
+    iocp_loop_t *loop;
+    iocp_handle_t handle;
+    bool is_closing;
+    uint64_t turns;
+    action actions[RANDOM_OPS];
+    uint32_t action_count;
+    uint32_t moves; /* that are pending */
+    /* The model. */
+    unsigned char content[RANDOM_FILE];
+    uint64_t size;
+    uint64_t position;
+    uint64_t queued;
+    uint64_t most;
+    const char *complaint; /* the first thing that was not so */
+    int line;
+} program;
+
+#define EXPECT(program, condition)                          \
+    do {                                                    \
+        if (!(condition) && (program)->complaint == NULL) { \
+            (program)->complaint = #condition;              \
+            (program)->line = __LINE__;                     \
+        }                                                   \
+    } while (0)
+
+static uint32_t program__below(program *p, uint32_t limit)
+{
+    return unit_random_below(&p->random, limit);
+}
+
+static bool program__chance(program *p, uint32_t percent)
+{
+    return program__below(p, 100) < percent;
+}
+
+static bool action__is_move(const action *a)
+{
+    return a->type != IOCP_TYPE_DRAIN;
+}
+
+/* ---- The model ---- */
+
+static void model__queue(program *p, int64_t bytes)
+{
+    p->queued += (uint64_t)bytes;
+    p->most = p->queued > p->most ? p->queued : p->most;
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        action *a = &p->actions[i];
+        a->was_low = a->was_low || p->queued <= a->size;
+    }
+}
+
+/* An action is accepted, or runs again. */
+static void model__add(program *p, action *a)
+{
+    a->is_pending = true;
+    a->may_be_ended = p->is_closing;
+    a->turn = ++p->turns;
+    a->was_low = a->type == IOCP_TYPE_DRAIN && p->queued <= a->size;
+    p->moves += action__is_move(a);
+    if (a->type == IOCP_TYPE_WRITE) {
+        model__queue(p, a->size);
+    }
+}
+
+static void model__read(program *p, const action *a, const iocp_result_t *result)
+{
+    uint64_t there = p->position < p->size ? p->size - p->position : 0;
+    uint64_t expected = a->size < there ? a->size : there;
+    EXPECT(p, result->bytes == expected);
+    EXPECT(p, memcmp(a->data, p->content + p->position, (size_t)expected) == 0);
+    EXPECT(p, (result->status == IOCP_EOF) == (expected == 0 && a->size > 0));
+    p->position += expected;
+}
+
+static void model__write(program *p, const action *a, const iocp_result_t *result)
+{
+    EXPECT(p, result->status == IOCP_OK && result->bytes == a->size);
+    if (a->size == 0) {
+        return;
+    }
+    memcpy(p->content + p->position, a->data, a->size);
+    p->position += a->size;
+    p->size = p->position > p->size ? p->position : p->size;
+}
+
+/* What was carried out, was so in its turn. */
+static void model__carry_out(program *p, const action *a, const iocp_result_t *result)
+{
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        const action *other = &p->actions[i];
+        bool is_earlier = other->is_pending && action__is_move(other) && other->turn < a->turn;
+        EXPECT(p, !is_earlier);
+    }
+    if (a->type == IOCP_TYPE_READ) {
+        model__read(p, a, result);
+    } else {
+        model__write(p, a, result);
+    }
+}
+
+static void model__end(program *p, action *a, const iocp_result_t *result)
+{
+    bool is_done = result->status == IOCP_OK || result->status == IOCP_EOF;
+    bool is_ended = result->status == IOCP_ECANCELED || result->status == IOCP_ETIMEDOUT;
+    EXPECT(p, a->is_pending && result->type == a->type && result->op.id == a->op.id);
+    EXPECT(p, !is_ended || a->may_be_ended);
+    a->is_pending = false;
+    p->moves -= action__is_move(a);
+    if (a->type == IOCP_TYPE_WRITE) {
+        model__queue(p, -(int64_t)a->size);
+    }
+    if (a->type == IOCP_TYPE_DRAIN) {
+        EXPECT(p, !is_done || a->was_low);
+    } else if (is_done) {
+        model__carry_out(p, a, result);
+    } else {
+        EXPECT(p, result->bytes == 0);
+    }
+}
+
+/* ---- The program ---- */
+
+static void program__check(program *p)
+{
+    uint64_t position = 0;
+    uint64_t queued = 0;
+    if (p->is_closing) {
+        return;
+    }
+    EXPECT(p, iocp_file_get_position(p->loop, p->handle, &position) == IOCP_OK);
+    EXPECT(p, position == p->position);
+    EXPECT(p, iocp_handle_queued(p->loop, p->handle, &queued, NULL) == IOCP_OK);
+    EXPECT(p, queued == p->queued);
+}
+
+static void program__set_position(program *p)
+{
+    uint64_t position = program__below(p, RANDOM_FILE / 2);
+    if (p->is_closing) {
+        return;
+    }
+    int status = iocp_file_set_position(p->loop, p->handle, position);
+    EXPECT(p, status == (p->moves > 0 ? IOCP_EBUSY : IOCP_OK));
+    p->position = status == IOCP_OK ? position : p->position;
+    if (p->moves == 0 && program__chance(p, 30)) {
+        uint64_t size = program__below(p, RANDOM_FILE / 2);
+        EXPECT(p, iocp_file_set_size(p->loop, p->handle, size) == IOCP_OK);
+        memset(p->content + size, 0, RANDOM_FILE - (size_t)size);
+        p->size = size;
+    }
+}
+
+static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    action *a = userdata;
+    program *p = a->program;
+    (void)loop;
+    model__end(p, a, result);
+    program__check(p);
+    if (program__chance(p, 20)) {
+        program__set_position(p); /* which its own callback may do */
+    }
+    memset(a->data, (int)program__below(p, 256), sizeof a->data);
+    if (p->is_closing || !program__chance(p, 30)) {
+        return IOCP_DISARM;
+    }
+    model__add(p, a);
+    return IOCP_REARM;
+}
+
+static void program__add(program *p)
+{
+    static const iocp_type_t types[] = {IOCP_TYPE_READ, IOCP_TYPE_WRITE, IOCP_TYPE_DRAIN};
+    if (p->action_count == RANDOM_OPS || p->is_closing) {
+        return;
+    }
+    action *a = &p->actions[p->action_count++];
+    int status = IOCP_OK;
+    a->program = p;
+    a->type = types[program__below(p, 3)];
+    a->size = program__below(p, RANDOM_BUFFER + 1);
+    memset(a->data, (int)program__below(p, 256), sizeof a->data);
+    if (a->type == IOCP_TYPE_READ) {
+        status = iocp_read(p->loop, p->handle, a->data, a->size, action__on_result, a, &a->op);
+    } else if (a->type == IOCP_TYPE_WRITE) {
+        status = iocp_write(p->loop, p->handle, a->data, a->size, action__on_result, a, &a->op);
+    } else {
+        status = iocp_drain(p->loop, p->handle, a->size, action__on_result, a, &a->op);
+    }
+    EXPECT(p, status == IOCP_OK);
+    model__add(p, a);
+}
+
+static void program__end_one(program *p)
+{
+    if (p->action_count == 0) {
+        return;
+    }
+    action *a = &p->actions[program__below(p, p->action_count)];
+    a->may_be_ended = a->may_be_ended || a->is_pending;
+    if (program__chance(p, 50)) {
+        EXPECT(p, iocp_cancel(p->loop, a->op, NULL, NULL, NULL) == IOCP_OK);
+    } else {
+        int status = iocp_op_deadline(p->loop, a->op, program__below(p, 5) * MS);
+        /* Its callback may be due already. */
+        EXPECT(p, status == IOCP_ENOENT || (status == IOCP_OK && a->is_pending));
+    }
+}
+
+static void program__ask_most(program *p)
+{
+    uint64_t most = 0;
+    if (!p->is_closing) {
+        EXPECT(p, iocp_handle_queued(p->loop, p->handle, NULL, &most) == IOCP_OK);
+        EXPECT(p, most == p->most);
+        p->most = p->queued;
+    }
+}
+
+static void program__close(program *p)
+{
+    EXPECT(p, iocp_close(p->loop, p->handle, NULL, NULL, NULL) == IOCP_OK);
+    p->is_closing = true;
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        p->actions[i].may_be_ended = true;
+    }
+}
+
+static void program__step(program *p)
+{
+    uint32_t choice = program__below(p, 100);
+    if (choice < 45) {
+        program__add(p);
+    } else if (choice < 55) {
+        program__end_one(p);
+    } else if (choice < 60) {
+        program__set_position(p);
+    } else if (choice < 63) {
+        program__ask_most(p);
+    } else {
+        (void)iocp_loop_run(p->loop, IOCP_RUN_NO_WAIT);
+        sim_advance(p->loop, program__below(p, 3) * MS);
+    }
+    program__check(p);
+}
+
+static void program__script(program *p, sim_script *script)
+{
+    memset(script, 0, sizeof *script);
+    script->seed = p->random;
+    script->latency_ns = program__below(p, 4) * MS;
+    script->file_ns = program__below(p, 4) * MS;
+    script->packet = program__below(p, 101);
+    script->early_dequeue = program__below(p, 20);
+    script->late_cancel = program__below(p, 60);
+    if (program__chance(p, 50)) {
+        script->abort = program__below(p, 10);
+        script->failed_start = program__below(p, 10);
+        script->failed_cancel = program__below(p, 30);
+        script->failed_dequeue = program__below(p, 10);
+    }
+}
+
+/* What another loop finds in the file. */
+static void program__check_content(program *p, const char *name)
+{
+    static unsigned char found[RANDOM_FILE];
+    iocp_loop_t *loop = contract_loop_create();
+    iocp_handle_t handle = contract_file_open(loop, name, IOCP_FILE_READ);
+    EXPECT(p, contract_file_size(loop, handle) == p->size);
+    if (p->size > 0) {
+        EXPECT(p, contract_file_get(loop, handle, 0, found, sizeof found) == p->size);
+        EXPECT(p, memcmp(found, p->content, (size_t)p->size) == 0);
+    }
+    contract_loop_destroy(loop);
+}
+
+static void program__run(uint64_t seed)
+{
+    static program p;
+    sim_script script;
+    char name[32];
+    memset(&p, 0, sizeof p);
+    p.random = seed;
+    (void)snprintf(name, sizeof name, "file-%llu", (unsigned long long)seed);
+    program__script(&p, &script);
+    iocp_loop_options_t options = contract_options();
+    options.batch = program__chance(&p, 50) ? 0 : 1 + program__below(&p, 4);
+    options.completion_mode = program__below(&p, 3);
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p.loop), IOCP_OK);
+    p.handle =
+        contract_file_open(p.loop, name, IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE);
+    uint32_t close_at = program__below(&p, 2 * RANDOM_STEPS);
+    for (uint32_t step = 0; step < RANDOM_STEPS && p.complaint == NULL; step++) {
+        if (step == close_at) {
+            program__close(&p);
+        }
+        program__step(&p);
+    }
+    if (!p.is_closing) {
+        program__close(&p);
+    }
+    int status = IOCP_ETIMEDOUT;
+    for (int i = 0; i < 100000 && status != IOCP_OK; i++) {
+        status = iocp_loop_destroy(p.loop, MS);
+    }
+    EXPECT(&p, status == IOCP_OK && p.moves == 0 && p.queued == 0);
+    program__check_content(&p, name);
+    if (p.complaint != NULL) {
+        fail_msg("seed %llu: test_random_files.c:%d: not so: %s", (unsigned long long)seed, p.line,
+                 p.complaint);
+    }
+}
+
+static uint64_t random_only_seed; /* 0: all */
+
+static void random_programs_find_in_a_file_what_they_have_written(void **state)
+{
+    (void)state;
+    if (random_only_seed != 0) {
+        program__run(random_only_seed);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= RANDOM_SEEDS; seed++) {
+        program__run(seed);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        CONTRACT_FILE_TEST(random_programs_find_in_a_file_what_they_have_written),
+    };
+    if (argc > 1) {
+        random_only_seed = strtoull(argv[1], NULL, 0);
+    }
+    return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
+}
+
+#endif
