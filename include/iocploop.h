@@ -124,7 +124,7 @@ typedef enum iocp_error {
     IOCP_EMFILE = -25,          /* too many open handles */
     IOCP_EMSGSIZE = -26,        /* a message is longer than the buffer or the protocol's limit */
     IOCP_ENETDOWN = -27,        /* the network is down */
-    IOCP_ENETRESET = -28,       /* the connection was ended by the network (keep-alive) */
+    IOCP_ENETRESET = -28,       /* ended by the network: no answer to keep-alive, or went too far */
     IOCP_ENETUNREACH = -29,     /* no route to the network */
     IOCP_ENOBUFS = -30,         /* no buffer space in the network stack: try again later */
     IOCP_ENOPROTOOPT = -31,     /* the protocol does not have this option */
@@ -479,6 +479,7 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
  * Take over an overlapped HANDLE of a file or a pipe, which belongs to the loop from here on (unless
  * this fails). A file is read and written from its beginning; one that was opened to append only
  * (FILE_APPEND_DATA without FILE_WRITE_DATA) appends. A pipe takes iocp_read and iocp_write.
+ * The handle is not inherited by child processes from here on, also if this fails.
  * Loop thread. Errors: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: its operations
  * would block the loop, and no packet would come), IOCP_ENOTSUP (neither a file nor a pipe: a
  * console, say), IOCP_EINVAL (a socket, or bound to another completion port), IOCP_EBADF,
@@ -576,9 +577,10 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_BROADCAST = 10,      /* 0 or 1: SO_BROADCAST */
     IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1: whether this host gets what it sends to a group */
     IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes */
-    IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent
-                                        is ignored; 1: a receive then ends with IOCP_ECONNRESET,
-                                        and the next goes on. SIO_UDP_CONNRESET. Set only. */
+    IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent,
+                                        or that it went too far, is ignored; 1: a receive then ends
+                                        with IOCP_ECONNRESET or IOCP_ENETRESET, and the next goes on.
+                                        SIO_UDP_CONNRESET, SIO_UDP_NETRESET. Set only. */
 } iocp_socket_option_t;
 
 /*
@@ -651,8 +653,8 @@ IOCP_API int IOCP_CALL iocp_sendto(iocp_loop_t *loop, iocp_handle_t handle, cons
  * buffer is a success with its beginning in the buffer and IOCP_RESULT_TRUNCATED; an empty one is
  * a success with 0 bytes (iocp_recv on a datagram socket does the same, and never ends with
  * IOCP_EOF). N.B. The socket must be bound: by iocp_socket_bind, or by a first iocp_sendto.
- * Errors in the result: IOCP_EINVAL (not bound, where the system checks it), IOCP_ECONNRESET (only
- * if it was asked for with IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
+ * Errors in the result: IOCP_EINVAL (not bound, where the system checks it), IOCP_ECONNRESET and
+ * IOCP_ENETRESET (only if asked for with IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
  */
 IOCP_API int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, void *data,
                                      size_t size, iocp_callback_t callback, void *userdata,
@@ -703,13 +705,15 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied.
- * Others may read, write, rename and delete the file meanwhile. Not inheritable by child processes.
+ * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read). `path` is
+ * UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. Others may read, write,
+ * rename and delete the file meanwhile. Not inheritable by child processes.
  * N.B. Opening blocks while the system looks for the file.
  *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
  * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES (also for a folder), IOCP_EBUSY (somebody
- * has it open and does not share), IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
+ * has it open and does not share), IOCP_ENOTSUP (a device), IOCP_ENAMETOOLONG, IOCP_EMFILE,
+ * IOCP_ENOMEM, IOCP_ECLOSING.
  * Win32: CreateFileW with FILE_FLAG_OVERLAPPED.
  */
 IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags,
@@ -718,8 +722,8 @@ IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint3
 /*
  * Read at, or write to, an offset in bytes, below 2^63. Any number may be in flight at once, and
  * they may end in any order. At most UINT32_MAX bytes. A read gets fewer bytes than were asked for
- * only where the file ends, and IOCP_EOF at its end. A write may extend the file; it writes all,
- * or fails. The handle's own position does not change.
+ * only where the file ends, and IOCP_EOF at its end (0 bytes can be read anywhere). A write may
+ * extend the file; it writes all, or fails. The handle's own position does not change.
  * Errors in the result: IOCP_EOF, IOCP_EACCES (not opened for it), IOCP_ENOSPC, IOCP_EBUSY (the
  * range is locked), IOCP_EINVAL (not in whole sectors, see IOCP_FILE_NO_BUFFERING), IOCP_EIO.
  * iocp_pwrite answers IOCP_ENOTSUP for a file that was opened to append.
@@ -743,7 +747,8 @@ IOCP_API int IOCP_CALL iocp_pwrite(iocp_loop_t *loop, iocp_handle_t handle, cons
  *  - A pipe: what is there, at least one byte; a message of a message pipe as far as it fits
  *    (IOCP_RESULT_MORE: the rest comes with the next read). IOCP_EOF: the other end has closed.
  *  - A stream socket: these are iocp_recv and iocp_send, and the result says so.
- * Errors in the result: as iocp_pread and iocp_pwrite; IOCP_EPIPE (a write, nobody reads).
+ * Errors in the result: as iocp_pread and iocp_pwrite; IOCP_EPIPE (a write, nobody reads),
+ * IOCP_ENOTCONN (the pipe's server has disconnected it).
  * Win32: ReadFile, WriteFile.
  */
 IOCP_API int IOCP_CALL iocp_read(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,

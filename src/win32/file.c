@@ -99,6 +99,34 @@ static wchar_t *file__native_path(ioc_win_port *port, const char *path, int *sta
     return native;
 }
 
+/* ---- What it is ---- */
+
+/* A socket looks like a pipe, but is not closed like one. */
+static bool file__is_socket(ioc_win_port *port, HANDLE native)
+{
+    int type = 0;
+    int size = (int)sizeof type;
+    return port->sys->getsockopt((SOCKET)native, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
+}
+
+static int file__find_kind(ioc_win_port *port, ioc_win_handle *handle)
+{
+    switch (port->sys->GetFileType(handle->native)) {
+    case FILE_TYPE_DISK:
+        handle->handle.kind = IOC_HANDLE_FILE;
+        return IOCP_OK;
+    case FILE_TYPE_PIPE:
+        handle->handle.kind = IOC_HANDLE_PIPE;
+        return IOCP_OK;
+    case FILE_TYPE_CHAR:
+        return IOCP_ENOTSUP;
+    default:
+        break;
+    }
+    DWORD error = port->sys->GetLastError();
+    return error != NO_ERROR ? ioc_port_fail(port, error) : IOCP_ENOTSUP;
+}
+
 /* ---- Opening and closing ---- */
 
 static DWORD file__access(uint32_t flags)
@@ -145,9 +173,11 @@ int ioc_file_open(ioc_port *base, ioc_handle *core_handle, const char *path, uin
     if (status != IOCP_OK) {
         return status;
     }
-    handle->handle.kind = IOC_HANDLE_FILE;
     handle->handle.is_append = (flags & IOCP_FILE_APPEND) != 0;
-    status = file__join(port, handle);
+    status = file__find_kind(port, handle); /* the path may be that of a pipe or a device */
+    if (status == IOCP_OK) {
+        status = file__join(port, handle);
+    }
     if (status != IOCP_OK) {
         (void)port->sys->CloseHandle(handle->native);
     }
@@ -164,32 +194,6 @@ void ioc_file_close(ioc_port *base, ioc_handle *core_handle)
 }
 
 /* ---- Adopting ---- */
-
-/* A socket looks like a pipe, but is not closed like one. */
-static bool file__is_socket(ioc_win_port *port, HANDLE native)
-{
-    int type = 0;
-    int size = (int)sizeof type;
-    return port->sys->getsockopt((SOCKET)native, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
-}
-
-static int file__find_kind(ioc_win_port *port, ioc_win_handle *handle)
-{
-    switch (port->sys->GetFileType(handle->native)) {
-    case FILE_TYPE_DISK:
-        handle->handle.kind = IOC_HANDLE_FILE;
-        return IOCP_OK;
-    case FILE_TYPE_PIPE:
-        handle->handle.kind = IOC_HANDLE_PIPE;
-        return file__is_socket(port, handle->native) ? IOCP_EINVAL : IOCP_OK;
-    case FILE_TYPE_CHAR:
-        return IOCP_ENOTSUP;
-    default:
-        break;
-    }
-    DWORD error = port->sys->GetLastError();
-    return error != NO_ERROR ? ioc_port_fail(port, error) : IOCP_ENOTSUP;
-}
 
 /* A word that the system knows of an open file; false: it does not say. */
 static bool file__query(ioc_win_port *port, HANDLE native, int information, ULONG *word)
@@ -222,6 +226,9 @@ int ioc_file_adopt(ioc_port *base, ioc_handle *core_handle, void *native)
     int status = file__find_kind(port, handle);
     if (status != IOCP_OK) {
         return status;
+    }
+    if (handle->handle.kind == IOC_HANDLE_PIPE && file__is_socket(port, native)) {
+        return IOCP_EINVAL;
     }
     if (file__is_synchronous(port, native)) {
         return IOCP_ENOTOVERLAPPED;

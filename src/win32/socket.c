@@ -26,17 +26,24 @@ static int socket__join(ioc_win_port *port, ioc_win_handle *handle)
     return ioc_overlapped_join(port, handle, may_skip);
 }
 
+static bool socket__switch(ioc_win_port *port, SOCKET socket, DWORD request, BOOL value)
+{
+    DWORD written = 0;
+    return port->sys->WSAIoctl(socket, request, &value, sizeof value, NULL, 0, &written, NULL,
+                               NULL) == 0;
+}
+
 /*
- * Whether the next receive fails if nobody listened where a datagram was sent. Not if the system
- * does not know the request: then it does not report it, either.
+ * Whether the next receive fails if nobody listened where a datagram was sent, or it went too far.
+ * Not if the system does not know the request: then it does not report it, either. The second of
+ * the two requests came later than the first.
  */
 static int socket__report_unreachable(ioc_win_port *port, SOCKET socket, bool is_reported)
 {
-    BOOL value = is_reported;
-    DWORD written = 0;
-    int status = port->sys->WSAIoctl(socket, SIO_UDP_CONNRESET, &value, sizeof value, NULL, 0,
-                                     &written, NULL, NULL);
-    return status == 0 || !is_reported ? IOCP_OK : ioc_port_fail_winsock(port);
+    bool is_switched = socket__switch(port, socket, SIO_UDP_CONNRESET, is_reported);
+    int status = is_switched || !is_reported ? IOCP_OK : ioc_port_fail_winsock(port);
+    (void)socket__switch(port, socket, SIO_UDP_NETRESET, is_reported);
+    return status;
 }
 
 /* What the loop must know of a socket before it can be used. */

@@ -23,10 +23,6 @@
 #define STATUS_OF_PORT_UNREACHABLE 0xC000023Fu
 #define MOST_FAULTS                500
 
-#if !defined(SIO_UDP_CONNRESET)
-#define SIO_UDP_CONNRESET _WSAIOW(IOC_VENDOR, 12)
-#endif
-
 typedef struct record {
     int calls;
     int rearms;
@@ -40,24 +36,27 @@ static iocp_loop_t *udp_loop;
 /* ---- What is watched ---- */
 
 static ioc_sys watch_table;
-static int watch_requests;    /* SIO_UDP_CONNRESET */
-static BOOL watch_requested;  /* the last of them */
-static bool watch_is_known;   /* else the system does not have that request */
-static int watch_unreachable; /* so many packets of operations are still to bring this news */
-static int watch_error;       /* of the last WSARecvFrom or WSARecv; 0: it succeeded */
+static int watch_requests;       /* SIO_UDP_CONNRESET */
+static BOOL watch_requested;     /* the last of them */
+static BOOL watch_requested_net; /* the last SIO_UDP_NETRESET */
+static bool watch_is_known;      /* else the system does not have these requests */
+static int watch_unreachable;    /* so many packets of operations are still to bring this news */
+static int watch_error;          /* of the last WSARecvFrom or WSARecv; 0: it succeeded */
 
 static int WINAPI watch__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
                                DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
                                LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    if (code == SIO_UDP_CONNRESET) {
-        assert_int_equal(in_bytes, sizeof watch_requested);
-        memcpy(&watch_requested, in, sizeof watch_requested);
-        watch_requests++;
-        if (!watch_is_known) {
-            WSASetLastError(WSAEOPNOTSUPP);
-            return SOCKET_ERROR;
-        }
+    bool is_reset = code == SIO_UDP_CONNRESET || code == SIO_UDP_NETRESET;
+    if (is_reset) {
+        BOOL *requested = code == SIO_UDP_CONNRESET ? &watch_requested : &watch_requested_net;
+        assert_int_equal(in_bytes, sizeof *requested);
+        memcpy(requested, in, sizeof *requested);
+        watch_requests += code == SIO_UDP_CONNRESET;
+    }
+    if (is_reset && !watch_is_known) {
+        WSASetLastError(WSAEOPNOTSUPP);
+        return SOCKET_ERROR;
     }
     return win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned,
                                         overlapped, routine);
@@ -111,6 +110,7 @@ static void watch__begin(void)
     watch_table.WSARecvFrom = watch__recv_from;
     watch_requests = 0;
     watch_requested = -1;
+    watch_requested_net = -1;
     watch_is_known = true;
     watch_unreachable = 0;
     watch_error = 0;
@@ -238,6 +238,7 @@ static void a_socket_for_datagrams_is_opened_with_the_news_switched_off(void **s
     udp__open();
     assert_int_equal(watch_requests, 1);
     assert_int_equal(watch_requested, FALSE);
+    assert_int_equal(watch_requested_net, FALSE);
     watch_requested = -1;
     SOCKET plain = WSASocketW(AF_INET6, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     assert_int_equal(iocp_socket_adopt(udp_loop, plain, &adopted), IOCP_OK);
@@ -252,9 +253,11 @@ static void the_option_switches_the_news_on_and_off(void **state)
     assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1), IOCP_OK);
     assert_int_equal(watch_requests, 2);
     assert_int_equal(watch_requested, TRUE);
+    assert_int_equal(watch_requested_net, TRUE);
     assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
     assert_int_equal(watch_requests, 3);
     assert_int_equal(watch_requested, FALSE);
+    assert_int_equal(watch_requested_net, FALSE);
 }
 
 static void a_system_without_the_news_opens_sockets_but_cannot_switch_them_on(void **state)

@@ -755,6 +755,44 @@ static void a_pipe_that_ends_has_its_native_codes(void **state)
                 written.result.native_error == ERROR_BROKEN_PIPE);
 }
 
+/* A pipe has no position: its reads and writes do not wait for each other. */
+static void a_pipe_that_is_opened_by_its_path_is_a_pipe(void **state)
+{
+    (void)state;
+    char path[64];
+    char data[4];
+    record read = {0};
+    record written = {0};
+    record answered = {0};
+    iocp_handle_t client = {0};
+    (void)snprintf(path, sizeof path, "\\\\.\\pipe\\iocploop-opened-%lu",
+                   (unsigned long)GetCurrentProcessId());
+    HANDLE native = CreateNamedPipeA(path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+                                     PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
+    assert_true(native != INVALID_HANDLE_VALUE);
+    iocp_handle_t server = file__adopt(native);
+    assert_int_equal(iocp_file_open(file_loop, path, IOCP_FILE_READ | IOCP_FILE_WRITE, &client),
+                     IOCP_OK);
+    assert_int_equal(iocp_pread(file_loop, client, data, 1, 0, file__keep, &read, NULL),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_read(file_loop, client, data, 4, file__keep, &read, NULL), IOCP_OK);
+    file__write(client, "ask", 3, &written);
+    file__wait_for(&written, 1);
+    file__write(server, "tell", 4, &answered);
+    file__wait_for(&read, 1);
+    file__expect(&read, IOCP_OK, 0, 4);
+    assert_memory_equal(data, "tell", 4);
+}
+
+static void a_device_that_is_opened_by_its_path_is_refused(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_file_open(file_loop, "\\\\.\\NUL", IOCP_FILE_READ, &handle),
+                     IOCP_ENOTSUP);
+    assert_true(handle.id == 0);
+}
+
 /* ---- Adopting ---- */
 
 static void refuse_to_adopt(HANDLE native, int status)
@@ -938,6 +976,8 @@ int main(void)
         FILE_TEST(a_message_is_read_in_parts_and_an_empty_one_is_not_the_end),
         FILE_TEST(part_of_a_message_that_is_there_at_once_is_a_success),
         FILE_TEST(a_pipe_that_ends_has_its_native_codes),
+        FILE_TEST(a_pipe_that_is_opened_by_its_path_is_a_pipe),
+        FILE_TEST(a_device_that_is_opened_by_its_path_is_refused),
         FILE_TEST(sockets_are_not_adopted_as_pipes),
         FILE_TEST(a_character_device_is_not_adopted),
         FILE_TEST(an_object_that_is_no_file_is_not_adopted),
