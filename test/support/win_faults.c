@@ -259,8 +259,7 @@ static BOOL WINAPI fault__register_wait(HANDLE *registration, HANDLE object,
 
 static BOOL WINAPI fault__unregister_wait(HANDLE registration, HANDLE event)
 {
-    BOOL is_done = UnregisterWaitEx(registration, event);
-    return !fault__strikes(WIN_UNREGISTER_WAIT) && is_done;
+    return !fault__strikes(WIN_UNREGISTER_WAIT) && UnregisterWaitEx(registration, event);
 }
 
 static BOOL WINAPI fault__submit_work(PTP_SIMPLE_CALLBACK function, void *context,

@@ -13,7 +13,7 @@
 #include "loop.h"
 #include "win32/sys.h"
 
-#include "contract_net.h"
+#include "contract_object.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 
@@ -45,6 +45,8 @@ typedef struct life {
     iocp_handle_t client;
     iocp_handle_t server;
     struct sockaddr_in address;
+    void *event; /* auto-reset */
+    void *job;
     int waiting;    /* for so many callbacks */
     bool is_broken; /* something did not go as it should have: go straight to the end */
     int op_count;
@@ -200,14 +202,58 @@ static void life__signal(life *l)
     life__wait(l);
 }
 
+static uint64_t IOCP_CALL life__work(void *arg)
+{
+    contract_event_set(arg);
+    return 1;
+}
+
+static iocp_op_t life__wait_for(life *l, void *object, int expected)
+{
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    life__started(l, op, iocp_wait(l->loop, object, life__callback, op, &id));
+    return id;
+}
+
+static iocp_op_t life__watch(life *l, int expected)
+{
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    life__started(l, op, iocp_job_watch(l->loop, l->job, life__callback, op, &id));
+    return id;
+}
+
+static void life__cancel(life *l, iocp_op_t target)
+{
+    life_op *cancel = life__op(l, IOCP_OK);
+    life__started(l, cancel, iocp_cancel(l->loop, target, life__callback, cancel, NULL));
+}
+
+/* The function of the work ends the second wait; a wait and a watch are cancelled. */
+static void life__use_objects(life *l)
+{
+    contract_event_set(l->event);
+    (void)life__wait_for(l, l->event, IOCP_OK);
+    life__wait(l);
+    iocp_op_t unwanted = life__wait_for(l, l->job, IOCP_ECANCELED);
+    iocp_op_t watch = life__watch(l, IOCP_ECANCELED);
+    (void)life__wait_for(l, l->event, IOCP_OK);
+    (void)life__ok(l, iocp_loop_submit(l->loop));
+    life_op *work = life__op(l, IOCP_OK);
+    life__started(l, work, iocp_work(l->loop, life__work, l->event, life__callback, work, NULL));
+    life__cancel(l, unwanted);
+    life__cancel(l, watch);
+    life__wait(l);
+}
+
 static void life__end_early(life *l)
 {
     iocp_op_t late = life__recv(l, l->client, IOCP_ETIMEDOUT);
     iocp_op_t unwanted = life__recv(l, l->server, IOCP_ECANCELED);
     if (life__ok(l, iocp_op_deadline(l->loop, late, LIFE_MS)) &&
         life__ok(l, iocp_loop_submit(l->loop))) {
-        life_op *cancel = life__op(l, IOCP_OK);
-        life__started(l, cancel, iocp_cancel(l->loop, unwanted, life__callback, cancel, NULL));
+        life__cancel(l, unwanted);
     }
     life__wait(l);
 }
@@ -236,6 +282,8 @@ static void life__leave_pending(life *l)
 {
     life_op *accept = life__op(l, LIFE_ANY);
     life_op *timer = life__op(l, LIFE_ANY);
+    (void)life__wait_for(l, l->event, LIFE_ANY);
+    (void)life__watch(l, LIFE_ANY);
     (void)life__recv(l, l->server, LIFE_ANY);
     life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
     life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
@@ -243,7 +291,7 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,    life__meet,    life__talk,      life__signal,
+    life__listen,    life__meet,    life__talk,      life__signal,        life__use_objects,
     life__end_early, life__hang_up, life__close_one, life__leave_pending,
 };
 
@@ -304,6 +352,8 @@ static bool life__run(const life_plan *plan)
     if (ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop) != IOCP_OK) {
         return false;
     }
+    l->event = contract_event_create(false, false);
+    l->job = contract_job_create();
     for (int stage = 0; stage < (int)IOC_COUNT_OF(life_stages) && !l->is_broken; stage++) {
         life__begin_faults(plan, stage);
         life_stages[stage](l);
@@ -311,6 +361,8 @@ static bool life__run(const life_plan *plan)
     bool is_whole = !l->is_broken;
     life__end(l);
     win_faults_stop();
+    contract_object_close(l->event);
+    contract_object_close(l->job);
     life__check_ops(l);
     return is_whole;
 }
@@ -467,6 +519,7 @@ int main(void)
         LIFE_TEST(any_one_allocation_may_be_refused),
         LIFE_TEST(a_loop_with_nothing_in_the_kernel_is_destroyed_without_waiting),
     };
+    contract_object_begin();
     win_catch_crashes();
     return cmocka_run_group_tests(tests, life__hold_winsock, life__release_winsock);
 }

@@ -15,10 +15,9 @@ typedef struct wait_test {
     ioc_sys sys;
     ioc_win_options options;
     iocp_loop_t *loop;
-    HANDLE event;      /* what is waited for */
-    HANDLE posted;     /* set when a packet has been posted, or refused */
-    HANDLE asleep;     /* set when the loop is about to sleep without a time limit */
-    uint32_t refusals; /* of so many more calls of UnregisterWaitEx */
+    HANDLE event;  /* what is waited for */
+    HANDLE posted; /* set when a packet has been posted, or refused */
+    HANDLE asleep; /* set when the loop is about to sleep without a time limit */
     size_t handles_before;
 } wait_test;
 
@@ -32,17 +31,6 @@ static BOOL WINAPI wait__spy_late_unregister(HANDLE registration, HANDLE complet
     (void)SetEvent(wait_now.event);
     (void)WaitForSingleObject(wait_now.posted, INFINITE);
     return UnregisterWaitEx(registration, completion);
-}
-
-/* As a cancel is refused: nothing has taken place. */
-static BOOL WINAPI wait__spy_refuse(HANDLE registration, HANDLE completion)
-{
-    if (wait_now.refusals == 0) {
-        return win_faults_table()->UnregisterWaitEx(registration, completion);
-    }
-    wait_now.refusals--;
-    SetLastError(ERROR_NOT_ENOUGH_MEMORY);
-    return FALSE;
 }
 
 static BOOL WINAPI wait__spy_post(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
@@ -92,11 +80,9 @@ static int wait__setup(void **state)
     win_faults_reset();
     unit_memory_init(&wait_now.memory);
     wait_now.sys = *win_faults_table();
-    wait_now.sys.UnregisterWaitEx = wait__spy_refuse;
     wait_now.sys.PostQueuedCompletionStatus = wait__spy_post;
     wait_now.sys.GetQueuedCompletionStatusEx = wait__spy_dequeue;
     wait_now.options.sys = &wait_now.sys;
-    wait_now.refusals = 0;
     wait_now.handles_before = win_open_handles();
     wait_now.event = contract_event_create(false, false);
     wait_now.posted = contract_event_create(false, false);
@@ -286,7 +272,7 @@ static void a_cancel_that_is_refused_leaves_the_wait(void **state)
     wait_record cancel = {0};
     (void)state;
     iocp_op_t op = wait__start(&record);
-    wait_now.refusals = 1;
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(iocp_cancel(wait_now.loop, op, wait__keep, &cancel, NULL), IOCP_OK);
     for (int i = 0; i < 3; i++) {
         wait__turn();
@@ -303,12 +289,11 @@ static void a_deadline_that_is_refused_is_tried_again(void **state)
     wait_record record = {0};
     (void)state;
     iocp_op_t op = wait__start(&record);
-    wait_now.refusals = 1;
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(iocp_op_deadline(wait_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
     wait__run();
     assert_ended(&record, IOCP_ETIMEDOUT, ERROR_OPERATION_ABORTED);
-    assert_int_equal(wait_now.refusals, 0);
-    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 1);
+    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 2);
 }
 
 static void destroy_ends_a_wait_whose_cancel_was_refused(void **state)
@@ -316,7 +301,7 @@ static void destroy_ends_a_wait_whose_cancel_was_refused(void **state)
     wait_record record = {.rearms = 5};
     (void)state;
     (void)wait__start(&record);
-    wait_now.refusals = 1;
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(iocp_loop_destroy(wait_now.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
     wait__destroy();
