@@ -3,7 +3,8 @@
  * that refuses, delays, aborts and comes early as the seed has it. After every turn it must hold
  * that each accepted operation has called back once for each run, that ids of ended operations are
  * stale, that the counters agree with the simulation, and that the heaps are sound; in the end the
- * loop can be destroyed and nothing is left.
+ * loop can be destroyed and nothing is left, no signal was lost or taken twice, and each function
+ * of blocking work has run as often as its results say.
  *
  * Each seed is a program. A seed that fails is printed; with it as the argument only it is run.
  * Native only.
@@ -23,7 +24,7 @@ int main(void)
 #else
 
 #include "loop.h"
-#include "sim.h"
+#include "sim_object.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -71,6 +72,14 @@ typedef struct program {
     uint32_t referenced;
     uint64_t posted;
     uint64_t posts_run;
+    uintptr_t semaphore;
+    uint64_t signals;
+    uint64_t signals_taken; /* by waits that ended well */
+    uintptr_t job;
+    uint64_t messages; /* sent; each has its number as its value */
+    uint64_t last_message;
+    uint64_t works_run;
+    uint64_t works_done;   /* as their results say */
     const char *complaint; /* the first thing that was not so */
     int line;
 } program;
@@ -192,6 +201,22 @@ static void program__add_socket(program *p, iocp_handle_t handle)
 
 static void program__act(program *p);
 
+/* A signal, a message or a run of a function that has come with a result. */
+static void action__count(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    if (a->type == IOCP_TYPE_WAIT) {
+        p->signals_taken++;
+    } else if (a->type == IOCP_TYPE_WORK) {
+        p->works_done++;
+        EXPECT(p, result->value > 0 && result->value <= p->works_run);
+    } else if (a->type == IOCP_TYPE_JOB_WATCH) {
+        EXPECT(p, result->value > p->last_message && result->value <= p->messages);
+        EXPECT(p, result->message == (uint32_t)result->value % 8);
+        p->last_message = result->value;
+    }
+}
+
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
@@ -199,6 +224,7 @@ static void action__check_status(const action *a, const iocp_result_t *result)
     case IOCP_OK:
         EXPECT(p, a->type != IOCP_TYPE_TIMER || iocp_loop_now(p->loop) >= a->not_before_ns);
         EXPECT(p, (a->type == IOCP_TYPE_ACCEPT) == (result->accepted.id != 0));
+        action__count(a, result);
         break;
     case IOCP_ECANCELED:
     case IOCP_ETIMEDOUT:
@@ -303,6 +329,40 @@ static void program__add_of_loop(program *p, iocp_type_t type)
         status = iocp_async_wait(p->loop, p->async, action__on_result, a, &a->op);
     }
     program__added(p, a, status);
+}
+
+static uint64_t IOCP_CALL program__work(void *arg)
+{
+    program *p = arg;
+    return ++p->works_run;
+}
+
+static void program__add_of_objects(program *p, iocp_type_t type)
+{
+    action *a = program__new_action(p, type, no_handle);
+    if (a == NULL) {
+        return;
+    }
+    int status = IOCP_ENOMEM;
+    if (type == IOCP_TYPE_WAIT) {
+        status = iocp_wait(p->loop, (void *)p->semaphore, action__on_result, a, &a->op);
+    } else if (type == IOCP_TYPE_JOB_WATCH) {
+        status = iocp_job_watch(p->loop, (void *)p->job, action__on_result, a, &a->op);
+    } else {
+        status = iocp_work(p->loop, program__work, p, action__on_result, a, &a->op);
+    }
+    program__added(p, a, status);
+}
+
+static void program__signal(program *p)
+{
+    uint32_t count = 1 + program__below(p, 3);
+    p->signals += count;
+    sim_semaphore_release(p->semaphore, count);
+    for (; count > 0; count--) {
+        p->messages++;
+        sim_job_send(p->job, (uint32_t)p->messages % 8, p->messages);
+    }
 }
 
 static void program__add_transfer(program *p, bool is_send)
@@ -443,8 +503,13 @@ static void program__replace_async(program *p)
 /* Something at random. */
 static void program__act(program *p)
 {
-    uint32_t what = program__below(p, 100);
-    if (what < 8) {
+    static const iocp_type_t of_objects[] = {IOCP_TYPE_WAIT, IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK};
+    uint32_t what = program__below(p, 112);
+    if (what >= 106) {
+        program__signal(p);
+    } else if (what >= 100) {
+        program__add_of_objects(p, of_objects[what % 3]);
+    } else if (what < 8) {
         program__add_of_loop(p, IOCP_TYPE_NOP);
     } else if (what < 18) {
         program__add_of_loop(p, IOCP_TYPE_TIMER);
@@ -584,6 +649,8 @@ static void program__begin(program *p, uint64_t seed)
     assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p->loop), IOCP_OK);
     p->listener = contract_listen(p->loop, AF_INET, &p->address);
     assert_int_equal(iocp_async_create(p->loop, &p->async), IOCP_OK);
+    p->semaphore = sim_semaphore_create(0);
+    p->job = sim_job_create();
     p->action_count = 0;
 }
 
@@ -606,6 +673,13 @@ static void program__end(program *p)
     for (uint32_t i = 0; i < p->action_count; i++) {
         EXPECT(p, !p->actions[i].is_pending);
     }
+    while (sim_object_try(p->semaphore)) {
+        p->signals_taken++;
+    }
+    EXPECT(p, p->signals_taken == p->signals);
+    EXPECT(p, p->works_done == p->works_run);
+    sim_object_close(p->semaphore);
+    sim_object_close(p->job);
     free(p->actions);
 }
 

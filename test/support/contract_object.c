@@ -103,19 +103,33 @@ static void CALLBACK pool__never(void *context, BOOLEAN is_timeout)
     (void)is_timeout;
 }
 
-/* A wait that never ends, so that the pool's wait thread is there before the first test counts. */
-static void pool__keep(void)
+static void CALLBACK pool__set(PTP_CALLBACK_INSTANCE instance, void *event)
+{
+    (void)instance;
+    (void)SetEvent(event);
+}
+
+/*
+ * What the pool opens once is open before the first test counts. The wait never ends, so that the
+ * pool's wait thread stays.
+ */
+static void pool__warm_up(void)
 {
     HANDLE registration = NULL;
     HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    HANDLE done = CreateEventW(NULL, FALSE, FALSE, NULL);
     (void)RegisterWaitForSingleObject(&registration, event, pool__never, NULL, INFINITE,
                                       WT_EXECUTEONLYONCE);
+    if (TrySubmitThreadpoolCallback(pool__set, done, NULL)) {
+        (void)WaitForSingleObject(done, INFINITE);
+    }
+    (void)CloseHandle(done);
 }
 
 void contract_object_begin(void)
 {
     process__be();
-    pool__keep();
+    pool__warm_up();
 }
 
 void contract_pool_settle(size_t open_handles)

@@ -13,7 +13,7 @@
 #include "loop.h"
 #include "win32/sys.h"
 
-#include "contract_net.h"
+#include "contract_object.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 
@@ -47,8 +47,8 @@ typedef struct life {
     iocp_handle_t server;
     struct sockaddr_in address;
     iocp_handle_t file;
-    HANDLE event;
-    HANDLE job;
+    void *event; /* auto-reset */
+    void *job;
     int waiting;    /* for so many callbacks */
     bool is_broken; /* something did not go as it should have: go straight to the end */
     int op_count;
@@ -266,32 +266,41 @@ static void life__secure(life *l)
     life__wait(l);
 }
 
-static uint64_t IOCP_CALL life__compute(void *arg)
+static uint64_t IOCP_CALL life__work(void *arg)
 {
-    (void)arg;
-    return 42;
+    contract_event_set(arg);
+    return 1;
 }
 
-static void life__watch(life *l)
+static iocp_op_t life__wait_for(life *l, void *object, int expected)
 {
-    iocp_op_t unwanted = {0};
-    l->event = CreateEventW(NULL, FALSE, FALSE, NULL);
-    l->job = CreateJobObjectW(NULL, NULL);
-    assert_true(l->event != NULL && l->job != NULL);
-    life_op *signal = life__op(l, IOCP_OK);
-    life__started(l, signal, iocp_wait(l->loop, l->event, life__callback, signal, NULL));
-    (void)life__ok(l, iocp_loop_submit(l->loop));
-    assert_true(SetEvent(l->event));
-    life_op *work = life__op(l, IOCP_OK);
-    life__started(l, work, iocp_work(l->loop, life__compute, NULL, life__callback, work, NULL));
-    life__wait(l);
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    life__started(l, op, iocp_wait(l->loop, object, life__callback, op, &id));
+    return id;
+}
 
-    life_op *wait = life__op(l, IOCP_ECANCELED);
-    life__started(l, wait, iocp_wait(l->loop, l->event, life__callback, wait, &unwanted));
+static iocp_op_t life__watch(life *l, int expected)
+{
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    life__started(l, op, iocp_job_watch(l->loop, l->job, life__callback, op, &id));
+    return id;
+}
+
+/* The function of the work ends the second wait; a wait and a watch are cancelled. */
+static void life__use_objects(life *l)
+{
+    contract_event_set(l->event);
+    (void)life__wait_for(l, l->event, IOCP_OK);
+    life__wait(l);
+    iocp_op_t unwanted = life__wait_for(l, l->job, IOCP_ECANCELED);
+    iocp_op_t watch = life__watch(l, IOCP_ECANCELED);
+    (void)life__wait_for(l, l->event, IOCP_OK);
+    life_op *work = life__op(l, IOCP_OK);
+    life__started(l, work, iocp_work(l->loop, life__work, l->event, life__callback, work, NULL));
     life__cancel(l, unwanted);
-    life_op *job = life__op(l, IOCP_ECANCELED);
-    life__started(l, job, iocp_job_watch(l->loop, l->job, life__callback, job, &unwanted));
-    life__cancel(l, unwanted);
+    life__cancel(l, watch);
     life__wait(l);
 }
 
@@ -329,19 +338,17 @@ static void life__leave_pending(life *l)
 {
     life_op *accept = life__op(l, LIFE_ANY);
     life_op *timer = life__op(l, LIFE_ANY);
+    (void)life__wait_for(l, l->event, LIFE_ANY);
+    (void)life__watch(l, LIFE_ANY);
     (void)life__recv(l, l->server, LIFE_ANY);
     life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
     life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
-    life_op *wait = life__op(l, LIFE_ANY);
-    life_op *job = life__op(l, LIFE_ANY);
-    life__started(l, wait, iocp_wait(l->loop, l->event, life__callback, wait, NULL));
-    life__started(l, job, iocp_job_watch(l->loop, l->job, life__callback, job, NULL));
     (void)life__ok(l, iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT));
 }
 
 static const life_stage life_stages[] = {
     life__listen,  life__meet,      life__talk,          life__signal,
-    life__store,   life__secure,    life__watch,         life__end_early,
+    life__store,   life__secure,    life__use_objects,   life__end_early,
     life__hang_up, life__close_one, life__leave_pending,
 };
 
@@ -358,9 +365,6 @@ static void life__end(life *l)
         assert_int_equal(iocp_loop_destroy(l->loop, 10 * LIFE_S), IOCP_OK);
     }
     (void)DeleteFileA(life__path());
-    if (l->event != NULL) {
-        assert_true(CloseHandle(l->event) && CloseHandle(l->job));
-    }
 }
 
 static void life__check_ops(const life *l)
@@ -406,6 +410,8 @@ static bool life__run(const life_plan *plan)
     if (ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop) != IOCP_OK) {
         return false;
     }
+    l->event = contract_event_create(false, false);
+    l->job = contract_job_create();
     for (int stage = 0; stage < (int)IOC_COUNT_OF(life_stages) && !l->is_broken; stage++) {
         life__begin_faults(plan, stage);
         life_stages[stage](l);
@@ -413,6 +419,8 @@ static bool life__run(const life_plan *plan)
     bool is_whole = !l->is_broken;
     life__end(l);
     win_faults_stop();
+    contract_object_close(l->event);
+    contract_object_close(l->job);
     life__check_ops(l);
     return is_whole;
 }
@@ -569,6 +577,7 @@ int main(void)
         LIFE_TEST(any_one_allocation_may_be_refused),
         LIFE_TEST(a_loop_with_nothing_in_the_kernel_is_destroyed_without_waiting),
     };
+    contract_object_begin();
     win_catch_crashes();
     return cmocka_run_group_tests(tests, life__hold_winsock, life__release_winsock);
 }

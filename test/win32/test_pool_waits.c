@@ -1,0 +1,369 @@
+/* Waits on a system without wait completion packets: by the wait thread of the process's pool. */
+#include "contract_object.h"
+
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/sys.h"
+
+#include "threads.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+
+typedef struct wait_test {
+    unit_memory memory;
+    ioc_sys sys;
+    ioc_win_options options;
+    iocp_loop_t *loop;
+    HANDLE event;  /* what is waited for */
+    HANDLE posted; /* set when a packet has been posted, or refused */
+    HANDLE asleep; /* set when the loop is about to sleep without a time limit */
+    size_t handles_before;
+} wait_test;
+
+static wait_test wait_now;
+
+/* ---- Spies ---- */
+
+/* The wait is quicker than the cancel, by as little as can be. */
+static BOOL WINAPI wait__spy_late_unregister(HANDLE registration, HANDLE completion)
+{
+    (void)SetEvent(wait_now.event);
+    (void)WaitForSingleObject(wait_now.posted, INFINITE);
+    return UnregisterWaitEx(registration, completion);
+}
+
+static BOOL WINAPI wait__spy_post(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
+{
+    BOOL is_good = win_faults_table()->PostQueuedCompletionStatus(port, bytes, key, overlapped);
+    (void)SetEvent(wait_now.posted);
+    return is_good;
+}
+
+static BOOL WINAPI wait__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
+                                     ULONG *count, DWORD timeout_ms, BOOL is_alertable)
+{
+    if (timeout_ms == INFINITE) {
+        (void)SetEvent(wait_now.asleep);
+    }
+    return win_faults_table()->GetQueuedCompletionStatusEx(port, entries, capacity, count,
+                                                           timeout_ms, is_alertable);
+}
+
+/* ---- One test ---- */
+
+static void wait__create_loop(iocp_completion_mode_t mode)
+{
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .completion_mode = (uint32_t)mode,
+        .allocate = wait_now.memory.alloc.allocate,
+        .free = wait_now.memory.alloc.free,
+        .allocator_context = &wait_now.memory,
+    };
+    win_faults_fail_all_of(WIN_GET_PROC, 0); /* so that it finds no wait completion packets */
+    assert_int_equal(
+        ioc_loop_create(&options, ioc_backend_default(), &wait_now.options, &wait_now.loop),
+        IOCP_OK);
+    win_faults_stop();
+}
+
+static void wait__destroy(void)
+{
+    assert_int_equal(iocp_loop_destroy(wait_now.loop, UINT64_MAX), IOCP_OK);
+    wait_now.loop = NULL;
+}
+
+static int wait__setup(void **state)
+{
+    (void)state;
+    win_faults_reset();
+    unit_memory_init(&wait_now.memory);
+    wait_now.sys = *win_faults_table();
+    wait_now.sys.PostQueuedCompletionStatus = wait__spy_post;
+    wait_now.sys.GetQueuedCompletionStatusEx = wait__spy_dequeue;
+    wait_now.options.sys = &wait_now.sys;
+    wait_now.handles_before = win_open_handles();
+    wait_now.event = contract_event_create(false, false);
+    wait_now.posted = contract_event_create(false, false);
+    wait_now.asleep = contract_event_create(false, false);
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    return 0;
+}
+
+static int wait__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    if (wait_now.loop != NULL) {
+        wait__destroy();
+    }
+    contract_object_close(wait_now.event);
+    contract_object_close(wait_now.posted);
+    contract_object_close(wait_now.asleep);
+    assert_int_equal(unit_memory_live(&wait_now.memory), 0);
+    assert_int_equal(win_open_handles(), wait_now.handles_before);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+typedef struct wait_record {
+    int calls;
+    int rearms; /* answer IOCP_REARM this many more times */
+    int status; /* of the last call, as what follows */
+    uint32_t native_error;
+    uint32_t flags;
+} wait_record;
+
+static iocp_action_t IOCP_CALL wait__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    wait_record *record = userdata;
+    (void)loop;
+    record->calls++;
+    record->status = result->status;
+    record->native_error = result->native_error;
+    record->flags = result->flags;
+    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static iocp_op_t wait__start(wait_record *record)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_wait(wait_now.loop, wait_now.event, wait__keep, record, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(wait_now.loop), IOCP_OK);
+    return op;
+}
+
+static void wait__run(void)
+{
+    assert_int_equal(iocp_loop_run(wait_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+}
+
+static void wait__turn(void)
+{
+    assert_int_equal(iocp_loop_tick(wait_now.loop, 0), IOCP_OK);
+}
+
+static void assert_ended(const wait_record *record, int status, uint32_t native_error)
+{
+    assert_int_equal(record->calls, 1);
+    assert_int_equal(record->status, status);
+    assert_int_equal(record->native_error, native_error);
+}
+
+/* ---- Registered, and unregistered ---- */
+
+static void a_wait_is_registered_and_unregistered_once(void **state)
+{
+    wait_record record = {.rearms = 9};
+    (void)state;
+    (void)wait__start(&record);
+    for (int i = 1; i <= 10; i++) {
+        assert_int_equal(win_faults_count_of(WIN_REGISTER_WAIT), i);
+        assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), i - 1);
+        contract_event_set(wait_now.event);
+        while (record.calls < i) {
+            assert_int_equal(iocp_loop_run(wait_now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        }
+        assert_int_equal(record.status, IOCP_OK);
+        assert_int_equal(iocp_loop_submit(wait_now.loop), IOCP_OK);
+    }
+    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 10);
+}
+
+static void what_is_signaled_already_is_not_registered(void **state)
+{
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
+        wait_record record = {0};
+        bool is_inline = modes[i] == IOCP_COMPLETION_AUTO;
+        wait__destroy();
+        wait__create_loop(modes[i]);
+        uint64_t packets = win_faults_count_of(WIN_POST);
+        contract_event_set(wait_now.event);
+        (void)wait__start(&record);
+        wait__run();
+        assert_ended(&record, IOCP_OK, 0);
+        assert_int_equal(record.flags, is_inline ? IOCP_RESULT_INLINE : 0);
+        assert_int_equal(win_faults_count_of(WIN_POST) - packets, is_inline ? 0 : 1);
+        assert_false(contract_object_try(wait_now.event));
+    }
+    assert_int_equal(win_faults_count_of(WIN_REGISTER_WAIT), 0);
+}
+
+static void a_cancel_that_a_signal_overtakes_delivers_the_success_once(void **state)
+{
+    (void)state;
+    wait__destroy();
+    wait_now.sys.UnregisterWaitEx = wait__spy_late_unregister;
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    for (int i = 0; i < 20; i++) {
+        wait_record record = {0};
+        wait_record cancel = {0};
+        iocp_op_t op = wait__start(&record);
+        assert_int_equal(iocp_cancel(wait_now.loop, op, wait__keep, &cancel, NULL), IOCP_OK);
+        wait__run();
+        wait__turn();
+        assert_ended(&record, IOCP_OK, 0);
+        assert_ended(&cancel, IOCP_OK, 0);
+        assert_false(contract_object_try(wait_now.event));
+    }
+}
+
+static void a_cancel_after_the_signal_does_not_unregister_twice(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    iocp_op_t op = wait__start(&record);
+    contract_event_set(wait_now.event);
+    contract_object_block(wait_now.posted);
+    assert_int_equal(iocp_cancel(wait_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 1);
+}
+
+static void a_cancelled_wait_leaves_no_packet(void **state)
+{
+    wait_record record = {0};
+    wait_record other = {0};
+    (void)state;
+    iocp_op_t op = wait__start(&record);
+    assert_int_equal(iocp_cancel(wait_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    wait__run();
+    assert_ended(&record, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
+    contract_event_set(wait_now.event);
+    (void)wait__start(&other); /* perhaps in the memory of the first */
+    wait__run();
+    wait__turn();
+    assert_int_equal(record.calls, 1);
+    assert_ended(&other, IOCP_OK, 0);
+}
+
+/* ---- Refusals ---- */
+
+static void a_wait_that_is_refused_says_why_and_can_be_tried_again(void **state)
+{
+    wait_record record = {.rearms = 2};
+    (void)state;
+    win_faults_fail_next_of(WIN_TRY_WAIT, 0);
+    iocp_op_t op = wait__start(&record);
+    wait__turn();
+    assert_ended(&record, IOCP_EACCES, ERROR_ACCESS_DENIED);
+    win_faults_fail_next_of(WIN_REGISTER_WAIT, 0);
+    wait__turn();
+    assert_int_equal(record.calls, 2);
+    assert_int_equal(record.status, IOCP_ENOMEM);
+    wait__turn();
+    assert_int_equal(record.calls, 2);
+    assert_int_equal(iocp_op_state(wait_now.loop, op), IOCP_OP_ACTIVE);
+    contract_event_set(wait_now.event);
+    wait__run();
+    assert_int_equal(record.calls, 3);
+    assert_int_equal(record.status, IOCP_OK);
+}
+
+static void a_cancel_that_is_refused_leaves_the_wait(void **state)
+{
+    wait_record record = {0};
+    wait_record cancel = {0};
+    (void)state;
+    iocp_op_t op = wait__start(&record);
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(iocp_cancel(wait_now.loop, op, wait__keep, &cancel, NULL), IOCP_OK);
+    for (int i = 0; i < 3; i++) {
+        wait__turn();
+    }
+    assert_ended(&cancel, IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(record.calls, 0);
+    contract_event_set(wait_now.event);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+}
+
+static void a_deadline_that_is_refused_is_tried_again(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    iocp_op_t op = wait__start(&record);
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(iocp_op_deadline(wait_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
+    wait__run();
+    assert_ended(&record, IOCP_ETIMEDOUT, ERROR_OPERATION_ABORTED);
+    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 2);
+}
+
+static void destroy_ends_a_wait_whose_cancel_was_refused(void **state)
+{
+    wait_record record = {.rearms = 5};
+    (void)state;
+    (void)wait__start(&record);
+    win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(iocp_loop_destroy(wait_now.loop, 0), IOCP_ETIMEDOUT);
+    assert_int_equal(record.calls, 0);
+    wait__destroy();
+    assert_ended(&record, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
+}
+
+static void wait__signal_the_sleeper(void *unused)
+{
+    (void)unused;
+    contract_object_block(wait_now.asleep);
+    contract_event_set(wait_now.event);
+}
+
+static void a_wait_whose_packet_is_refused_wakes_a_loop_that_sleeps(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        test_thread thread;
+        wait_record record = {0};
+        win_faults_fail_all_of(WIN_POST, 0);
+        (void)wait__start(&record);
+        assert_true(test_thread_start(&thread, wait__signal_the_sleeper, NULL));
+        wait__run();
+        test_thread_join(&thread);
+        win_faults_stop();
+        assert_ended(&record, IOCP_OK, 0);
+    }
+    assert_int_equal(win_faults_count_of(WIN_QUEUE_APC), 20);
+}
+
+static void what_is_signaled_already_comes_back_when_its_packet_is_refused(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    wait__destroy();
+    wait__create_loop(IOCP_COMPLETION_PACKET);
+    win_faults_fail_all_of(WIN_POST, 0);
+    win_faults_fail_all_of(WIN_QUEUE_APC, 0);
+    contract_event_set(wait_now.event);
+    (void)wait__start(&record);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+}
+
+#define WAIT_TEST(function) cmocka_unit_test_setup_teardown(function, wait__setup, wait__teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WAIT_TEST(a_wait_is_registered_and_unregistered_once),
+        WAIT_TEST(what_is_signaled_already_is_not_registered),
+        WAIT_TEST(a_cancel_that_a_signal_overtakes_delivers_the_success_once),
+        WAIT_TEST(a_cancel_after_the_signal_does_not_unregister_twice),
+        WAIT_TEST(a_cancelled_wait_leaves_no_packet),
+        WAIT_TEST(a_wait_that_is_refused_says_why_and_can_be_tried_again),
+        WAIT_TEST(a_cancel_that_is_refused_leaves_the_wait),
+        WAIT_TEST(a_deadline_that_is_refused_is_tried_again),
+        WAIT_TEST(destroy_ends_a_wait_whose_cancel_was_refused),
+        WAIT_TEST(a_wait_whose_packet_is_refused_wakes_a_loop_that_sleeps),
+        WAIT_TEST(what_is_signaled_already_comes_back_when_its_packet_is_refused),
+    };
+    contract_object_begin();
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,565 @@
+/* Work on the process's thread pool, and how it comes back when the port refuses its packet. */
+#include "contract_object.h"
+
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/sys.h"
+
+#include "threads.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+
+#include <string.h>
+
+#define WORK_MOST_HELD 32
+
+typedef struct work_test {
+    unit_memory memory;
+    ioc_sys sys;
+    ioc_win_options options;
+    iocp_loop_t *loop;
+    HANDLE asleep;      /* set when the loop is about to sleep without a time limit */
+    HANDLE delivered;   /* set when an APC has been sent to it */
+    ioc_atomic_u32 out; /* calls of QueueUserAPC that have returned, and done so */
+    size_t handles_before;
+} work_test;
+
+static work_test work_now;
+
+/* ---- Spies ---- */
+
+/* What was submitted to a pool that begins when the test says so. */
+static struct {
+    PTP_SIMPLE_CALLBACK function[WORK_MOST_HELD];
+    void *context[WORK_MOST_HELD];
+    int count;
+    int begun;
+} work_held;
+
+static BOOL WINAPI work__spy_hold(PTP_SIMPLE_CALLBACK function, void *context,
+                                  PTP_CALLBACK_ENVIRON environment)
+{
+    assert_non_null(environment);
+    assert_in_range(work_held.count, 0, WORK_MOST_HELD - 1);
+    work_held.function[work_held.count] = function;
+    work_held.context[work_held.count] = context;
+    work_held.count++;
+    return TRUE;
+}
+
+static void work__begin_next(void)
+{
+    assert_true(work_held.begun < work_held.count);
+    int i = work_held.begun++;
+    work_held.function[i](NULL, work_held.context[i]);
+}
+
+static BOOL WINAPI work__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
+                                     ULONG *count, DWORD timeout_ms, BOOL is_alertable)
+{
+    if (timeout_ms == INFINITE) {
+        (void)SetEvent(work_now.asleep);
+    }
+    return win_faults_table()->GetQueuedCompletionStatusEx(port, entries, capacity, count,
+                                                           timeout_ms, is_alertable);
+}
+
+/* Comes back long after its effect. */
+static DWORD WINAPI work__spy_slow_apc(PAPCFUNC function, HANDLE thread, ULONG_PTR argument)
+{
+    DWORD is_sent = QueueUserAPC(function, thread, argument);
+    (void)SetEvent(work_now.delivered);
+    Sleep(50);
+    ioc_add_u32(&work_now.out, 1);
+    return is_sent;
+}
+
+/* ---- One test ---- */
+
+static void work__create_loop(void)
+{
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .allocate = work_now.memory.alloc.allocate,
+        .free = work_now.memory.alloc.free,
+        .allocator_context = &work_now.memory,
+    };
+    assert_int_equal(
+        ioc_loop_create(&options, ioc_backend_default(), &work_now.options, &work_now.loop),
+        IOCP_OK);
+}
+
+static int work__setup(void **state)
+{
+    (void)state;
+    win_faults_reset();
+    unit_memory_init(&work_now.memory);
+    memset(&work_held, 0, sizeof work_held);
+    work_now.sys = *win_faults_table();
+    work_now.sys.GetQueuedCompletionStatusEx = work__spy_dequeue;
+    work_now.options.sys = &work_now.sys;
+    work_now.handles_before = win_open_handles();
+    work_now.asleep = contract_event_create(false, false);
+    work_now.delivered = contract_event_create(false, false);
+    ioc_store_u32(&work_now.out, 0);
+    work__create_loop();
+    return 0;
+}
+
+static void work__destroy(void)
+{
+    assert_int_equal(iocp_loop_destroy(work_now.loop, UINT64_MAX), IOCP_OK);
+    work_now.loop = NULL;
+}
+
+static int work__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    if (work_now.loop != NULL) {
+        work__destroy();
+    }
+    contract_object_close(work_now.asleep);
+    contract_object_close(work_now.delivered);
+    assert_int_equal(unit_memory_live(&work_now.memory), 0);
+    assert_int_equal(win_open_handles(), work_now.handles_before);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+typedef struct work_record {
+    int calls;
+    int rearms; /* answer IOCP_REARM this many more times */
+    int status; /* of the last call, as what follows */
+    uint32_t native_error;
+    uint64_t value;
+} work_record;
+
+static iocp_action_t IOCP_CALL work__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    work_record *record = userdata;
+    (void)loop;
+    record->calls++;
+    record->status = result->status;
+    record->native_error = result->native_error;
+    record->value = result->value;
+    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static uint64_t IOCP_CALL work__count(void *arg)
+{
+    return ioc_add_u32(arg, 1) + 1;
+}
+
+static uint64_t IOCP_CALL work__count_once_it_sleeps(void *arg)
+{
+    (void)WaitForSingleObject(work_now.asleep, INFINITE);
+    return work__count(arg);
+}
+
+static iocp_op_t work__start(iocp_work_fn function, ioc_atomic_u32 *runs, work_record *record)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_work(work_now.loop, function, runs, work__keep, record, &op), IOCP_OK);
+    return op;
+}
+
+static void work__run(void)
+{
+    assert_int_equal(iocp_loop_run(work_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+}
+
+static void assert_ended(const work_record *record, int status, uint64_t value)
+{
+    assert_int_equal(record->calls, 1);
+    assert_int_equal(record->status, status);
+    assert_int_equal(record->value, value);
+}
+
+/* Another loop, whose pool begins when the test says so. */
+static void work__hold_pool(void)
+{
+    work__destroy();
+    work_now.sys.TrySubmitThreadpoolCallback = work__spy_hold;
+    work__create_loop();
+}
+
+/* ---- Refused by the pool ---- */
+
+static void work_that_the_pool_refuses_is_an_error_and_can_be_tried_again(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {.rearms = 2};
+    (void)state;
+    win_faults_fail_next_of(WIN_SUBMIT_WORK, 0);
+    (void)work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_ended(&record, IOCP_ENOMEM, 0);
+    assert_int_equal(record.native_error, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(ioc_load_u32(&runs), 0);
+    work__run();
+    assert_int_equal(record.calls, 3);
+    assert_int_equal(record.status, IOCP_OK);
+    assert_int_equal(record.value, 2);
+    assert_int_equal(ioc_load_u32(&runs), 2);
+}
+
+static void work_runs_when_its_module_cannot_be_found(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    win_faults_fail_all_of(WIN_GET_MODULE_OF, 0);
+    (void)work__start(work__count, &runs, &record);
+    work__run();
+    assert_ended(&record, IOCP_OK, 1);
+    assert_true(win_faults_count_of(WIN_GET_MODULE_OF) > 0);
+}
+
+/* ---- Who is quicker ---- */
+
+static void work_that_is_cancelled_in_the_queue_of_the_pool_does_not_run(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    work_record cancel = {0};
+    (void)state;
+    work__hold_pool();
+    iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(work_now.loop, op, work__keep, &cancel, NULL), IOCP_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(cancel.calls, 1);
+    assert_int_equal(cancel.status, IOCP_OK);
+    assert_int_equal(record.calls, 0); /* the pool has it still */
+    work__begin_next();
+    work__run();
+    assert_ended(&record, IOCP_ECANCELED, 0);
+    assert_int_equal(record.native_error, ERROR_OPERATION_ABORTED);
+    assert_int_equal(ioc_load_u32(&runs), 0);
+}
+
+static void a_deadline_in_the_queue_of_the_pool_keeps_work_from_running(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    work_record timer = {0};
+    (void)state;
+    work__hold_pool();
+    iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
+    assert_int_equal(iocp_timer(work_now.loop, 2 * IOC_NS_PER_MS, work__keep, &timer, NULL),
+                     IOCP_OK);
+    while (timer.calls == 0) {
+        assert_int_equal(iocp_loop_run(work_now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    assert_int_equal(record.calls, 0);
+    work__begin_next();
+    work__run();
+    assert_ended(&record, IOCP_ETIMEDOUT, 0);
+    assert_int_equal(ioc_load_u32(&runs), 0);
+}
+
+static void cancel_of_work_that_has_run_delivers_its_answer(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {.rearms = 1};
+    (void)state;
+    work__hold_pool();
+    iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    work__begin_next();
+    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_ended(&record, IOCP_OK, 1);
+    /* And that cancel is not the next run's. */
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    work__begin_next();
+    work__run();
+    assert_int_equal(record.calls, 2);
+    assert_int_equal(record.status, IOCP_OK);
+    assert_int_equal(record.value, 2);
+}
+
+static void destroy_waits_for_the_pool_to_give_work_back(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record records[2] = {{.rearms = 5}, {.rearms = 5}};
+    (void)state;
+    work__hold_pool();
+    for (int i = 0; i < 2; i++) {
+        (void)work__start(work__count, &runs, &records[i]);
+        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    }
+    work__begin_next();
+    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
+    assert_ended(&records[0], IOCP_OK, 1);
+    assert_int_equal(records[1].calls, 0);
+    work__begin_next();
+    work__destroy();
+    assert_ended(&records[1], IOCP_ECANCELED, 0);
+    assert_int_equal(ioc_load_u32(&runs), 1);
+}
+
+/* ---- Refused by the port ---- */
+
+static void work_whose_packet_is_refused_wakes_a_loop_that_sleeps(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        ioc_atomic_u32 runs = {0};
+        work_record record = {0};
+        uint64_t packets = win_faults_count_of(WIN_POST);
+        win_faults_fail_all_of(WIN_POST, 0);
+        (void)work__start(work__count_once_it_sleeps, &runs, &record);
+        work__run();
+        win_faults_stop();
+        assert_ended(&record, IOCP_OK, 1);
+        assert_int_equal(win_faults_count_of(WIN_POST), packets + 1);
+    }
+    assert_int_equal(win_faults_count_of(WIN_QUEUE_APC), 20);
+}
+
+static void work_whose_packet_is_refused_before_the_sleep_prevents_it(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record records[3] = {{0}};
+    (void)state;
+    work__hold_pool();
+    for (int i = 0; i < 3; i++) {
+        (void)work__start(work__count, &runs, &records[i]);
+    }
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    win_faults_fail_all_of(WIN_POST, 0);
+    for (int i = 0; i < 3; i++) {
+        work__begin_next();
+    }
+    work__run();
+    for (int i = 0; i < 3; i++) {
+        assert_ended(&records[i], IOCP_OK, (uint64_t)i + 1);
+    }
+    assert_int_equal(WaitForSingleObject(work_now.asleep, 0), WAIT_TIMEOUT);
+}
+
+static void work_comes_back_without_any_means_to_wake_the_loop(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    work__hold_pool();
+    (void)work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    win_faults_fail_all_of(WIN_POST, 0);
+    win_faults_fail_all_of(WIN_QUEUE_APC, 0);
+    work__begin_next();
+    work__run();
+    assert_ended(&record, IOCP_OK, 1);
+}
+
+static void a_cancel_whose_packet_is_refused_is_a_cancel(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    work__hold_pool();
+    iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    win_faults_fail_all_of(WIN_POST, 0);
+    work__begin_next();
+    work__run();
+    assert_ended(&record, IOCP_ECANCELED, 0);
+    assert_int_equal(ioc_load_u32(&runs), 0);
+}
+
+#define WORK_MANY 200
+
+static void no_work_is_lost_while_packets_are_refused(void **state)
+{
+    static work_record records[WORK_MANY];
+    ioc_atomic_u32 runs = {0};
+    uint64_t sum = 0;
+    (void)state;
+    memset(records, 0, sizeof records);
+    for (int i = 0; i < WORK_MANY; i++) {
+        if (i % 3 == 0) {
+            win_faults_fail_next_of(WIN_POST, 0);
+        }
+        (void)work__start(work__count, &runs, &records[i]);
+        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    }
+    work__run();
+    for (int i = 0; i < WORK_MANY; i++) {
+        assert_int_equal(records[i].calls, 1);
+        assert_int_equal(records[i].status, IOCP_OK);
+        sum += records[i].value;
+    }
+    assert_int_equal(ioc_load_u32(&runs), WORK_MANY);
+    assert_int_equal(sum, WORK_MANY * (WORK_MANY + 1) / 2);
+}
+
+typedef struct work_runner {
+    test_thread thread;
+    int status;
+} work_runner;
+
+static void work__run_on_thread(void *arg)
+{
+    work_runner *runner = arg;
+    runner->status = iocp_loop_run(work_now.loop, IOCP_RUN_UNTIL_DONE);
+}
+
+static void work_whose_packet_is_refused_finds_the_thread_that_sleeps_now(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        work_runner runner = {.status = IOCP_EUNKNOWN};
+        ioc_atomic_u32 runs = {0};
+        work_record record = {0};
+        win_faults_fail_all_of(WIN_POST, 0);
+        (void)work__start(work__count_once_it_sleeps, &runs, &record);
+        assert_true(test_thread_start(&runner.thread, work__run_on_thread, &runner));
+        test_thread_join(&runner.thread);
+        win_faults_stop();
+        assert_int_equal(runner.status, IOCP_OK);
+        assert_ended(&record, IOCP_OK, 1);
+    }
+}
+
+/* The operation is back, and the pool's thread is still on its way out. */
+static void a_port_is_closed_after_its_guests_have_left(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    work__destroy();
+    work_now.sys.QueueUserAPC = work__spy_slow_apc;
+    work__create_loop();
+    win_faults_fail_all_of(WIN_POST, 0);
+    (void)work__start(work__count_once_it_sleeps, &runs, &record);
+    work__run();
+    assert_ended(&record, IOCP_OK, 1);
+    contract_object_block(work_now.delivered);
+    work__destroy();
+    assert_int_equal(ioc_load_u32(&work_now.out), 1);
+}
+
+/* ---- Flushing a file ---- */
+
+static iocp_handle_t work__open_file(void)
+{
+    char folder[MAX_PATH];
+    char path[MAX_PATH];
+    iocp_handle_t file = {0};
+    work_record record = {0};
+    assert_in_range(GetTempPathA(MAX_PATH, folder), 1, MAX_PATH - 1);
+    assert_true(GetTempFileNameA(folder, "iol", 0, path) != 0);
+    assert_int_equal(iocp_file_open(work_now.loop, path, IOCP_FILE_WRITE, &file), IOCP_OK);
+    assert_true(DeleteFileA(path)); /* gone with its last handle */
+    assert_int_equal(iocp_pwrite(work_now.loop, file, "data", 4, 0, work__keep, &record, NULL),
+                     IOCP_OK);
+    work__run();
+    assert_ended(&record, IOCP_OK, 0);
+    return file;
+}
+
+static void a_flush_runs_on_the_pool(void **state)
+{
+    work_record record = {.rearms = 2};
+    (void)state;
+    iocp_handle_t file = work__open_file();
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 0);
+    work__run();
+    assert_int_equal(record.calls, 3);
+    assert_int_equal(record.status, IOCP_OK);
+    assert_int_equal(record.value, 0);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 3);
+    assert_int_equal(win_faults_count_of(WIN_SUBMIT_WORK), 3);
+}
+
+static void a_flush_that_fails_tells_why(void **state)
+{
+    work_record failed = {0};
+    work_record refused = {0};
+    (void)state;
+    iocp_handle_t file = work__open_file();
+    win_faults_fail_next_of(WIN_FLUSH_FILE, 0);
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &failed, NULL), IOCP_OK);
+    work__run();
+    assert_ended(&failed, IOCP_EIO, 0);
+    assert_int_equal(failed.native_error, ERROR_IO_DEVICE);
+    win_faults_fail_next_of(WIN_SUBMIT_WORK, 0);
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &refused, NULL), IOCP_OK);
+    work__run();
+    assert_ended(&refused, IOCP_ENOMEM, 0);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 1);
+}
+
+static void a_flush_of_a_file_that_is_closed_does_not_run(void **state)
+{
+    work_record record = {.rearms = 3};
+    work_record closed = {0};
+    (void)state;
+    work__hold_pool();
+    iocp_handle_t file = work__open_file();
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_close(work_now.loop, file, work__keep, &closed, NULL), IOCP_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(record.calls, 0);
+    assert_int_equal(closed.calls, 0); /* the handle stays while the pool may use it */
+    work__begin_next();
+    work__run();
+    assert_ended(&record, IOCP_ECANCELED, 0);
+    assert_ended(&closed, IOCP_OK, 0);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 0);
+}
+
+static void a_flush_whose_packet_is_refused_comes_back(void **state)
+{
+    work_record record = {0};
+    (void)state;
+    iocp_handle_t file = work__open_file();
+    win_faults_fail_all_of(WIN_POST, 0);
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    work__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 1);
+}
+
+#define WORK_TEST(function) cmocka_unit_test_setup_teardown(function, work__setup, work__teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORK_TEST(work_that_the_pool_refuses_is_an_error_and_can_be_tried_again),
+        WORK_TEST(work_runs_when_its_module_cannot_be_found),
+        WORK_TEST(work_that_is_cancelled_in_the_queue_of_the_pool_does_not_run),
+        WORK_TEST(a_deadline_in_the_queue_of_the_pool_keeps_work_from_running),
+        WORK_TEST(cancel_of_work_that_has_run_delivers_its_answer),
+        WORK_TEST(destroy_waits_for_the_pool_to_give_work_back),
+        WORK_TEST(work_whose_packet_is_refused_wakes_a_loop_that_sleeps),
+        WORK_TEST(work_whose_packet_is_refused_before_the_sleep_prevents_it),
+        WORK_TEST(work_comes_back_without_any_means_to_wake_the_loop),
+        WORK_TEST(a_cancel_whose_packet_is_refused_is_a_cancel),
+        WORK_TEST(no_work_is_lost_while_packets_are_refused),
+        WORK_TEST(work_whose_packet_is_refused_finds_the_thread_that_sleeps_now),
+        WORK_TEST(a_port_is_closed_after_its_guests_have_left),
+        WORK_TEST(a_flush_runs_on_the_pool),
+        WORK_TEST(a_flush_that_fails_tells_why),
+        WORK_TEST(a_flush_of_a_file_that_is_closed_does_not_run),
+        WORK_TEST(a_flush_whose_packet_is_refused_comes_back),
+    };
+    contract_object_begin();
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
