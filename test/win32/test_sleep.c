@@ -45,6 +45,8 @@ static struct {
     LONGLONG due;
     LONG period;
     PTIMERAPCROUTINE routine;
+    bool
+        is_patient; /* the timer alone ends a sleep: a slow machine must not look like a lost one */
     DWORD limit_ms;
     DWORD ended_by; /* the error behind the last dequeue, 0: it brought packets */
 } now;
@@ -80,6 +82,9 @@ static BOOL WINAPI sleep__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG 
                                   ULONG *count, DWORD timeout_ms, BOOL is_alertable)
 {
     now.limit_ms = timeout_ms;
+    if (now.is_patient && timeout_ms != 0) {
+        timeout_ms = INFINITE;
+    }
     BOOL answer = win_packets_table()->GetQueuedCompletionStatusEx(port, entries, capacity, count,
                                                                    timeout_ms, is_alertable);
     now.ended_by = answer ? 0 : GetLastError();
@@ -148,6 +153,7 @@ static void sleep__open_port(iocp_sleep_method_t method)
     uint32_t native_error;
     sleep__close();
     assert_int_equal(sleep__try_port(method, &native_error), IOCP_OK);
+    now.is_patient = method != IOCP_SLEEP_PORT;
 }
 
 static iocp_sleep_method_t sleep__method(void)
@@ -169,6 +175,7 @@ static void sleep__sleep_shortly(uint64_t now_ns, uint64_t until_ns)
     assert_true(PostQueuedCompletionStatus(native, 0, 0, NULL));
     sleep__sleep(now_ns, until_ns);
     assert_int_equal(now.dequeued.foreign, 1);
+    assert_int_equal(now.ended_by, 0);
 }
 
 static uint64_t sleep__sets(void)
@@ -185,6 +192,7 @@ static void sleep__open_loop(iocp_sleep_method_t method)
     sleep__close();
     assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
                      IOCP_OK);
+    now.is_patient = method != IOCP_SLEEP_PORT;
 }
 
 static iocp_stats_t sleep__stats(void)
@@ -605,7 +613,7 @@ static void an_apc_of_the_programs_own_ends_one_sleep_and_no_more(void **state)
         sleep__run_once();
         sleep__check(&timer);
         assert_int_equal(apcs, 1);
-        assert_int_equal(sleep__stats().sleeps, 2);
+        assert_in_range(sleep__stats().sleeps, 2, win_is_wine() ? 2 : 3);
     }
 }
 
@@ -640,9 +648,7 @@ static void an_idle_port_leaves_no_apc_to_the_threads_other_waits(void **state)
     sleep__sleep_shortly(1, 1 + SLEEP_MS);
     sleep__pass(10 * SLEEP_MS);
     sleep__sleep_shortly(1, IOC_FOREVER);
-    if (now.ended_by == 0) { /* otherwise the APC ended that sleep */
-        assert_int_equal(SleepEx(20, TRUE), 0);
-    }
+    assert_int_equal(SleepEx(20, TRUE), 0);
 }
 
 /* ---- Threads ---- */
@@ -769,6 +775,7 @@ static void a_loop_whose_timer_cannot_be_set_is_on_time(void **state)
     (void)state;
     for (size_t i = 0; i < IOC_COUNT_OF(sleep_methods); i++) {
         sleep__open_loop(sleep_methods[i]);
+        now.is_patient = false;
         win_faults_fail_all_of(WIN_SET_TIMER, 0);
         for (int k = 0; k < 10; k++) {
             sleep__run_timer(5 * SLEEP_MS);
