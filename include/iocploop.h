@@ -789,12 +789,15 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
 
 /*
  * Wait until a kernel object is signaled: an event, semaphore, waitable timer, process, thread or
- * any other HANDLE that WaitForSingleObject takes, except for a mutex, which a thread must own. What a wait takes (an auto-reset event,
- * one of a semaphore's count) is taken once for each callback with status 0, and by no other. Any
- * number of waits may be pending, on one object too. IOCP_REARM waits again.
+ * any other HANDLE that WaitForSingleObject takes, except for a mutex, which a thread must own. What
+ * a wait takes (an auto-reset event, one of a semaphore's count) is taken once for each callback
+ * with status 0, and by no other. Any number of waits may be pending, on one object too. IOCP_REARM
+ * waits again.
  *
  * `object` stays the caller's.
  * N.B. Do not close it before the callback.
+ * N.B. Without IOCP_CAP_WAIT_PACKETS a wait that is cancelled at the very moment of the signal may
+ * end as IOCP_ECANCELED and take the signal with it.
  * Errors in the result: IOCP_EBADF (not a handle, or of something that cannot be waited for),
  * IOCP_EACCES (without SYNCHRONIZE), IOCP_ENOMEM.
  * Win32: NtAssociateWaitCompletionPacket; without it RegisterWaitForSingleObject.

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define SLEEP_NS_PER_UNIT 100 /* the system's unit of time */
+#define SLEEP_NS_PER_UNIT    100 /* the system's unit of time */
+#define SLEEP_UNITS_PER_HOUR INT64_C(36000000000)
 
 /* What the port's own time limit grants a timer: two ticks, so that it is the timer that wakes. */
 #define SLEEP_ROOM_MS 32
@@ -33,14 +34,39 @@ bool ioc_sleep_has_high_resolution(const ioc_sys *sys)
     return timer != NULL;
 }
 
-/* What a method needs, or a Win32 code. After an error nothing of it is left. */
-static uint32_t sleep__open(ioc_sleep *sleep)
+static void CALLBACK sleep__alert(void *unused, DWORD low_time, DWORD high_time)
+{
+    (void)unused; /* that it runs is all: it ends the alertable wait */
+    (void)low_time;
+    (void)high_time;
+}
+
+/* A timer of high resolution may refuse to be set with an APC. */
+static bool sleep__takes_apc(const ioc_sys *sys, HANDLE timer)
+{
+    LARGE_INTEGER due;
+    due.QuadPart = -SLEEP_UNITS_PER_HOUR;
+    bool takes_apc = sys->SetWaitableTimer(timer, &due, 0, sleep__alert, NULL, FALSE);
+    (void)sys->CancelWaitableTimer(timer);
+    return takes_apc;
+}
+
+static HANDLE sleep__open_timer(const ioc_sleep *sleep)
 {
     const ioc_sys *sys = sleep->sys;
-    sleep->timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
-    if (sleep->timer == NULL) {
-        sleep->timer = sleep__create_timer(sys, 0); /* before Windows 10 1803 */
+    HANDLE timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+    if (timer != NULL && sleep->method == IOCP_SLEEP_APC && !sleep__takes_apc(sys, timer)) {
+        (void)sys->CloseHandle(timer);
+        timer = NULL;
     }
+    return timer != NULL ? timer : sleep__create_timer(sys, 0); /* also before Windows 10 1803 */
+}
+
+/* What a method needs, or a Win32 code. After an error nothing of it is left. */
+static uint32_t sleep__open_parts(ioc_sleep *sleep)
+{
+    const ioc_sys *sys = sleep->sys;
+    sleep->timer = sleep__open_timer(sleep);
     if (sleep->timer == NULL) {
         return sys->GetLastError();
     }
@@ -59,57 +85,69 @@ static uint32_t sleep__open(ioc_sleep *sleep)
     return native_error;
 }
 
-int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
-                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error)
+static int sleep__open(ioc_sleep *sleep, iocp_sleep_method_t method, uint32_t *native_error)
 {
-    bool has_packets = ioc_nt_has_wait_packets(nt);
-    memset(sleep, 0, sizeof *sleep);
-    sleep->sys = sys;
-    sleep->nt = nt;
-    sleep->port = port;
-    sleep->key = key;
     sleep->method = method;
-    if (method == IOCP_SLEEP_AUTO) {
-        sleep->method = has_packets ? IOCP_SLEEP_WAIT_PACKET : IOCP_SLEEP_APC;
-    }
-    if (sleep->method == IOCP_SLEEP_PORT) {
+    if (method == IOCP_SLEEP_PORT) {
         return IOCP_OK;
     }
-    if (sleep->method == IOCP_SLEEP_WAIT_PACKET && !has_packets) {
+    if (method == IOCP_SLEEP_WAIT_PACKET && !ioc_nt_has_wait_packets(sleep->nt)) {
         return IOCP_ENOTSUP;
     }
-    uint32_t error = sleep__open(sleep);
+    uint32_t error = sleep__open_parts(sleep);
     if (error == 0) {
-        return IOCP_OK;
-    }
-    if (method == IOCP_SLEEP_AUTO) {
-        sleep->method = IOCP_SLEEP_PORT;
         return IOCP_OK;
     }
     *native_error = error;
     return ioc_errmap_from_native(error);
 }
 
+/* The best that works. */
+static void sleep__open_any(ioc_sleep *sleep)
+{
+    uint32_t unused;
+    if (sleep__open(sleep, IOCP_SLEEP_WAIT_PACKET, &unused) != IOCP_OK &&
+        sleep__open(sleep, IOCP_SLEEP_APC, &unused) != IOCP_OK) {
+        (void)sleep__open(sleep, IOCP_SLEEP_PORT, &unused);
+    }
+}
+
+int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
+                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error)
+{
+    memset(sleep, 0, sizeof *sleep);
+    sleep->sys = sys;
+    sleep->nt = nt;
+    sleep->port = port;
+    sleep->key = key;
+    if (method != IOCP_SLEEP_AUTO) {
+        return sleep__open(sleep, method, native_error);
+    }
+    sleep__open_any(sleep);
+    return IOCP_OK;
+}
+
+/* A packet is closed neither while it waits nor in the port. */
+static void sleep__close_packet(ioc_sleep *sleep)
+{
+    if (sleep->is_associated) {
+        (void)sleep->nt->NtCancelWaitCompletionPacket(sleep->packet, TRUE);
+    }
+    (void)sleep->sys->CloseHandle(sleep->packet);
+}
+
 void ioc_sleep_deinit(ioc_sleep *sleep)
 {
-    if (sleep->timer == NULL) {
-        return;
-    }
-    (void)sleep->sys->CancelWaitableTimer(sleep->timer); /* and its APC, if that has not run */
-    (void)sleep->sys->CloseHandle(sleep->timer);
     if (sleep->packet != NULL) {
-        (void)sleep->sys->CloseHandle(sleep->packet);
+        sleep__close_packet(sleep);
+    }
+    if (sleep->timer != NULL) {
+        (void)sleep->sys->CancelWaitableTimer(sleep->timer); /* and its APC, if that has not run */
+        (void)sleep->sys->CloseHandle(sleep->timer);
     }
 }
 
 /* ---- The timer ---- */
-
-static void CALLBACK sleep__alert(void *unused, DWORD low_time, DWORD high_time)
-{
-    (void)unused; /* that it runs is all: it ends the alertable wait */
-    (void)low_time;
-    (void)high_time;
-}
 
 static bool sleep__set_timer(ioc_sleep *sleep, uint64_t timeout_ns)
 {
