@@ -78,9 +78,6 @@ static iocp_action_t IOCP_CALL on_received(iocp_loop_t *loop, const iocp_result_
 {
     exchange *self = arg;
     server *server = self->server;
-    if (result->status == IOCP_ENETRESET) { /* news of a datagram that was sent before */
-        return IOCP_REARM;
-    }
     if (!server__check(server, result->status, "receive")) {
         return IOCP_DISARM;
     }

@@ -815,9 +815,9 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
 /*
  * Watch a job object: one callback for each message that it sends, with `message`
  * (JOB_OBJECT_MSG_EXIT_PROCESS and so on) and `value` (the process's id, 0 where a message has
- * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order;
- * those after IOCP_DISARM or a cancel are dropped. A child that is started suspended, put into the
- * job and then resumed misses none.
+ * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order, and
+ * told with IOCP_RESULT_INLINE, since their packet came before; those after IOCP_DISARM or a cancel
+ * are dropped. A child that is started suspended, put into the job and then resumed misses none.
  *
  * `job` stays the caller's, and the watch holds another handle of it until it is over: only then can
  * JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE take effect. A job sends its messages to one port: watch it once

@@ -128,8 +128,26 @@ static void socket_functions_refuse_no_loop(void **state)
     assert_int_equal(iocp_socket_set_option(NULL, a.socket, IOCP_SOCKET_NODELAY, 1), IOCP_EINVAL);
     assert_int_equal(iocp_socket_get_option(NULL, a.socket, IOCP_SOCKET_NODELAY, &value),
                      IOCP_EINVAL);
+    assert_int_equal(iocp_socket_join(NULL, a.socket, to, a.address.length, 0), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_leave(NULL, a.socket, to, a.address.length, 0), IOCP_EINVAL);
     assert_int_equal(iocp_handle_native(NULL, a.socket, &native), IOCP_EINVAL);
     assert_true(handle.id == 0);
+}
+
+static void file_functions_refuse_no_loop(void **state)
+{
+    arguments a = arguments__of(state);
+    iocp_handle_t handle = {0};
+    uint64_t number = 7;
+    assert_int_equal(iocp_file_open(NULL, "name", IOCP_FILE_READ, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(NULL, a.data, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_queued(NULL, a.socket, &number, &number), IOCP_EINVAL);
+    assert_int_equal(iocp_file_get_size(NULL, a.socket, &number), IOCP_EINVAL);
+    assert_int_equal(iocp_file_set_size(NULL, a.socket, 1), IOCP_EINVAL);
+    assert_int_equal(iocp_file_get_position(NULL, a.socket, &number), IOCP_EINVAL);
+    assert_int_equal(iocp_file_set_position(NULL, a.socket, 1), IOCP_EINVAL);
+    assert_true(handle.id == 0);
+    assert_int_equal(number, 7);
 }
 
 static void operations_refuse_no_callback(void **state)
@@ -306,6 +324,7 @@ static void refuse_handle(arguments *a, iocp_handle_t handle)
     uintptr_t socket = 0;
     void *native = NULL;
     int value = 0;
+    uint64_t number = 0;
     iocp_buf_t buffer = {1, a->data};
     assert_int_equal(iocp_close(a->loop, handle, contract_keep, &a->never, &a->op), IOCP_EBADF);
     assert_int_equal(iocp_accept(a->loop, handle, contract_keep, &a->never, &a->op), IOCP_EBADF);
@@ -330,7 +349,14 @@ static void refuse_handle(arguments *a, iocp_handle_t handle)
     assert_int_equal(iocp_socket_set_option(a->loop, handle, IOCP_SOCKET_NODELAY, 1), IOCP_EBADF);
     assert_int_equal(iocp_socket_get_option(a->loop, handle, IOCP_SOCKET_NODELAY, &value),
                      IOCP_EBADF);
+    assert_int_equal(iocp_socket_join(a->loop, handle, to, length, 0), IOCP_EBADF);
+    assert_int_equal(iocp_socket_leave(a->loop, handle, to, length, 0), IOCP_EBADF);
     assert_int_equal(iocp_handle_native(a->loop, handle, &native), IOCP_EBADF);
+    assert_int_equal(iocp_handle_queued(a->loop, handle, NULL, NULL), IOCP_EBADF);
+    assert_int_equal(iocp_file_get_size(a->loop, handle, &number), IOCP_EBADF);
+    assert_int_equal(iocp_file_set_size(a->loop, handle, 1), IOCP_EBADF);
+    assert_int_equal(iocp_file_get_position(a->loop, handle, &number), IOCP_EBADF);
+    assert_int_equal(iocp_file_set_position(a->loop, handle, 1), IOCP_EBADF);
 }
 
 static void ids_that_name_no_handle_are_refused(void **state)
@@ -457,6 +483,7 @@ int main(void)
         CONTRACT_TEST(loop_functions_refuse_no_loop),
         CONTRACT_TEST(operations_refuse_no_loop),
         CONTRACT_TEST(socket_functions_refuse_no_loop),
+        CONTRACT_TEST(file_functions_refuse_no_loop),
         CONTRACT_TEST(operations_refuse_no_callback),
         CONTRACT_TEST(results_need_somewhere_to_go),
         CONTRACT_TEST(an_operation_needs_no_place_for_its_id),
