@@ -13,6 +13,10 @@ typedef int(IOCP_CALL *dll_create)(const iocp_loop_options_t *options, iocp_loop
 typedef int(IOCP_CALL *dll_destroy)(iocp_loop_t *loop, uint64_t timeout_ns);
 typedef int(IOCP_CALL *dll_timer)(iocp_loop_t *loop, uint64_t delay_ns, iocp_callback_t callback,
                                   void *userdata, iocp_op_t *op);
+typedef int(IOCP_CALL *dll_work)(iocp_loop_t *loop, iocp_work_fn function, void *arg,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+typedef int(IOCP_CALL *dll_wait)(iocp_loop_t *loop, void *object, iocp_callback_t callback,
+                                 void *userdata, iocp_op_t *op);
 typedef int(IOCP_CALL *dll_run)(iocp_loop_t *loop, iocp_run_mode_t mode);
 typedef uint32_t(IOCP_CALL *dll_version)(void);
 
@@ -21,6 +25,8 @@ typedef struct library {
     dll_create create;
     dll_destroy destroy;
     dll_timer timer;
+    dll_work work;
+    dll_wait wait;
     dll_run run;
     dll_version version;
 } library;
@@ -41,6 +47,8 @@ static library library__load(void)
     library__find(loaded.module, "iocp_loop_create", &loaded.create, sizeof loaded.create);
     library__find(loaded.module, "iocp_loop_destroy", &loaded.destroy, sizeof loaded.destroy);
     library__find(loaded.module, "iocp_timer", &loaded.timer, sizeof loaded.timer);
+    library__find(loaded.module, "iocp_work", &loaded.work, sizeof loaded.work);
+    library__find(loaded.module, "iocp_wait", &loaded.wait, sizeof loaded.wait);
     library__find(loaded.module, "iocp_loop_run", &loaded.run, sizeof loaded.run);
     library__find(loaded.module, "iocp_version", &loaded.version, sizeof loaded.version);
     return loaded;
@@ -94,6 +102,45 @@ static void the_dll_is_loaded_used_and_unloaded_many_times(void **state)
     assert_int_equal(win_open_handles(), handles);
 }
 
+static uint64_t IOCP_CALL set_event(void *event)
+{
+    return (uint64_t)SetEvent(event);
+}
+
+static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *result, void *status)
+{
+    (void)loop;
+    *(int *)status = result->status;
+    return IOCP_DISARM;
+}
+
+/* A thread of the pool has run code of the DLL a moment before, and must not find it gone. */
+static void the_dll_is_unloaded_right_behind_work_and_waits(void **state)
+{
+    (void)state;
+    HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    assert_non_null(event);
+    for (int i = 0; i < 100; i++) {
+        library loaded = library__load();
+        iocp_loop_t *loop = NULL;
+        int worked = 1;
+        int waited = 1;
+        int cancelled = 1;
+        assert_int_equal(loaded.create(NULL, &loop), IOCP_OK);
+        assert_int_equal(loaded.wait(loop, event, on_end, &waited, NULL), IOCP_OK);
+        assert_int_equal(loaded.work(loop, set_event, event, on_end, &worked, NULL), IOCP_OK);
+        assert_int_equal(loaded.run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(loaded.wait(loop, event, on_end, &cancelled, NULL), IOCP_OK);
+        assert_int_equal(loaded.run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(loaded.destroy(loop, UINT64_MAX), IOCP_OK);
+        assert_true(FreeLibrary(loaded.module));
+        assert_int_equal(worked, IOCP_OK);
+        assert_int_equal(waited, IOCP_OK);
+        assert_int_equal(cancelled, IOCP_ECANCELED);
+    }
+    assert_true(CloseHandle(event));
+}
+
 static void the_dll_is_the_version_of_its_header(void **state)
 {
     (void)state;
@@ -122,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
+        cmocka_unit_test(the_dll_is_unloaded_right_behind_work_and_waits),
         cmocka_unit_test(the_dll_is_the_version_of_its_header),
         cmocka_unit_test(a_loop_has_no_thread_of_its_own),
     };
