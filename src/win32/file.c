@@ -308,27 +308,52 @@ static ioc_start file__start_transfer(ioc_port *base, ioc_op *op)
 
 /* ---- Flush ---- */
 
+/*
+ * The pool's thread has a handle of its own: should the system refuse to cancel something else on the
+ * file, closing that is the other way (see cancel.c), and would pull it away under the thread.
+ */
+static HANDLE file__take_flushed(ioc_op *op)
+{
+    HANDLE file = (HANDLE)(uintptr_t)op->as.work.value;
+    op->as.work.value = 0;
+    return file;
+}
+
 /* On a thread of the pool: 0, or the Win32 code. */
 static uint64_t IOCP_CALL file__flush(void *arg)
 {
     ioc_op *op = arg;
     const ioc_sys *sys = ioc_overlapped_port(op)->sys;
-    return sys->FlushFileBuffers(ioc_win_handle_of(op->handle)->native) ? 0 : sys->GetLastError();
+    HANDLE file = file__take_flushed(op);
+    uint32_t error = sys->FlushFileBuffers(file) ? 0 : sys->GetLastError();
+    (void)sys->CloseHandle(file);
+    return error;
 }
 
 static void file__flushed(ioc_port *port, ioc_op *op)
 {
-    (void)port;
-    if (op->outcome.status == IOCP_OK && op->as.work.value != 0) {
+    if (op->outcome.status != IOCP_OK) { /* it did not run */
+        (void)ioc_win_port_of(port)->sys->CloseHandle(file__take_flushed(op));
+    } else if (op->as.work.value != 0) {
         (void)ioc_overlapped_failed(op, (uint32_t)op->as.work.value);
     }
 }
 
-static ioc_start file__start_flush(ioc_port *port, ioc_op *op)
+static ioc_start file__start_flush(ioc_port *base, ioc_op *op)
 {
+    ioc_win_port *port = ioc_win_port_of(base);
+    HANDLE file = NULL;
+    if (!ioc_port_duplicate(port, ioc_win_handle_of(op->handle)->native, &file)) {
+        return ioc_overlapped_failed(op, port->sys->GetLastError());
+    }
     op->as.work.function = file__flush;
     op->as.work.arg = op;
-    return ioc_work_start(port, op, file__flushed);
+    op->as.work.value = (uintptr_t)file;
+    ioc_start start = ioc_work_start(base, op, file__flushed);
+    if (start == IOC_START_FAILED) {
+        (void)port->sys->CloseHandle(file);
+    }
+    return start;
 }
 
 ioc_start ioc_file_start(ioc_port *port, ioc_op *op)

@@ -134,6 +134,13 @@ int ioc_port_associate(ioc_win_port *port, HANDLE handle)
     return answer != NULL ? IOCP_OK : ioc_port_fail_last(port);
 }
 
+bool ioc_port_duplicate(ioc_win_port *port, HANDLE handle, HANDLE *copy)
+{
+    HANDLE process = GetCurrentProcess(); /* a constant */
+    return port->sys->DuplicateHandle(process, handle, process, copy, 0, FALSE,
+                                      DUPLICATE_SAME_ACCESS);
+}
+
 /* ---- Packets ---- */
 
 /*

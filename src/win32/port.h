@@ -69,6 +69,9 @@ void ioc_port_give_back(ioc_win_port *port, ioc_op *op);
 /* Bind a kernel handle to the port, once in its life. */
 int ioc_port_associate(ioc_win_port *port, HANDLE handle);
 
+/* A handle of our own to what another one names. False: see GetLastError. */
+bool ioc_port_duplicate(ioc_win_port *port, HANDLE handle, HANDLE *copy);
+
 /* The portable code of a call that failed; the raw one is kept. */
 int ioc_port_fail(ioc_win_port *port, uint32_t native_error);
 int ioc_port_fail_last(ioc_win_port *port);

@@ -146,13 +146,6 @@ static bool job__associate(ioc_win_port *port, const ioc_job *job, HANDLE comple
         job->handle, JobObjectAssociateCompletionPortInformation, &association, sizeof association);
 }
 
-static bool job__duplicate(ioc_win_port *port, ioc_job *job, HANDLE handle)
-{
-    HANDLE process = GetCurrentProcess(); /* a constant */
-    return port->sys->DuplicateHandle(process, handle, process, &job->handle, 0, FALSE,
-                                      DUPLICATE_SAME_ACCESS);
-}
-
 /* 0, or the Win32 code. After an error nothing is left of it. */
 static uint32_t job__open(ioc_win_port *port, ioc_op *op)
 {
@@ -168,7 +161,7 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
     }
     job->op = op;
     job->key = jobs->last_key + 2;
-    if (!job__duplicate(port, job, op->as.wait.object)) {
+    if (!ioc_port_duplicate(port, op->as.wait.object, &job->handle)) {
         uint32_t error = port->sys->GetLastError();
         ioc_alloc_give(port->alloc, job);
         return error;

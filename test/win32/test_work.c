@@ -484,6 +484,33 @@ static void a_flush_runs_on_the_pool(void **state)
     assert_int_equal(win_faults_count_of(WIN_SUBMIT_WORK), 3);
 }
 
+static HANDLE flush_seen;
+
+static BOOL WINAPI flush__spy(HANDLE file)
+{
+    flush_seen = file;
+    return FlushFileBuffers(file);
+}
+
+/* So that closing the file for another reason does not pull it away under the pool's thread. */
+static void a_flush_has_a_handle_of_its_own(void **state)
+{
+    work_record record = {0};
+    void *native = NULL;
+    DWORD flags = 0;
+    (void)state;
+    work__destroy();
+    work_now.sys.FlushFileBuffers = flush__spy;
+    work__create_loop();
+    iocp_handle_t file = work__open_file();
+    assert_int_equal(iocp_handle_native(work_now.loop, file, &native), IOCP_OK);
+    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    work__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_true(flush_seen != NULL && flush_seen != native);
+    assert_false(GetHandleInformation(flush_seen, &flags)); /* and it is closed */
+}
+
 static void a_flush_that_fails_tells_why(void **state)
 {
     work_record failed = {0};
@@ -555,6 +582,7 @@ int main(void)
         WORK_TEST(work_whose_packet_is_refused_finds_the_thread_that_sleeps_now),
         WORK_TEST(a_port_is_closed_after_its_guests_have_left),
         WORK_TEST(a_flush_runs_on_the_pool),
+        WORK_TEST(a_flush_has_a_handle_of_its_own),
         WORK_TEST(a_flush_that_fails_tells_why),
         WORK_TEST(a_flush_of_a_file_that_is_closed_does_not_run),
         WORK_TEST(a_flush_whose_packet_is_refused_comes_back),
