@@ -115,7 +115,7 @@ static void print_histogram(const timer *sorted, uint64_t count)
 
 static double late_us(const timer *sorted, uint64_t count, uint64_t percent)
 {
-    return (double)sorted[(count - 1) * percent / 100].late_ns / US;
+    return (double)sorted[(size_t)((count - 1) * percent / 100)].late_ns / US;
 }
 
 /* True: no timer was early. */

@@ -234,7 +234,10 @@ static void handle__release_accepted(ioc_handles *handles, ioc_op *op)
 
 void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op)
 {
-    if (op->handle != NULL && op->handle->mover == op) {
+    if (op->handle == NULL) {
+        return;
+    }
+    if (op->handle->mover == op) {
         handle__moved(handles, op);
     }
     if (handle__goes_out(op)) {

@@ -101,6 +101,7 @@ static bool job__make_room(ioc_job *job, ioc_alloc *alloc)
     if (kept == NULL) {
         return false;
     }
+    IOC_ASSERT(job->count <= job->capacity);
     for (size_t i = 0; i < job->count; i++) {
         kept[i] = job->kept[(job->first + i) % job->capacity];
     }
