@@ -614,6 +614,19 @@ static void an_association_that_is_not_taken_back_does_no_harm(void **state)
     assert_int_equal(job__stats().foreign_packets, 2);
 }
 
+/* What the system opens when the port is asked for the first time is open after this. */
+static void job__ask_the_port(void)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_wait(job_now.loop, job_now.job, job__keep, &job_records[1], &op),
+                     IOCP_OK);
+    job__turn();
+    assert_int_equal(iocp_cancel(job_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    while (iocp_op_state(job_now.loop, op) != IOCP_OP_DEAD) {
+        job__turn();
+    }
+}
+
 static void a_watch_that_is_refused_leaves_nothing_and_can_be_tried_again(void **state)
 {
     static const struct {
@@ -630,6 +643,7 @@ static void a_watch_that_is_refused_leaves_nothing_and_can_be_tried_again(void *
     iocp_op_t op = {0};
     (void)state;
     record->rearms = JOB_MOST_CALLS;
+    job__ask_the_port();
     size_t handles = win_open_handles();
     assert_int_equal(iocp_job_watch(job_now.loop, job_now.job, job__keep, record, &op), IOCP_OK);
     for (size_t i = 0; i < IOC_COUNT_OF(refusals); i++) {
