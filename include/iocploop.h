@@ -6,9 +6,10 @@
  * and posting, statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
- * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A tick
- * starts what is queued, asks the completion port what is done, and calls one callback for each
- * operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same again).
+ * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A
+ * tick starts what is queued, asks the completion port what is done, and calls one callback for
+ * each operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same
+ * again).
  *
  * What always holds:
  *  - An operation whose function returned 0 ends in exactly one callback. One whose function
@@ -262,8 +263,9 @@ typedef enum iocp_completion_mode {
 } iocp_completion_mode_t;
 
 /*
- * How a loop sleeps until a time. Whatever the method, no timer is early. The first two are as exact
- * as the system's waitable timers: better than a millisecond with IOCP_CAP_HIGH_RESOLUTION_TIMERS.
+ * How a loop sleeps until a time. Whatever the method, no timer is early. The first two are as
+ * exact as the system's waitable timers: better than a millisecond with
+ * IOCP_CAP_HIGH_RESOLUTION_TIMERS.
  */
 typedef enum iocp_sleep_method {
     IOCP_SLEEP_AUTO = 0,        /* the first of these that the system has */
@@ -476,9 +478,9 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
                                   void *userdata, iocp_op_t *op);
 
 /*
- * Take over an overlapped HANDLE of a file or a pipe, which belongs to the loop from here on (unless
- * this fails). A file is read and written from its beginning; one that was opened to append only
- * (FILE_APPEND_DATA without FILE_WRITE_DATA) appends. A pipe takes iocp_read and iocp_write.
+ * Take over an overlapped HANDLE of a file or a pipe, which belongs to the loop from here on
+ * (unless this fails). A file is read and written from its beginning; one that was opened to append
+ * only (FILE_APPEND_DATA without FILE_WRITE_DATA) appends. A pipe takes iocp_read and iocp_write.
  * The handle is not inherited by child processes from here on, also if this fails.
  * Loop thread. Errors: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: its operations
  * would block the loop, and no packet would come), IOCP_ENOTSUP (neither a file nor a pipe: a
@@ -531,8 +533,8 @@ IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type,
                                         iocp_handle_t *handle);
 
 /*
- * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on (unless this
- * fails). It must not belong to another completion port. Loop thread. Errors: IOCP_ENOTSOCK,
+ * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on (unless
+ * this fails). It must not belong to another completion port. Loop thread. Errors: IOCP_ENOTSOCK,
  * IOCP_EINVAL (bound to another port), as iocp_socket_open.
  */
 IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
@@ -579,7 +581,7 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes */
     IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent,
                                         or that it went too far, is ignored; 1: a receive then ends
-                                        with IOCP_ECONNRESET or IOCP_ENETRESET, and the next goes on.
+                                        with IOCP_ECONNRESET or IOCP_ENETRESET, the next goes on.
                                         SIO_UDP_CONNRESET, SIO_UDP_NETRESET. Set only. */
 } iocp_socket_option_t;
 
@@ -695,13 +697,12 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
 typedef enum iocp_file_flag {
     IOCP_FILE_READ = 1,
     IOCP_FILE_WRITE = 2,
-    IOCP_FILE_APPEND = 4,     /* write, always behind the end, whoever else appends; not WRITE */
-    IOCP_FILE_CREATE = 8,     /* if it does not exist */
-    IOCP_FILE_TRUNCATE = 16,  /* empty it if it exists; with WRITE */
-    IOCP_FILE_EXCLUSIVE = 32, /* with CREATE: fail if it exists */
-    IOCP_FILE_NO_BUFFERING =
-        64,                    /* past the cache: addresses, sizes and offsets are whole sectors */
-    IOCP_FILE_SEQUENTIAL = 128 /* a hint: it will be read from the beginning to the end */
+    IOCP_FILE_APPEND = 4,        /* write, always behind the end, whoever else appends; not WRITE */
+    IOCP_FILE_CREATE = 8,        /* if it does not exist */
+    IOCP_FILE_TRUNCATE = 16,     /* empty it if it exists; with WRITE */
+    IOCP_FILE_EXCLUSIVE = 32,    /* with CREATE: fail if it exists */
+    IOCP_FILE_NO_BUFFERING = 64, /* past the cache; addresses, sizes, offsets in whole sectors */
+    IOCP_FILE_SEQUENTIAL = 128   /* a hint: it will be read from the beginning to the end */
 } iocp_file_flag_t;
 
 /*
@@ -789,10 +790,10 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
 
 /*
  * Wait until a kernel object is signaled: an event, semaphore, waitable timer, process, thread or
- * any other HANDLE that WaitForSingleObject takes, except for a mutex, which a thread must own. What
- * a wait takes (an auto-reset event, one of a semaphore's count) is taken once for each callback
- * with status 0, and by no other. Any number of waits may be pending, on one object too. IOCP_REARM
- * waits again.
+ * any other HANDLE that WaitForSingleObject takes, except for a mutex, which a thread must own.
+ * What a wait takes (an auto-reset event, one of a semaphore's count) is taken once for each
+ * callback with status 0, and by no other. Any number of waits may be pending, on one object too.
+ * IOCP_REARM waits again.
  *
  * `object` stays the caller's.
  * N.B. Do not close it before the callback.
@@ -815,13 +816,14 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
 /*
  * Watch a job object: one callback for each message that it sends, with `message`
  * (JOB_OBJECT_MSG_EXIT_PROCESS and so on) and `value` (the process's id, 0 where a message has
- * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order, and
- * told with IOCP_RESULT_INLINE, since their packet came before; those after IOCP_DISARM or a cancel
- * are dropped. A child that is started suspended, put into the job and then resumed misses none.
+ * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order,
+ * and told with IOCP_RESULT_INLINE, since their packet came before; those after IOCP_DISARM or a
+ * cancel are dropped. The watch hears what comes after its start (the next tick or
+ * iocp_loop_submit): start a child suspended, put it into the job, and resume it.
  *
- * `job` stays the caller's, and the watch holds another handle of it until it is over: only then can
- * JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE take effect. A job sends its messages to one port: watch it once
- * at a time.
+ * `job` stays the caller's, and the watch holds another handle of it until it is over: only then
+ * can JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE take effect. A job sends its messages to one port: watch
+ * it once at a time.
  * N.B. Windows does not promise that every message is sent. To learn for sure that a process has
  * ended, use iocp_process_wait.
  * Errors in the result: IOCP_EBADF (not a handle, or not of a job), IOCP_EACCES (without
@@ -838,9 +840,9 @@ IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callbac
 typedef uint64_t(IOCP_CALL *iocp_work_fn)(void *arg);
 
 /*
- * Run a function that may block on the process's thread pool; then the callback, on the loop thread,
- * with what it returned in `value`. A cancel or a deadline keeps a function from running that has
- * not begun; one that runs is not ended, and its result is the success that it is.
+ * Run a function that may block on the process's thread pool; then the callback, on the loop
+ * thread, with what it returned in `value`. A cancel or a deadline keeps a function from running
+ * that has not begun; one that runs is not ended, and its result is the success that it is.
  * N.B. `arg` is in use until the callback. iocp_loop_destroy waits for functions that run.
  * Errors in the result: IOCP_ENOMEM. Win32: TrySubmitThreadpoolCallback.
  */

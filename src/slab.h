@@ -7,8 +7,8 @@
  * slot whose generations are used up is retired, so that no id ever names two blocks. One thread.
  *
  * Each page keeps a bitmap of its free slots and gives out the lowest, and a page is filled before
- * the next is begun. So blocks that are taken one after the other lie in the order of memory even if
- * they were given back in random order, as a million timers are: taking them is a walk that the
+ * the next is begun. So blocks that are taken one after the other lie in the order of memory even
+ * if they were given back in random order, as a million timers are: taking them is a walk that the
  * processor foresees, and not a cache miss each.
  */
 #ifndef IOC_SLAB_H

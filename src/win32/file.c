@@ -309,8 +309,8 @@ static ioc_start file__start_transfer(ioc_port *base, ioc_op *op)
 /* ---- Flush ---- */
 
 /*
- * The pool's thread has a handle of its own: should the system refuse to cancel something else on the
- * file, closing that is the other way (see cancel.c), and would pull it away under the thread.
+ * The pool's thread has a handle of its own: should the system refuse to cancel something else on
+ * the file, closing that is the other way (see cancel.c), and would pull it away under the thread.
  */
 static HANDLE file__take_flushed(ioc_op *op)
 {

@@ -1,6 +1,6 @@
 /*
- * Functions of the system that are looked up at run time: no import names them, so the library loads
- * where they are missing, and a loop then takes another way.
+ * Functions of the system that are looked up at run time: no import names them, so the library
+ * loads where they are missing, and a loop then takes another way.
  *
  * NtQueryInformationFile is documented with the driver kit and in <winternl.h>; the three for wait
  * completion packets among Microsoft's developer notes. They are in ntdll since Windows 8.

@@ -116,7 +116,7 @@ ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error)
     return IOC_START_FAILED;
 }
 
-/* ERROR_NOT_FOUND: it has ended, and its packet is on the way. So it is once the handle is closed. */
+/* ERROR_NOT_FOUND: it has ended, its packet is on the way. So it is once the handle is closed. */
 int ioc_overlapped_cancel(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);

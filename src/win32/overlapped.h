@@ -73,7 +73,7 @@ static inline ioc_win_handle *ioc_win_handle_of(ioc_handle *handle)
 /* Make the token ready for a starting call, and give what that call takes. */
 OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete);
 
-/* The same for an operation that a packet of our own brings back; its outcome is a success as yet. */
+/* The same for an operation that a packet of ours brings back; its outcome is a success as yet. */
 void ioc_overlapped_prepare_posted(ioc_op *op, ioc_port *port, ioc_complete_fn complete);
 struct ioc_win_port *ioc_overlapped_port(const ioc_op *op);
 

@@ -236,7 +236,7 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
     int status = IOCP_OK;
     *dequeued = (ioc_dequeued){0};
     DWORD limit_ms = port__time_limit(port, now_ns, until_ns);
-    /* Alertable, for the APCs of ioc_port_wake and of timers. After a timeout `count` is undefined. */
+    /* Alertable, for the APCs of wakes and of timers. After a timeout `count` means nothing. */
     if (!port->sys->GetQueuedCompletionStatusEx(port->port, port->entries, port->batch, &count,
                                                 limit_ms, TRUE)) {
         DWORD error = port->sys->GetLastError();

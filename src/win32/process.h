@@ -3,10 +3,10 @@
  *
  * A job sends its messages to the port as packets that carry a completion key, a message number in
  * place of the byte count and a process id in place of the OVERLAPPED. There may be several of them
- * in one batch, and they may come when the watch has ended: some systems cannot take the association
- * back. So the key is a number that was never used before, odd so that it is no pointer; a packet
- * whose number names no watch is dropped. Messages that come while the watch is not waiting are kept
- * for its next start.
+ * in one batch, and they may come when the watch has ended: some systems cannot take the
+ * association back. So the key is a number that was never used before, odd so that it is no
+ * pointer; a packet whose number names no watch is dropped. Messages that come while the watch is
+ * not waiting are kept for its next start.
  */
 #ifndef IOC_PROCESS_H
 #define IOC_PROCESS_H

@@ -158,7 +158,7 @@ static bool sleep__set_timer(ioc_sleep *sleep, uint64_t timeout_ns)
                                         FALSE);
 }
 
-/* Have the timer's packet sent to the port. A packet that waits already does so for the new time. */
+/* Have the timer's packet sent to the port. One that waits already does so for the new time. */
 static bool sleep__associate(ioc_sleep *sleep)
 {
     if (!sleep->is_associated) {

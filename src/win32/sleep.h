@@ -1,6 +1,6 @@
 /*
- * Sleeping until a time, more exactly than the port's own time limit does: that follows the system's
- * tick, which is 15.6 ms as a rule.
+ * Sleeping until a time, more exactly than the port's own time limit does: that follows the
+ * system's tick, which is 15.6 ms as a rule.
  *
  * A waitable timer is set for the time and cuts the port's wait short: by a packet that a wait
  * completion packet sends to the port when the timer is signaled (WAIT_PACKET), or by an APC to the
@@ -8,10 +8,11 @@
  * with some room, so that a timer that cannot be set makes a loop late, not deaf; with the method
  * PORT it is all there is.
  *
- * With packets a timer that is set stays set over turns that end for another reason, and is set anew
- * only if the time has changed. With APCs it is set before each sleep: somebody else's alertable wait
- * may have used up the APC. Where no time is wanted the timer is taken back, so that an idle loop
- * sleeps on. The APC itself touches nothing, so that it cannot come too late for anything.
+ * With packets a timer that is set stays set over turns that end for another reason, and is set
+ * anew only if the time has changed. With APCs it is set before each sleep: somebody else's
+ * alertable wait may have used up the APC. Where no time is wanted the timer is taken back, so that
+ * an idle loop sleeps on. The APC itself touches nothing, so that it cannot come too late for
+ * anything.
  */
 #ifndef IOC_SLEEP_H
 #define IOC_SLEEP_H

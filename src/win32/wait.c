@@ -65,8 +65,8 @@ static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
 }
 
 /*
- * Only success says that it waits no more. Pending: it is in the port, or about to be. Cancelled: it
- * has left the port. In both cases the wait was quicker, and its packet settles it.
+ * Only success says that it waits no more. Pending: it is in the port, or about to be. Cancelled:
+ * it has left the port. In both cases the wait was quicker, and its packet settles it.
  */
 static int wait__cancel_packet(ioc_win_port *port, ioc_op *op, bool *is_ended)
 {
@@ -98,8 +98,8 @@ static ioc_start wait__done_at_once(ioc_win_port *port, ioc_op *op)
 }
 
 /*
- * The pool says nothing of a handle that is none, or cannot be waited for: the wait would never end.
- * So it is tried here first.
+ * The pool says nothing of a handle that is none, or cannot be waited for: the wait would never
+ * end. So it is tried here first.
  */
 static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
 {

@@ -9,8 +9,8 @@
  * taken for good. It makes sure that nothing can come any more, or that the packet is on its way:
  * NtCancelWaitCompletionPacket says which; UnregisterWaitEx, which returns when the wait thread is
  * through, leaves it in ioc_win_op.state. In the first case the operation goes back through
- * ioc_port_give_back. What the pool cannot tell is that its thread has taken a signal for a wait that
- * it then found unregistered: that signal is lost. Packets lose none.
+ * ioc_port_give_back. What the pool cannot tell is that its thread has taken a signal for a wait
+ * that it then found unregistered: that signal is lost. Packets lose none.
  */
 #ifndef IOC_WAIT_H
 #define IOC_WAIT_H

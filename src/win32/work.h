@@ -1,8 +1,9 @@
 /*
  * Functions that block, on the process's thread pool; a packet brings the operation back.
  *
- * A cancel and the pool's thread race for ioc_win_op.state: who changes it first decides whether the
- * function runs. The packet comes in either case, once the thread is through with the operation.
+ * A cancel and the pool's thread race for ioc_win_op.state: who changes it first decides whether
+ * the function runs. The packet comes in either case, once the thread is through with the
+ * operation.
  */
 #ifndef IOC_WORK_H
 #define IOC_WORK_H
