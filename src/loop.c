@@ -298,7 +298,7 @@ uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
     return loop__has_work(loop) ? loop->loop_only.ops.now_ns : loop__next_due(&loop->loop_only.ops);
 }
 
-/* Whether the running function has reason to wait: callbacks that it wants and that may still come. */
+/* Whether the running function has reason to wait: for callbacks it wants that may still come. */
 static bool loop__is_waiting(const iocp_loop_t *loop)
 {
     bool may_come = ioc_inbox_is_shut(&loop->shared.inbox) ? !loop__is_drained(loop)
