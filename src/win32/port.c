@@ -96,7 +96,7 @@ void ioc_port_close(ioc_port *base)
         (void)sys->SwitchToThread();
     }
     ioc_jobs_deinit(&port->jobs, alloc);
-    ioc_wait_packets_deinit(&port->wait_packets, sys);
+    ioc_waits_deinit(&port->waits, sys);
     ioc_sleep_deinit(&port->sleep);
     if (port->thread != NULL) {
         (void)sys->CloseHandle(port->thread);

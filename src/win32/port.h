@@ -36,7 +36,7 @@ typedef struct ioc_win_port {
     ioc_clock clock;
     ioc_nt nt;
     ioc_sleep sleep;
-    ioc_wait_packets wait_packets;
+    ioc_waits waits;
     ioc_jobs jobs;
     ioc_winsock winsock;
 } ioc_win_port;

@@ -24,6 +24,7 @@ static const ioc_sys sys_table = {
     .CreateWaitableTimerExW = CreateWaitableTimerExW,
     .SetWaitableTimer = SetWaitableTimer,
     .CancelWaitableTimer = CancelWaitableTimer,
+    .CreateEventW = CreateEventW,
     .WaitForSingleObject = WaitForSingleObject,
     .RegisterWaitForSingleObject = RegisterWaitForSingleObject,
     .UnregisterWaitEx = UnregisterWaitEx,

@@ -34,6 +34,7 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetWaitableTimer)
     (HANDLE, const LARGE_INTEGER *, LONG, PTIMERAPCROUTINE, void *, BOOL);
     BOOL(WINAPI *CancelWaitableTimer)(HANDLE);
+    HANDLE(WINAPI *CreateEventW)(SECURITY_ATTRIBUTES *, BOOL, BOOL, const wchar_t *);
     DWORD(WINAPI *WaitForSingleObject)(HANDLE, DWORD);
     BOOL(WINAPI *RegisterWaitForSingleObject)
     (HANDLE *, HANDLE, WAITORTIMERCALLBACK, void *, ULONG, ULONG);

@@ -11,18 +11,21 @@ enum {
 
 /* ---- Wait completion packets ---- */
 
-void ioc_wait_packets_deinit(ioc_wait_packets *packets, const ioc_sys *sys)
+void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys)
 {
-    for (uint32_t i = 0; i < packets->spare_count; i++) {
-        (void)sys->CloseHandle(packets->spare[i]);
+    for (uint32_t i = 0; i < waits->spare_count; i++) {
+        (void)sys->CloseHandle(waits->spare[i]);
+    }
+    if (waits->unregistered != NULL) {
+        (void)sys->CloseHandle(waits->unregistered);
     }
 }
 
 static LONG wait__take_packet(ioc_win_port *port, HANDLE *packet)
 {
-    ioc_wait_packets *packets = &port->wait_packets;
-    if (packets->spare_count > 0) {
-        *packet = packets->spare[--packets->spare_count];
+    ioc_waits *waits = &port->waits;
+    if (waits->spare_count > 0) {
+        *packet = waits->spare[--waits->spare_count];
         return IOC_NT_SUCCESS;
     }
     return port->nt.NtCreateWaitCompletionPacket(packet, GENERIC_ALL, NULL);
@@ -31,9 +34,9 @@ static LONG wait__take_packet(ioc_win_port *port, HANDLE *packet)
 /* It waits for nothing, and is not in the port. */
 static void wait__give_packet(ioc_win_port *port, HANDLE packet)
 {
-    ioc_wait_packets *packets = &port->wait_packets;
-    if (packets->spare_count < IOC_WAIT_PACKETS_KEPT) {
-        packets->spare[packets->spare_count++] = packet;
+    ioc_waits *waits = &port->waits;
+    if (waits->spare_count < IOC_WAIT_PACKETS_KEPT) {
+        waits->spare[waits->spare_count++] = packet;
     } else {
         (void)port->sys->CloseHandle(packet);
     }
@@ -123,14 +126,45 @@ static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
     return IOC_START_PENDING;
 }
 
-/* Returns when the wait thread is through with the operation, also with its last instruction. */
-static int wait__unregister(ioc_win_port *port, ioc_op *op, bool *is_ended)
+/*
+ * The wait thread has posted the packet. This returns when it is through with the last instruction
+ * of ours, so that the program may unload us.
+ */
+static void wait__give_registration(ioc_win_port *port, HANDLE registration)
 {
-    if (!port->sys->UnregisterWaitEx(op->as.wait.backend, INVALID_HANDLE_VALUE)) {
+    (void)port->sys->UnregisterWaitEx(registration, INVALID_HANDLE_VALUE);
+}
+
+/* NULL: see GetLastError. */
+static HANDLE wait__event(ioc_win_port *port)
+{
+    ioc_waits *waits = &port->waits;
+    if (waits->unregistered == NULL) {
+        waits->unregistered = port->sys->CreateEventW(NULL, FALSE, FALSE, NULL);
+    }
+    return waits->unregistered;
+}
+
+/*
+ * Pending: the wait thread is at it, or about to be, and its packet comes. It is let through with the
+ * last instruction of ours, for which the event is there. To have that done by the call itself
+ * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the signal
+ * that it has taken; Wine 8 even crashes then.
+ */
+static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_ended)
+{
+    HANDLE event = wait__event(port);
+    if (event == NULL) {
         return ioc_port_fail_last(port);
     }
+    bool is_idle = port->sys->UnregisterWaitEx(op->as.wait.backend, event);
+    uint32_t error = is_idle ? 0 : port->sys->GetLastError();
+    if (!is_idle && error != ERROR_IO_PENDING) {
+        return ioc_port_fail(port, error);
+    }
     op->as.wait.backend = NULL;
-    *is_ended = ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
+    *is_ended = is_idle && ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
+    (void)port->sys->WaitForSingleObject(event, is_idle ? 0 : INFINITE);
     return IOCP_OK;
 }
 
@@ -139,14 +173,13 @@ static int wait__unregister(ioc_win_port *port, ioc_op *op, bool *is_ended)
 static void wait__ended(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    bool is_ended;
     if (op->as.wait.backend == NULL) {
         return;
     }
     if (ioc_nt_has_wait_packets(&port->nt)) {
         wait__give_packet(port, op->as.wait.backend);
     } else {
-        (void)wait__unregister(port, op, &is_ended);
+        wait__give_registration(port, op->as.wait.backend);
     }
     op->as.wait.backend = NULL;
 }
@@ -180,7 +213,7 @@ int ioc_wait_cancel(ioc_port *base, ioc_op *op)
         return IOCP_OK;
     }
     int status = ioc_nt_has_wait_packets(&port->nt) ? wait__cancel_packet(port, op, &is_ended)
-                                                    : wait__unregister(port, op, &is_ended);
+                                                    : wait__cancel_registered(port, op, &is_ended);
     if (is_ended) {
         ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_COMING);
         ioc_overlapped_settle(op, IOC_STATUS_CANCELLED);

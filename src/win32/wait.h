@@ -7,8 +7,8 @@
  *
  * A cancel has to find out whether the object was quicker, since a signal that a wait has taken is
  * taken for good. It makes sure that nothing can come any more, or that the packet is on its way:
- * NtCancelWaitCompletionPacket says which; UnregisterWaitEx, which returns when the wait thread is
- * through, leaves it in ioc_win_op.state. In the first case the operation goes back through
+ * NtCancelWaitCompletionPacket says which; UnregisterWaitEx says whether the wait thread is at it, and
+ * what that has done is in ioc_win_op.state. In the first case the operation goes back through
  * ioc_port_give_back. What the pool cannot tell is that its thread has taken a signal for a wait
  * that it then found unregistered: that signal is lost. Packets lose none.
  */
@@ -20,12 +20,13 @@
 /* Those that wait for nothing now, kept for the next waits. */
 #define IOC_WAIT_PACKETS_KEPT 64
 
-typedef struct ioc_wait_packets {
+typedef struct ioc_waits {
     HANDLE spare[IOC_WAIT_PACKETS_KEPT];
     uint32_t spare_count;
-} ioc_wait_packets;
+    HANDLE unregistered; /* an event, from the first cancel of a registered wait on */
+} ioc_waits;
 
-void ioc_wait_packets_deinit(ioc_wait_packets *packets, const ioc_sys *sys);
+void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys);
 
 /* WAIT, PROCESS_WAIT. See ioc_backend.start and cancel. */
 ioc_start ioc_wait_start(ioc_port *port, ioc_op *op);

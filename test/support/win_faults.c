@@ -33,6 +33,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_CREATE_TIMER] = {"CreateWaitableTimerExW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_TIMER] = {"SetWaitableTimer", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CANCEL_TIMER] = {"CancelWaitableTimer", ERROR_INVALID_HANDLE},
+    [WIN_CREATE_EVENT] = {"CreateEventW", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_TRY_WAIT] = {"WaitForSingleObject", ERROR_ACCESS_DENIED},
     [WIN_REGISTER_WAIT] = {"RegisterWaitForSingleObject", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
@@ -242,6 +243,13 @@ static BOOL WINAPI fault__cancel_timer(HANDLE timer)
 {
     BOOL is_done = CancelWaitableTimer(timer);
     return !fault__strikes(WIN_CANCEL_TIMER) && is_done;
+}
+
+static HANDLE WINAPI fault__create_event(SECURITY_ATTRIBUTES *security, BOOL is_manual, BOOL is_set,
+                                         const wchar_t *name)
+{
+    return fault__strikes(WIN_CREATE_EVENT) ? NULL
+                                            : CreateEventW(security, is_manual, is_set, name);
 }
 
 static DWORD WINAPI fault__try_wait(HANDLE object, DWORD timeout_ms)
@@ -501,6 +509,7 @@ static const ioc_sys fault_table = {
     .CreateWaitableTimerExW = fault__create_timer,
     .SetWaitableTimer = fault__set_timer,
     .CancelWaitableTimer = fault__cancel_timer,
+    .CreateEventW = fault__create_event,
     .WaitForSingleObject = fault__try_wait,
     .RegisterWaitForSingleObject = fault__register_wait,
     .UnregisterWaitEx = fault__unregister_wait,
