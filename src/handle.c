@@ -82,7 +82,6 @@ void ioc_handle_enter_again(ioc_op *op)
     if (!handle__goes_out(op)) {
         return;
     }
-    handle->outgoing++;
     handle->queued_bytes += handle__outgoing_bytes(op);
     if (handle->queued_bytes > handle->most_queued_bytes) {
         handle->most_queued_bytes = handle->queued_bytes;
@@ -102,24 +101,13 @@ static void handle__run_drains(ioc_handles *handles, ioc_handle *handle)
     }
 }
 
-static void handle__unpark_all(ioc_handles *handles, ioc_list *list)
-{
-    for (ioc_link *link; (link = ioc_list_first(list)) != NULL;) {
-        ioc_op_unpark(handles->ops, IOC_CONTAINER_OF(link, ioc_op, link));
-    }
-}
-
 static void handle__gone_out(ioc_handles *handles, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
     uint64_t bytes = handle__outgoing_bytes(op);
-    IOC_ASSERT(handle->outgoing > 0 && handle->queued_bytes >= bytes);
-    handle->outgoing--;
+    IOC_ASSERT(handle->queued_bytes >= bytes);
     handle->queued_bytes -= bytes;
     handle__run_drains(handles, handle);
-    if (handle->outgoing == 0) {
-        handle__unpark_all(handles, &handle->shutdowns);
-    }
 }
 
 void ioc_handle_start_drain(ioc_handles *handles, ioc_op *op)
@@ -157,12 +145,31 @@ void ioc_handle_start_send(ioc_handles *handles, ioc_op *op)
         ioc_op_finish(handles->ops, op, IOCP_EPIPE);
         return;
     }
+    op->handle->sends++;
+    op->as.buffers.is_in_sends = true;
     ioc_op_start_in_kernel(handles->ops, op);
+}
+
+static void handle__count_send(ioc_handles *handles, ioc_op *op)
+{
+    if (!op->as.buffers.is_in_sends) {
+        return;
+    }
+    ioc_handle *handle = op->handle;
+    op->as.buffers.is_in_sends = false;
+    IOC_ASSERT(handle->sends > 0);
+    handle->sends--;
+    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
+        ioc_op *shutdown = IOC_CONTAINER_OF(ioc_list_first(&handle->shutdowns), ioc_op, link);
+        ioc_op_unpark(handles->ops, shutdown);
+        /* At once, so that no send that is queued already comes between. */
+        ioc_op_start_in_kernel(handles->ops, shutdown);
+    }
 }
 
 void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op)
 {
-    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->outgoing > 0) {
+    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
         ioc_op_park(op, &op->handle->shutdowns);
     } else {
         ioc_op_start_in_kernel(handles->ops, op);
@@ -239,6 +246,9 @@ void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op)
     }
     if (op->handle->mover == op) {
         handle__moved(handles, op);
+    }
+    if (op->type == IOCP_TYPE_SEND) {
+        handle__count_send(handles, op);
     }
     if (handle__goes_out(op)) {
         handle__gone_out(handles, op);

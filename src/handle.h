@@ -25,14 +25,14 @@ typedef struct ioc_handle {
     ioc_handle_kind kind;  /* set by the backend that opens it, as is_append */
     bool is_append;        /* a file whose writes go behind its end */
     bool is_open;          /* the backend holds a kernel object for it */
-    uint32_t outgoing;     /* sends and writes from queueing until their callbacks */
-    uint64_t queued_bytes; /* of these */
+    uint32_t sends;        /* in the kernel, or their callbacks due */
+    uint64_t queued_bytes; /* of sends and writes, from queueing until their callbacks */
     uint64_t most_queued_bytes;
     uint64_t position;   /* of a file: where the next READ or WRITE goes */
     const ioc_op *mover; /* the READ or WRITE whose turn it is; all others wait in `moves` */
     ioc_list operations; /* the books: ioc_op.sibling */
     ioc_list moves;      /* parked until `mover` has ended: ioc_op.link, as below */
-    ioc_list shutdowns;  /* parked until `outgoing` is 0 */
+    ioc_list shutdowns;  /* parked until `sends` is 0 */
     ioc_list drains;     /* parked until `queued_bytes` is low enough */
     ioc_op *close;       /* the gate is shut: this one's callback comes last */
 } ioc_handle;

@@ -86,6 +86,7 @@ typedef struct ioc_op {
             const iocp_buf_t *list; /* `one`, or in block */
             uint32_t count;
             bool is_zero_end; /* no bytes mean the end: a stream, and room for some */
+            bool is_in_sends; /* counted in its handle's `sends` */
             iocp_buf_t one;
         } buffers;
         struct {                            /* CONNECT, SENDTO, RECVFROM */

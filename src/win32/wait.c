@@ -146,10 +146,10 @@ static HANDLE wait__event(ioc_win_port *port)
 }
 
 /*
- * Pending: the wait thread is at it, or about to be, and its packet comes. It is let through with the
- * last instruction of ours, for which the event is there. To have that done by the call itself
- * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the signal
- * that it has taken; Wine 8 even crashes then.
+ * Pending: the wait thread is at it, or about to be, and its packet comes. It is let through with
+ * the last instruction of ours, for which the event is there. To have that done by the call itself
+ * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the
+ * signal that it has taken; Wine 8 even crashes then.
  */
 static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_ended)
 {

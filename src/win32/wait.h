@@ -7,8 +7,8 @@
  *
  * A cancel has to find out whether the object was quicker, since a signal that a wait has taken is
  * taken for good. It makes sure that nothing can come any more, or that the packet is on its way:
- * NtCancelWaitCompletionPacket says which; UnregisterWaitEx says whether the wait thread is at it, and
- * what that has done is in ioc_win_op.state. In the first case the operation goes back through
+ * NtCancelWaitCompletionPacket says which; UnregisterWaitEx says whether the wait thread is at it,
+ * and what that has done is in ioc_win_op.state. In the first case the operation goes back through
  * ioc_port_give_back. What the pool cannot tell is that its thread has taken a signal for a wait
  * that it then found unregistered: that signal is lost. Packets lose none.
  */

@@ -550,6 +550,32 @@ static void a_shutdown_waits_for_all_that_is_queued(void **state)
     free(data);
 }
 
+/* Each of them is always queued, or in the kernel: no moment is without a send. */
+static void a_shutdown_is_not_held_up_by_sends_that_are_rearmed(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record senders[2] = {{.rearms = INT32_MAX}, {.rearms = INT32_MAX}};
+    contract_record shut = {0};
+    contract_pair pair = contract_connect(loop, AF_INET);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(iocp_send(loop, pair.client, "x", 1, contract_keep, &senders[i], NULL),
+                         IOCP_OK);
+    }
+    assert_int_equal(
+        iocp_shutdown(loop, pair.client, IOCP_SHUTDOWN_SEND, contract_keep, &shut, NULL), IOCP_OK);
+    for (int turn = 0; turn < 1000 && shut.calls == 0; turn++) {
+        contract_pass_time(loop, MS);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_ended(&shut, IOCP_OK);
+    for (int i = 0; i < 2; i++) {
+        contract_wait(loop, &senders[i], senders[i].calls + 1);
+        senders[i].rearms = 0;
+        assert_int_equal(senders[i].status, IOCP_EPIPE);
+    }
+    run_until_done(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +594,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_sender_that_waits_for_drains_keeps_within_its_limit),
         CONTRACT_FILE_TEST(sends_in_flight_arrive_whole_and_in_the_order_of_their_calls),
         CONTRACT_FILE_TEST(a_shutdown_waits_for_all_that_is_queued),
+        CONTRACT_FILE_TEST(a_shutdown_is_not_held_up_by_sends_that_are_rearmed),
     };
     return CONTRACT_RUN(tests);
 }
