@@ -21,7 +21,6 @@
 #define BLOCKS      8
 #define BLOCK_BYTES ((size_t)1 << 20)
 #define BAR         "########################################" /* 40 */
-#define BAR_NS      UINT64_C(200000000)
 
 typedef struct block {
     struct copy *copy;
@@ -35,7 +34,9 @@ typedef struct copy {
     iocp_handle_t to;
     uint64_t size; /* of FROM, or where its end turned out to be */
     uint64_t next; /* what is before it was read, or is being read */
-    bool has_bar;
+    uint64_t written;
+    bool has_bar; /* there is a terminal */
+    int percent;  /* that the bar shows; -1 before it is drawn */
     bool has_failed;
     block blocks[BLOCKS];
 } copy;
@@ -50,6 +51,18 @@ static bool copy__check(copy *self, int status, const char *what)
     return status == IOCP_OK;
 }
 
+/* Once for each percent, so at most 101 times. */
+static void copy__draw_bar(copy *self)
+{
+    double share = self->size > 0 ? (double)self->written / (double)self->size : 1;
+    int percent = (int)(share * 100);
+    if (self->has_bar && !self->has_failed && percent != self->percent) {
+        self->percent = percent;
+        printf("\r[%-40.*s] %3d %%", (int)(share * 40), BAR, percent);
+        fflush(stdout);
+    }
+}
+
 /* ---- Blocks ---- */
 
 static void block__read(iocp_loop_t *loop, block *self);
@@ -59,6 +72,8 @@ static iocp_action_t IOCP_CALL on_written(iocp_loop_t *loop, const iocp_result_t
 {
     block *self = arg;
     if (copy__check(self->copy, result->status, "write")) {
+        self->copy->written += result->bytes;
+        copy__draw_bar(self->copy);
         block__read(loop, self);
     }
     return IOCP_DISARM;
@@ -96,21 +111,6 @@ static void block__read(iocp_loop_t *loop, block *self)
 
 /* ---- The copy ---- */
 
-static iocp_action_t IOCP_CALL on_bar_due(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
-{
-    copy *self = arg;
-    double share = self->size > 0 ? (double)self->next / (double)self->size : 1;
-    (void)loop;
-    (void)result; /* iocp_loop_destroy ends the timer, and so has the last bar drawn */
-    if (self->has_failed) {
-        return IOCP_DISARM;
-    }
-    self->has_bar = true;
-    printf("\r[%-40.*s] %3.0f %%", (int)(share * 40), BAR, share * 100);
-    fflush(stdout);
-    return IOCP_REARM;
-}
-
 static bool is_same_file(iocp_loop_t *loop, iocp_handle_t one, iocp_handle_t other)
 {
     void *files[2] = {NULL, NULL};
@@ -144,16 +144,15 @@ static bool copy__open(copy *self, iocp_loop_t *loop, const char *from, const ch
 static void copy__run(copy *self, iocp_loop_t *loop, bool flushes)
 {
     DWORD mode;
-    iocp_op_t bar;
-    if (GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode) &&
-        iocp_timer(loop, BAR_NS, on_bar_due, self, &bar) == IOCP_OK) {
-        iocp_op_unref(loop, bar); /* the blocks alone keep the loop running */
-    }
+    self->has_bar = GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode) != 0;
+    self->percent = -1;
+    copy__draw_bar(self);
     for (int i = 0; i < BLOCKS; i++) {
         self->blocks[i].copy = self;
         block__read(loop, &self->blocks[i]);
     }
     copy__check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run");
+    copy__draw_bar(self); /* full also when FROM turned out to be shorter */
     uint64_t size = self->has_failed ? 0 : self->size;
     copy__check(self, iocp_file_set_size(loop, self->to, size), "iocp_file_set_size");
     if (flushes && !self->has_failed) {

@@ -71,11 +71,11 @@ file_copy_of_less_than_was_said() {
 }
 
 # In a terminal of its own the bar is drawn again and again on one line, and at last it is full.
+# `script` runs its command with $SHELL, which may be any shell, none, or one that runs nothing.
 file_copy_draws_bar() {
-    rm -f copy # for a longer way
-    export -f file_copy
-    export root build
-    IOCPLOOP_WINE_OUTPUT=/dev/tty script -qec 'file_copy sparse copy' terminal </dev/null >/dev/null
+    local command
+    command="'$root/tools/wine-run.sh' '$build/mingw-x64-release/examples/file_copy.exe' sparse copy"
+    SHELL=/bin/sh IOCPLOOP_WINE_OUTPUT=/dev/tty script -qec "$command" terminal </dev/null
     # Without what moves the cursor; one step to the right stands for a space.
     sed 's/\x1b\[1C/ /g; s/\x1b\[[0-9;?]*[A-Za-z]//g' terminal | tr '\r' '\n' >bars
     cat bars
