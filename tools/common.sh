@@ -6,6 +6,9 @@ build=$root/build
 deps=$build/deps
 jobs=$(nproc)
 
+# Where the locale is not UTF-8, and it is not where none is set, Wine has no name for 'ä ö 漢字'.
+export LC_ALL=C.UTF-8
+
 die() {
     echo "${0##*/}: $*" >&2
     exit 1
