@@ -21,6 +21,7 @@ static int file__join(ioc_win_port *port, ioc_win_handle *handle)
 
 #define FILE_PREFIX     L"\\\\?\\"
 #define FILE_UNC_PREFIX L"\\\\?\\UNC"
+#define FILE_PIPE       L"\\pipe\\"
 
 /* A path in UTF-16, to be given back to the allocator. NULL: no memory, or see *native_error. */
 static wchar_t *file__wide(ioc_win_port *port, const char *path, uint32_t *native_error)
@@ -71,7 +72,7 @@ static wchar_t *file__long(ioc_win_port *port, const wchar_t *path, uint32_t *na
         return NULL;
     }
     const wchar_t *prefix = FILE_PREFIX;
-    if (length < MAX_PATH || file__begins_with(full, L"\\\\?\\") ||
+    if (length < MAX_PATH || file__begins_with(full, FILE_PREFIX) ||
         file__begins_with(full, L"\\\\.\\")) {
         prefix = L"";
     } else if (file__begins_with(full, L"\\\\")) {
@@ -89,6 +90,9 @@ static wchar_t *file__native_path(ioc_win_port *port, const char *path, int *sta
     uint32_t native_error = 0;
     wchar_t *native = NULL;
     wchar_t *wide = file__wide(port, path, &native_error);
+    if (wide != NULL && file__begins_with(wide, FILE_PREFIX)) {
+        return wide; /* which says that it is to be taken to the letter */
+    }
     if (wide != NULL) {
         native = file__long(port, wide, &native_error);
         ioc_alloc_give(port->alloc, wide);
@@ -149,6 +153,28 @@ static DWORD file__disposition(uint32_t flags)
     return truncates ? CREATE_ALWAYS : OPEN_ALWAYS;
 }
 
+/* \\.\pipe\name, \\server\pipe\name and their long forms. */
+static bool file__is_pipe_path(const wchar_t *path)
+{
+    const wchar_t *const roots[] = {FILE_UNC_PREFIX L"\\", L"\\\\"};
+    for (size_t i = 0; i < IOC_COUNT_OF(roots); i++) {
+        if (file__begins_with(path, roots[i])) {
+            const wchar_t *share = wcschr(path + wcslen(roots[i]), L'\\');
+            return share != NULL && _wcsnicmp(share, FILE_PIPE, wcslen(FILE_PIPE)) == 0;
+        }
+    }
+    return false;
+}
+
+/*
+ * Whoever serves a pipe of that name may learn who opens it, but not act in its name. These bits
+ * mean something else for a file.
+ */
+static DWORD file__quality_of_service(const wchar_t *path)
+{
+    return file__is_pipe_path(path) ? SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION : 0u;
+}
+
 static DWORD file__attributes(uint32_t flags)
 {
     return FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED |
@@ -167,7 +193,8 @@ int ioc_file_open(ioc_port *base, ioc_handle *core_handle, const char *path, uin
     }
     handle->native = port->sys->CreateFileW(
         native_path, file__access(flags), FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-        NULL, file__disposition(flags), file__attributes(flags), NULL);
+        NULL, file__disposition(flags),
+        file__attributes(flags) | file__quality_of_service(native_path), NULL);
     status = handle->native != INVALID_HANDLE_VALUE ? IOCP_OK : ioc_port_fail_last(port);
     ioc_alloc_give(port->alloc, native_path);
     if (status != IOCP_OK) {

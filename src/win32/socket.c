@@ -120,14 +120,21 @@ int ioc_socket_adopt(ioc_port *base, ioc_handle *core_handle, uintptr_t socket)
     return socket__learn(port, handle);
 }
 
+static void socket__forget(ioc_win_port *port, ioc_win_handle *handle)
+{
+    handle->socket = INVALID_SOCKET;
+    ioc_alloc_give(port->alloc, handle->provider);
+    handle->provider = NULL;
+}
+
 int ioc_socket_detach(ioc_port *port, ioc_handle *core_handle, uintptr_t *socket)
 {
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    (void)port;
     if (handle->is_associated) {
         return IOCP_EBUSY;
     }
     *socket = (uintptr_t)handle->socket;
+    socket__forget(ioc_win_port_of(port), handle);
     return IOCP_OK;
 }
 
@@ -139,9 +146,7 @@ void ioc_socket_close(ioc_port *base, ioc_handle *core_handle)
         return;
     }
     (void)port->sys->closesocket(handle->socket);
-    handle->socket = INVALID_SOCKET;
-    ioc_alloc_give(port->alloc, handle->provider);
-    handle->provider = NULL;
+    socket__forget(port, handle);
 }
 
 /* ---- Names and options ---- */

@@ -115,6 +115,10 @@ static void a_file_has_the_codes_of_files_and_a_socket_those_of_sockets(void **s
     errmap__expect_of(true, 0xC0000011u, ERROR_HANDLE_EOF, IOCP_EOF);
     errmap__expect_of(false, 0xC0000011u, ERROR_HANDLE_EOF, IOCP_EOF);
     errmap__expect_of(false, STATUS_CANCELLED_, ERROR_OPERATION_ABORTED, IOCP_ECANCELED);
+    errmap__expect_of(true, 0xC00000A3u, WSAEWOULDBLOCK, IOCP_EAGAIN);
+    errmap__expect_of(false, 0xC00000A3u, ERROR_NOT_READY, IOCP_EIO);
+    errmap__expect_of(true, 0xC000A012u, WSAENETRESET, IOCP_ENETRESET);
+    errmap__expect_of(false, 0xC00000ACu, ERROR_PIPE_BUSY, IOCP_EBUSY);
 }
 
 static void every_row_has_an_error_with_a_name(void **state)
@@ -256,6 +260,7 @@ static bool errmap__differs_on_purpose(uint32_t status)
         0xC0000238u, /* ADDRESS_ALREADY_ASSOCIATED: WSAEINVAL */
         0xC0000017u, /* NO_MEMORY: WSAENOBUFS */
         0xC0000010u, /* INVALID_DEVICE_REQUEST: WSAEINVAL */
+        0xC000A012u, /* HOPLIMIT_EXCEEDED: WSAEINVAL, in Wine */
     };
     for (size_t i = 0; i < IOC_COUNT_OF(statuses); i++) {
         if (statuses[i] == status) {

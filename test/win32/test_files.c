@@ -574,6 +574,52 @@ static void paths_get_a_prefix_where_they_need_one(void **state)
     open_now.is_faked = false;
 }
 
+/* The prefix says so: a name that ends with a dot is another file than the one without. */
+static void a_path_with_the_prefix_is_taken_to_the_letter(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "\\\\?\\C:\\folder\\name.",
+        "\\\\?\\C:\\folder\\..\\name ",
+        "\\\\?\\C:\\con",
+    };
+    open_now.is_faked = true;
+    for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
+        assert_opened(paths[i], L"", 0);
+    }
+    open_now.is_faked = false;
+}
+
+/* Whoever has made a pipe of that name must not act as the program that opens it. */
+static void a_pipe_is_opened_without_lending_the_programs_identity(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        bool is_pipe;
+    } table[] = {
+        {"\\\\.\\pipe\\name", true},
+        {"//./PIPE/name", true},
+        {"\\\\?\\pipe\\name", true},
+        {"\\\\server\\pipe\\name", true},
+        {"\\\\?\\UNC\\server\\pipe\\name", true},
+        {"\\\\server\\pipes\\name", false},
+        {"\\\\server\\share\\pipe\\name", false},
+        {"C:\\pipe\\name", false},
+        {"\\\\?\\C:\\pipe\\name", false},
+        {"pipe\\name", false},
+    };
+    const DWORD bits = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
+    open_now.is_faked = true;
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        iocp_handle_t handle = {0};
+        assert_int_equal(iocp_file_open(file_loop, table[i].path, IOCP_FILE_READ, &handle),
+                         IOCP_ENOTFOUND);
+        assert_int_equal(open_now.attributes & bits, table[i].is_pipe ? bits : 0);
+    }
+    open_now.is_faked = false;
+}
+
 static void paths_are_made_absolute(void **state)
 {
     (void)state;
@@ -970,6 +1016,8 @@ int main(void)
         FILE_TEST(a_file_to_append_to_is_opened_without_the_right_to_write_elsewhere),
         FILE_TEST(paths_get_a_prefix_where_they_need_one),
         FILE_TEST(paths_are_made_absolute),
+        FILE_TEST(a_path_with_the_prefix_is_taken_to_the_letter),
+        FILE_TEST(a_pipe_is_opened_without_lending_the_programs_identity),
         FILE_TEST(errors_of_open_keep_their_native_codes),
         FILE_TEST(a_refused_allocation_opens_nothing),
         FILE_TEST(handles_are_not_inheritable),
