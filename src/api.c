@@ -247,11 +247,11 @@ int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode)
     }
     switch (mode) {
     case IOCP_RUN_NO_WAIT:
-        return api__return(loop, ioc_loop_run(loop, 0));
+        return ioc_loop_run(loop, 0);
     case IOCP_RUN_ONCE:
-        return api__return(loop, ioc_loop_run(loop, 1));
+        return ioc_loop_run(loop, 1);
     case IOCP_RUN_UNTIL_DONE:
-        return api__return(loop, ioc_loop_run(loop, UINT64_MAX));
+        return ioc_loop_run(loop, UINT64_MAX);
     }
     return IOCP_EINVAL;
 }
@@ -259,7 +259,7 @@ int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode)
 int IOCP_CALL iocp_loop_tick(iocp_loop_t *loop, uint32_t wait)
 {
     int status = api__check(loop);
-    return status == IOCP_OK ? api__return(loop, ioc_loop_run(loop, wait)) : status;
+    return status == IOCP_OK ? ioc_loop_run(loop, wait) : status;
 }
 
 int IOCP_CALL iocp_loop_submit(iocp_loop_t *loop)
@@ -707,12 +707,14 @@ static bool api__is_buffers(const iocp_buf_t *buffers, size_t count)
     if (buffers == NULL || count == 0 || count > IOCP_BUFFERS_MAX) {
         return false;
     }
+    uint64_t bytes = 0; /* the system counts them in 32 bits */
     for (size_t i = 0; i < count; i++) {
         if (buffers[i].base == NULL && buffers[i].length > 0) {
             return false;
         }
+        bytes += buffers[i].length;
     }
-    return true;
+    return bytes <= UINT32_MAX;
 }
 
 static int api__transfer(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t type,
@@ -1058,11 +1060,11 @@ int IOCP_CALL iocp_async_create(iocp_loop_t *loop, iocp_async_t **async)
 
 int IOCP_CALL iocp_async_destroy(iocp_async_t *async)
 {
-    if (async == NULL) {
-        return IOCP_EINVAL;
+    int status = async != NULL ? api__check(ioc_async_inbox(async)->shared.loop) : IOCP_EINVAL;
+    if (status == IOCP_OK) {
+        ioc_async_destroy(async);
     }
-    ioc_async_destroy(async);
-    return IOCP_OK;
+    return status;
 }
 
 int IOCP_CALL iocp_async_notify(iocp_async_t *async)

@@ -114,9 +114,10 @@ typedef struct ioc_backend {
 
     /*
      * Ask for the end of a pending operation. 0: asked, or its packet is on the way already; it
-     * comes back through dequeue in any case. An error: the system did not take the request.
+     * comes back through dequeue. Or *is_back, false before the call, becomes true: it has ended,
+     * op->outcome is set, and no dequeue brings it. An error: the system did not take the request.
      */
-    int (*cancel)(ioc_port *port, struct ioc_op *op);
+    int (*cancel)(ioc_port *port, struct ioc_op *op, bool *is_back);
 
     /* ---- Sockets ---- */
 

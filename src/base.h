@@ -26,7 +26,6 @@
 #define IOC_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 #define IOC_NS_PER_MS UINT64_C(1000000)
-#define IOC_NS_PER_S  UINT64_C(1000000000)
 
 /* No time at all: sleep until something happens; a deadline that is not set. */
 #define IOC_FOREVER UINT64_MAX

@@ -3,12 +3,15 @@
 static int cancel__in_kernel(ioc_ops *ops, ioc_op *op, int reason)
 {
     int earlier_reason = op->intent;
+    bool is_back = false;
     if (earlier_reason == 0) {
         op->intent = reason;
     }
-    int status = ops->backend->cancel(ops->port, op);
+    int status = ops->backend->cancel(ops->port, op, &is_back);
     if (status != IOCP_OK) {
         op->intent = earlier_reason;
+    } else if (is_back) {
+        ioc_op_finish_from_backend(ops, op);
     }
     return status;
 }
@@ -37,11 +40,14 @@ int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason)
     return IOCP_ENOENT;
 }
 
-/* Cancel for good: the handle or the loop is closing, so the kernel object may go, too. */
-static void cancel__or_close(ioc_ops *ops, ioc_op *op)
+/*
+ * Cancel for good: the handle or the loop is closing, so the kernel object may go, too. False: the
+ * kernel refuses, and there is none.
+ */
+static bool cancel__or_close(ioc_ops *ops, ioc_op *op)
 {
     if (ioc_cancel_op(ops, op, IOCP_ECANCELED) == IOCP_OK || op->phase != IOC_PHASE_KERNEL) {
-        return;
+        return true;
     }
     if (op->intent == 0) {
         op->intent = IOCP_ECANCELED;
@@ -50,22 +56,25 @@ static void cancel__or_close(ioc_ops *ops, ioc_op *op)
         op->handle->is_open = false;
         ops->backend->handle_close(ops->port, op->handle);
     }
+    return op->handle != NULL;
 }
 
 void ioc_cancel_handle(ioc_ops *ops, ioc_handle *handle)
 {
     ioc_link *end = &handle->operations.ends;
     for (ioc_link *link = end->next; link != end; link = link->next) {
-        cancel__or_close(ops, IOC_CONTAINER_OF(link, ioc_op, sibling));
+        (void)cancel__or_close(ops, IOC_CONTAINER_OF(link, ioc_op, sibling));
     }
 }
 
-void ioc_cancel_all(ioc_ops *ops)
+bool ioc_cancel_all(ioc_ops *ops)
 {
+    bool is_all_asked = true;
     uint32_t cursor = 0;
     for (ioc_op *op; (op = ioc_slab_next(&ops->slab, &cursor)) != NULL;) {
-        cancel__or_close(ops, op);
+        is_all_asked = cancel__or_close(ops, op) && is_all_asked;
     }
+    return is_all_asked;
 }
 
 static void cancel__run_close(ioc_ops *ops, ioc_handles *handles, ioc_op *op)

@@ -8,7 +8,7 @@
  *  - Not in the kernel (QUEUED, TIMED, PARKED): the operation is taken out of its list and is
  *    READY with the reason. Nobody else refers to it.
  *  - In the kernel: the reason is recorded first, then the kernel is asked. Nothing else changes:
- *    only the packet makes it READY. If the operation was quicker, CancelIoEx finds nothing, or
+ *    only the packet makes it READY, or the backend's word that none will come. If the operation was quicker, CancelIoEx finds nothing, or
  *    finds it and the packet says success: then the outcome is that success, with its bytes. If the
  *    packet says "aborted", the recorded reason is the status; without a recorded reason somebody
  *    else aborted it, and the status is IOCP_ECONNABORTED.
@@ -32,10 +32,11 @@ int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason);
 
 /*
  * Ask for the end of everything on a handle, or of everything. Where the kernel refuses to cancel,
- * closing the kernel object is its other way to end what is pending.
+ * closing the kernel object is its other way to end what is pending. The second returns false if
+ * something on no handle was refused: then it has to be called again later.
  */
 void ioc_cancel_handle(ioc_ops *ops, ioc_handle *handle);
-void ioc_cancel_all(ioc_ops *ops);
+bool ioc_cancel_all(ioc_ops *ops);
 
 /* Carry out the queued cancels and closes, then the deadlines that have passed. */
 void ioc_cancel_run_queued(ioc_ops *ops, ioc_handles *handles);

@@ -76,7 +76,7 @@ static uint64_t handle__outgoing_bytes(const ioc_op *op)
     return bytes;
 }
 
-void ioc_handle_enter_again(ioc_op *op)
+void ioc_handle_add_outgoing(ioc_op *op)
 {
     ioc_handle *handle = op->handle;
     if (!handle__goes_out(op)) {
@@ -126,7 +126,7 @@ void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
     IOC_ASSERT(handle->close == NULL);
     op->handle = handle;
     ioc_list_push(&handle->operations, &op->sibling);
-    ioc_handle_enter_again(op);
+    ioc_handle_add_outgoing(op);
 }
 
 void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op)
@@ -161,7 +161,6 @@ static void handle__count_send(ioc_handles *handles, ioc_op *op)
     handle->sends--;
     while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
         ioc_op *shutdown = IOC_CONTAINER_OF(ioc_list_first(&handle->shutdowns), ioc_op, link);
-        ioc_op_unpark(handles->ops, shutdown);
         /* At once, so that no send that is queued already comes between. */
         ioc_op_start_in_kernel(handles->ops, shutdown);
     }
@@ -177,20 +176,39 @@ void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op)
 }
 
 /*
- * One after the other: where the next one goes is known only when this one has ended. A pipe has no
- * position, and keeps the order by itself.
+ * Which operations go one after the other. On a file reads and writes: where the next one goes is
+ * known only when the last one has ended. On a stream or pipe those that receive: one that is done
+ * at once would call back before an earlier one whose packet is still in the port.
  */
+static bool handle__takes_turns(const ioc_op *op)
+{
+    switch (op->handle->kind) {
+    case IOC_HANDLE_FILE:
+        return op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
+    case IOC_HANDLE_STREAM:
+        return op->type == IOCP_TYPE_RECV;
+    case IOC_HANDLE_PIPE:
+        return op->type == IOCP_TYPE_READ;
+    case IOC_HANDLE_DATAGRAM:
+        break;
+    }
+    return false;
+}
+
 void ioc_handle_start_move(ioc_handles *handles, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    if (handle->kind == IOC_HANDLE_FILE) {
+    if (handle__takes_turns(op)) {
         if (handle->mover != NULL && handle->mover != op) {
+            handles->ops->counters.starts--; /* not yet */
             ioc_op_park(op, &handle->moves);
             return;
         }
+        handle->mover = op;
+    }
+    if (handle->kind == IOC_HANDLE_FILE) {
         bool is_append = handle->is_append && op->type == IOCP_TYPE_WRITE;
         op->as.transfer.offset = is_append ? IOC_OFFSET_END : handle->position;
-        handle->mover = op;
     }
     ioc_op_start_in_kernel(handles->ops, op);
 }
@@ -211,14 +229,14 @@ bool ioc_handle_is_moving(const ioc_handle *handle)
 static void handle__moved(ioc_handles *handles, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    if (op->as.transfer.offset != IOC_OFFSET_END) {
+    if (handle->kind == IOC_HANDLE_FILE && op->as.transfer.offset != IOC_OFFSET_END) {
         handle->position += op->outcome.bytes;
     }
     ioc_link *link = ioc_list_first(&handle->moves);
     ioc_op *next = link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
     handle->mover = next; /* from now on, so that one that is queued already does not overtake it */
     if (next != NULL) {
-        ioc_op_unpark(handles->ops, next);
+        ioc_op_unpark(handles->ops, next); /* in the next turn, so that a callback can cancel it */
     }
 }
 

@@ -29,7 +29,7 @@ typedef struct ioc_handle {
     uint64_t queued_bytes; /* of sends and writes, from queueing until their callbacks */
     uint64_t most_queued_bytes;
     uint64_t position;   /* of a file: where the next READ or WRITE goes */
-    const ioc_op *mover; /* the READ or WRITE whose turn it is; all others wait in `moves` */
+    const ioc_op *mover; /* of those that take turns: whose it is; all others wait in `moves` */
     ioc_list operations; /* the books: ioc_op.sibling */
     ioc_list moves;      /* parked until `mover` has ended: ioc_op.link, as below */
     ioc_list shutdowns;  /* parked until `sends` is 0 */
@@ -60,7 +60,7 @@ void ioc_handle_enter(ioc_handle *handle, ioc_op *op);
 
 /*
  * Start what needs more than the kernel: an accept its new handle, a shutdown the end of sends, a
- * read or write at the handle's position its turn, a drain less to be queued.
+ * READ, WRITE or RECV its turn, a drain less to be queued.
  */
 void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op);
 void ioc_handle_start_send(ioc_handles *handles, ioc_op *op);
@@ -78,8 +78,8 @@ bool ioc_handle_is_moving(const ioc_handle *handle);
  */
 void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op);
 
-/* An operation's callback has returned and it is about to be rearmed. */
-void ioc_handle_enter_again(ioc_op *op);
+/* An operation's callback has returned and it is about to be rearmed: its bytes go out again. */
+void ioc_handle_add_outgoing(ioc_op *op);
 
 /* An operation's callback has returned and it is not rearmed: take it off the books. */
 void ioc_handle_leave(ioc_handles *handles, ioc_op *op);

@@ -67,6 +67,11 @@ static void loop__leave(iocp_loop_t *loop)
     ioc_exchange_ptr(&loop->shared.runs_on, NULL);
 }
 
+static bool loop__is_running(const iocp_loop_t *loop)
+{
+    return ioc_load_ptr(&loop->shared.runs_on) != NULL;
+}
+
 static bool loop__is_stopped(const iocp_loop_t *loop)
 {
     return ioc_inbox_is_stopped(&loop->shared.inbox);
@@ -152,7 +157,7 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
     }
     if (action == IOCP_REARM && loop__may_rearm(loop, op)) {
         if (op->handle != NULL) {
-            ioc_handle_enter_again(op);
+            ioc_handle_add_outgoing(op);
         }
         ioc_op_rearm(ops, op);
         return;
@@ -191,6 +196,7 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
     case IOCP_TYPE_SHUTDOWN:
         ioc_handle_start_shutdown(handles, op);
         break;
+    case IOCP_TYPE_RECV:
     case IOCP_TYPE_READ:
     case IOCP_TYPE_WRITE:
         ioc_handle_start_move(handles, op);
@@ -199,7 +205,6 @@ static void loop__start(iocp_loop_t *loop, ioc_op *op)
         ioc_handle_start_drain(handles, op);
         break;
     case IOCP_TYPE_CONNECT:
-    case IOCP_TYPE_RECV:
     case IOCP_TYPE_SENDTO:
     case IOCP_TYPE_RECVFROM:
     case IOCP_TYPE_PREAD:
@@ -295,7 +300,9 @@ static uint64_t loop__next_due(ioc_ops *ops)
 
 uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
 {
-    return loop__has_work(loop) ? loop->loop_only.ops.now_ns : loop__next_due(&loop->loop_only.ops);
+    bool may_sleep = !loop__has_work(loop) &&
+                     (loop__is_running(loop) || ioc_inbox_fall_asleep(&loop->shared.inbox));
+    return may_sleep ? loop__next_due(&loop->loop_only.ops) : loop->loop_only.ops.now_ns;
 }
 
 /* Whether the running function has reason to wait: for callbacks it wants that may still come. */
@@ -328,7 +335,7 @@ static uint64_t loop__sleep_until(iocp_loop_t *loop, uint64_t limit_ns)
 /* Whether a turn that does not sleep may leave the port alone. */
 static bool loop__may_skip_dequeue(const iocp_loop_t *loop)
 {
-    if (loop->loop_only.ops.in_kernel == 0 && !ioc_inbox_is_packet_in_flight(&loop->shared.inbox)) {
+    if (loop->loop_only.ops.in_kernel == 0 && ioc_inbox_is_awake(&loop->shared.inbox)) {
         return true;
     }
     return loop->loop_only.delivered < loop->loop_only.wanted && loop__has_work(loop) &&
@@ -353,7 +360,10 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
     ops->counters.packets += dequeued.operations;
     ops->counters.foreign_packets += dequeued.foreign;
     if (until_ns > 0) {
-        ioc_ops_forget_now(ops);
+        ioc_ops_update_now(ops);
+    }
+    if (status != IOCP_OK) {
+        loop->loop_only.native_error = loop->loop_only.port->native_error;
     }
     for (ioc_link *link; (link = ioc_list_pop(&ended)) != NULL;) {
         ioc_op_finish_from_backend(ops, IOC_CONTAINER_OF(link, ioc_op, link));
@@ -420,19 +430,24 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted)
 static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    uint64_t until_ns = ioc_add_saturated(ioc_ops_update_now(ops), timeout_ns);
+    uint64_t now_ns = ioc_ops_update_now(ops);
+    uint64_t until_ns = ioc_add_saturated(now_ns, timeout_ns);
+    bool is_all_asked = ioc_cancel_all(ops);
     loop->loop_only.wanted = UINT64_MAX;
     loop->loop_only.delivered = 0;
     for (;;) {
-        bool is_over = until_ns <= ioc_ops_update_now(ops);
+        bool is_over = until_ns <= now_ns;
+        uint64_t again_ns = is_all_asked ? until_ns : now_ns + IOC_NS_PER_MS;
         size_t before = ops->slab.live;
-        int status = loop__turn(loop, is_over ? 0 : until_ns);
+        int status = loop__turn(loop, is_over ? 0 : again_ns < until_ns ? again_ns : until_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {
             return status;
         }
         if (is_over && ops->slab.live == before && !loop__has_work(loop)) {
             return IOCP_ETIMEDOUT;
         }
+        is_all_asked = is_all_asked || ioc_cancel_all(ops);
+        now_ns = ioc_ops_update_now(ops);
     }
 }
 
@@ -444,7 +459,6 @@ int ioc_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns)
     }
     ioc_inbox_shut_gate(&loop->shared.inbox);
     ioc_cancel_run_queued(&loop->loop_only.ops, &loop->loop_only.handles);
-    ioc_cancel_all(&loop->loop_only.ops);
     if (!loop__is_drained(loop)) {
         status = loop__drain(loop, timeout_ns);
     }

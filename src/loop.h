@@ -6,8 +6,7 @@
  *   cancels, closes, deadlines   so that what is cancelled never starts
  *   starts                       what callbacks and the program have queued
  *   timers                       those due at one reading of the clock
- *   ready                        results that needed no packet, or that the last turn had no room
- * for
+ *   ready                        results that needed no packet, or had no room in the last turn
  *   inbox                        posts and asyncs
  *   dequeue, and its results     sleeps here, if nothing is ready and the caller may wait
  *
@@ -55,12 +54,10 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted);
 /* Carry out queued cancels and start queued operations. */
 void ioc_loop_submit(iocp_loop_t *loop);
 
-/* IOC_FOREVER: nothing to be done before something else happens. */
+/*
+ * IOC_FOREVER: nothing to be done before something else happens, which from here on sends a packet
+ * to the port.
+ */
 uint64_t ioc_loop_next_deadline(iocp_loop_t *loop);
-
-static inline bool ioc_loop_is_running(const iocp_loop_t *loop)
-{
-    return ioc_load_ptr(&loop->shared.runs_on) != NULL;
-}
 
 #endif

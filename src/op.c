@@ -128,7 +128,11 @@ iocp_op_t ioc_op_id(const ioc_op *op)
 
 iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
-    return op->phase == IOC_PHASE_QUEUED ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
+    bool takes_turns =
+        op->type == IOCP_TYPE_RECV || op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
+    bool is_adding =
+        op->phase == IOC_PHASE_QUEUED || (op->phase == IOC_PHASE_PARKED && takes_turns);
+    return is_adding ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
 }
 
 const char *ioc_op_type_name(iocp_type_t type)
@@ -203,7 +207,7 @@ void ioc_op_queue(ioc_ops *ops, ioc_op *op, iocp_op_t *id)
 
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
 {
-    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED);
+    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_PARKED);
     ioc_link_remove(&op->link);
     op->phase = IOC_PHASE_KERNEL;
     ops->in_kernel++;

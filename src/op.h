@@ -181,7 +181,7 @@ ioc_op *ioc_op_find(const ioc_ops *ops, iocp_op_t id);
 iocp_op_t ioc_op_id(const ioc_op *op);
 iocp_op_state_t ioc_op_state(const ioc_op *op);
 
-/* The three ways to go on from QUEUED, besides ioc_op_finish. */
+/* The three ways to go on from QUEUED, besides ioc_op_finish; the first also from PARKED. */
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op);
 void ioc_op_start_timer(ioc_ops *ops, ioc_op *op);
 void ioc_op_park(ioc_op *op, ioc_list *list_or_null);

@@ -139,9 +139,9 @@ static void inbox__wake(ioc_inbox *inbox)
     }
 }
 
-bool ioc_inbox_is_packet_in_flight(const ioc_inbox *inbox)
+bool ioc_inbox_is_awake(const ioc_inbox *inbox)
 {
-    return ioc_load_u32(&inbox->shared.wake_state) >= INBOX_WAKING;
+    return ioc_load_u32(&inbox->shared.wake_state) == INBOX_AWAKE;
 }
 
 bool ioc_inbox_has_news(const ioc_inbox *inbox)

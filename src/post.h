@@ -70,8 +70,11 @@ bool ioc_inbox_is_in_use(const ioc_inbox *inbox);
 /* Whether there is something to run. */
 bool ioc_inbox_has_news(const ioc_inbox *inbox);
 
-/* Whether a wake packet is on its way, so that the port must be asked. */
-bool ioc_inbox_is_packet_in_flight(const ioc_inbox *inbox);
+/*
+ * Whether nobody has slept since the last dequeue, nor a wake packet is on its way; if not, the
+ * port must be asked.
+ */
+bool ioc_inbox_is_awake(const ioc_inbox *inbox);
 
 /*
  * Serve at most `limit` posted functions and asyncs of those that were there at the call; an async
@@ -79,7 +82,10 @@ bool ioc_inbox_is_packet_in_flight(const ioc_inbox *inbox);
  */
 uint32_t ioc_inbox_run(ioc_inbox *inbox, uint32_t limit);
 
-/* Before a dequeue that may sleep. False: something came, do not sleep. */
+/*
+ * Before a dequeue that may sleep, or a program that sleeps on the port by itself. False: something
+ * came, do not sleep.
+ */
 bool ioc_inbox_fall_asleep(ioc_inbox *inbox);
 
 /* After every dequeue, with the number of wake packets that it brought. */

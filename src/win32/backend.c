@@ -54,14 +54,14 @@ static ioc_start backend__start(ioc_port *port, ioc_op *op)
     return ioc_overlapped_failed(op, ERROR_NOT_SUPPORTED);
 }
 
-static int backend__cancel(ioc_port *port, ioc_op *op)
+static int backend__cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
     switch (op->type) {
     case IOCP_TYPE_WAIT:
     case IOCP_TYPE_PROCESS_WAIT:
-        return ioc_wait_cancel(port, op);
+        return ioc_wait_cancel(port, op, is_back);
     case IOCP_TYPE_JOB_WATCH:
-        return ioc_job_cancel(port, op);
+        return ioc_job_cancel(port, op, is_back);
     case IOCP_TYPE_WORK:
     case IOCP_TYPE_FLUSH:
         return ioc_work_cancel(port, op);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define OVERLAPPED_SEVERITY_WARNING 2u
+#define OVERLAPPED_STATUS_CANCELLED 0xC0000120u
 
 OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete)
 {
@@ -131,14 +132,20 @@ int ioc_overlapped_cancel(ioc_port *base, ioc_op *op)
     return error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
 }
 
-void ioc_overlapped_settle(ioc_op *op, uint32_t nt_status)
-{
-    ioc_win_op_of(op)->overlapped.Internal = nt_status;
-}
-
 ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped)
 {
     ioc_win_op *win_op = IOC_CONTAINER_OF(overlapped, ioc_win_op, overlapped);
     overlapped__take_outcome(port, win_op);
     return &win_op->op;
+}
+
+void ioc_overlapped_settle_cancelled(ioc_op *op)
+{
+    ioc_win_op_of(op)->overlapped.Internal = OVERLAPPED_STATUS_CANCELLED;
+}
+
+void ioc_overlapped_abort(ioc_port *port, ioc_op *op)
+{
+    ioc_overlapped_settle_cancelled(op);
+    overlapped__take_outcome(port, ioc_win_op_of(op));
 }

@@ -90,11 +90,14 @@ int ioc_overlapped_cancel(ioc_port *port, ioc_op *op);
 ioc_start ioc_overlapped_done(ioc_op *op);
 ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error);
 
-/* For what ends with no packet of the kernel's: what the OVERLAPPED is to say. */
-#define IOC_STATUS_CANCELLED 0xC0000120u
-void ioc_overlapped_settle(ioc_op *op, uint32_t nt_status);
-
 /* The operation that a packet brings back, with its outcome in op->outcome. */
 ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped);
+
+/*
+ * For what the kernel does not carry out: have its packet say that it was cancelled; the same
+ * without a packet, so that its outcome is in op->outcome.
+ */
+void ioc_overlapped_settle_cancelled(ioc_op *op);
+void ioc_overlapped_abort(ioc_port *port, ioc_op *op);
 
 #endif

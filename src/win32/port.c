@@ -3,6 +3,13 @@
 #include "errmap.h"
 #include "overlapped.h"
 
+/*
+ * How many threads the port lets run at once. One would do for one loop thread; but a thread that
+ * has taken packets counts for as long as it does not block, also when another has taken the loop
+ * over, and that one would get none.
+ */
+#define PORT_THREADS INT32_MAX
+
 /* ---- Errors ---- */
 
 int ioc_port_fail(ioc_win_port *port, uint32_t native_error)
@@ -50,7 +57,7 @@ static int port__open_parts(ioc_win_port *port, iocp_sleep_method_t sleep_method
     if (*native_error != 0) {
         return ioc_errmap_from_native(*native_error);
     }
-    port->port = sys->CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+    port->port = sys->CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, PORT_THREADS);
     if (port->port == NULL) {
         *native_error = sys->GetLastError();
         (void)sys->WSACleanup();
@@ -284,11 +291,6 @@ ioc_wake ioc_port_wake(ioc_port *base)
 
 /* ---- Operations that come back by themselves ---- */
 
-void ioc_port_give_back(ioc_win_port *port, ioc_op *op)
-{
-    ioc_mpsc_push(&port->returned, &ioc_win_op_of(op)->returned);
-}
-
 /* Once the operation is back the loop may end: the port waits for its guests. */
 void ioc_port_post_back(ioc_win_port *port, ioc_op *op)
 {
@@ -297,7 +299,7 @@ void ioc_port_post_back(ioc_win_port *port, ioc_op *op)
         return;
     }
     ioc_add_u32(&port->guests, 1);
-    ioc_port_give_back(port, op);
+    ioc_mpsc_push(&port->returned, &ioc_win_op_of(op)->returned);
     (void)port__wake_without_packet(port);
     ioc_add_u32(&port->guests, 0u - 1u);
 }

@@ -58,13 +58,11 @@ ioc_wake ioc_port_wake(ioc_port *port);
 void *ioc_port_native(ioc_port *port);
 
 /*
- * Bring an operation back that no packet of the kernel's will: the first form by a packet of our
- * own, from any thread, or without one if that is refused; the second at the next dequeue, from the
- * loop's thread. What it has come to stands in its OVERLAPPED (ioc_overlapped_settle).
- * N.B. After the first form the caller does not touch the operation.
+ * Bring an operation back that no packet of the kernel's will: by a packet of our own, or without
+ * one if that is refused. What it has come to stands in its OVERLAPPED. Any thread.
+ * N.B. After this the caller does not touch the operation.
  */
 void ioc_port_post_back(ioc_win_port *port, ioc_op *op);
-void ioc_port_give_back(ioc_win_port *port, ioc_op *op);
 
 /* Bind a kernel handle to the port, once in its life. */
 int ioc_port_associate(ioc_win_port *port, HANDLE handle);

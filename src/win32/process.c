@@ -243,13 +243,13 @@ ioc_op *ioc_job_take_packet(ioc_port *base, const OVERLAPPED_ENTRY *entry, bool 
     return job->op;
 }
 
-int ioc_job_cancel(ioc_port *base, ioc_op *op)
+int ioc_job_cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
     ioc_job *job = op->as.wait.backend;
     if (job->is_waiting) {
         job->is_waiting = false;
-        ioc_overlapped_settle(op, IOC_STATUS_CANCELLED);
-        ioc_port_give_back(ioc_win_port_of(base), op);
+        *is_back = true;
+        ioc_overlapped_abort(port, op);
     }
     return IOCP_OK;
 }

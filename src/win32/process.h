@@ -31,7 +31,7 @@ void ioc_jobs_deinit(ioc_jobs *jobs, ioc_alloc *alloc);
 
 /* JOB_WATCH. See ioc_backend.start, cancel and release. */
 ioc_start ioc_job_start(ioc_port *port, ioc_op *op);
-int ioc_job_cancel(ioc_port *port, ioc_op *op);
+int ioc_job_cancel(ioc_port *port, ioc_op *op, bool *is_back);
 void ioc_job_release(ioc_port *port, ioc_op *op);
 
 /* Whether a completion key is that of a job's watch, of whatever time. */

@@ -71,12 +71,12 @@ static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
  * Only success says that it waits no more. Pending: it is in the port, or about to be. Cancelled:
  * it has left the port. In both cases the wait was quicker, and its packet settles it.
  */
-static int wait__cancel_packet(ioc_win_port *port, ioc_op *op, bool *is_ended)
+static int wait__cancel_packet(ioc_win_port *port, ioc_op *op, bool *is_back)
 {
     LONG status = port->nt.NtCancelWaitCompletionPacket(op->as.wait.backend, FALSE);
-    *is_ended = status == IOC_NT_SUCCESS;
+    *is_back = status == IOC_NT_SUCCESS;
     bool is_coming = status == IOC_NT_PENDING || status == IOC_NT_CANCELLED;
-    return *is_ended || is_coming ? IOCP_OK : ioc_port_fail_nt(port, status);
+    return *is_back || is_coming ? IOCP_OK : ioc_port_fail_nt(port, status);
 }
 
 /* ---- The thread pool ---- */
@@ -151,7 +151,7 @@ static HANDLE wait__event(ioc_win_port *port)
  * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the
  * signal that it has taken; Wine 8 even crashes then.
  */
-static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_ended)
+static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_back)
 {
     HANDLE event = wait__event(port);
     if (event == NULL) {
@@ -163,7 +163,7 @@ static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_ende
         return ioc_port_fail(port, error);
     }
     op->as.wait.backend = NULL;
-    *is_ended = is_idle && ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
+    *is_back = is_idle && ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
     (void)port->sys->WaitForSingleObject(event, is_idle ? 0 : INFINITE);
     return IOCP_OK;
 }
@@ -196,6 +196,10 @@ ioc_start ioc_wait_start(ioc_port *base, ioc_op *op)
     bool is_process = op->type == IOCP_TYPE_PROCESS_WAIT;
     ioc_overlapped_prepare_posted(op, base, is_process ? wait__process_ended : wait__ended);
     ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_PENDING);
+    if (op->as.wait.object == INVALID_HANDLE_VALUE) {
+        /* It also stands for this very process, whose end nobody here lives to see. */
+        return ioc_overlapped_failed(op, ERROR_INVALID_HANDLE);
+    }
     ioc_start start = ioc_nt_has_wait_packets(&port->nt) ? wait__start_packet(port, op)
                                                          : wait__start_registered(port, op);
     if (start == IOC_START_DONE) {
@@ -205,19 +209,16 @@ ioc_start ioc_wait_start(ioc_port *base, ioc_op *op)
     return start;
 }
 
-int ioc_wait_cancel(ioc_port *base, ioc_op *op)
+int ioc_wait_cancel(ioc_port *base, ioc_op *op, bool *is_back)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    bool is_ended = false;
     if (op->as.wait.backend == NULL || ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_COMING) {
         return IOCP_OK;
     }
-    int status = ioc_nt_has_wait_packets(&port->nt) ? wait__cancel_packet(port, op, &is_ended)
-                                                    : wait__cancel_registered(port, op, &is_ended);
-    if (is_ended) {
-        ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_COMING);
-        ioc_overlapped_settle(op, IOC_STATUS_CANCELLED);
-        ioc_port_give_back(port, op);
+    int status = ioc_nt_has_wait_packets(&port->nt) ? wait__cancel_packet(port, op, is_back)
+                                                    : wait__cancel_registered(port, op, is_back);
+    if (*is_back) {
+        ioc_overlapped_abort(base, op);
     }
     return status;
 }

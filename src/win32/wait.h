@@ -8,9 +8,9 @@
  * A cancel has to find out whether the object was quicker, since a signal that a wait has taken is
  * taken for good. It makes sure that nothing can come any more, or that the packet is on its way:
  * NtCancelWaitCompletionPacket says which; UnregisterWaitEx says whether the wait thread is at it,
- * and what that has done is in ioc_win_op.state. In the first case the operation goes back through
- * ioc_port_give_back. What the pool cannot tell is that its thread has taken a signal for a wait
- * that it then found unregistered: that signal is lost. Packets lose none.
+ * and what that has done is in ioc_win_op.state. In the first case the operation is back by the
+ * cancel. What the pool cannot tell is that its thread has taken a signal for a wait that it then
+ * found unregistered: that signal is lost. Packets lose none.
  */
 #ifndef IOC_WAIT_H
 #define IOC_WAIT_H
@@ -30,6 +30,6 @@ void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys);
 
 /* WAIT, PROCESS_WAIT. See ioc_backend.start and cancel. */
 ioc_start ioc_wait_start(ioc_port *port, ioc_op *op);
-int ioc_wait_cancel(ioc_port *port, ioc_op *op);
+int ioc_wait_cancel(ioc_port *port, ioc_op *op, bool *is_back);
 
 #endif

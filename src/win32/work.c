@@ -17,7 +17,7 @@ static void CALLBACK work__run(PTP_CALLBACK_INSTANCE instance, void *context)
     if (ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_RUNNING)) {
         op->as.work.value = op->as.work.function(op->as.work.arg);
     } else {
-        ioc_overlapped_settle(op, IOC_STATUS_CANCELLED);
+        ioc_overlapped_settle_cancelled(op);
     }
     ioc_port_post_back(ioc_overlapped_port(op), op);
 }

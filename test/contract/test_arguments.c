@@ -243,6 +243,12 @@ static void bad_buffers_are_refused(void **state)
                      IOCP_EINVAL);
     assert_int_equal(iocp_recvv(a.loop, a.socket, list, too_many, contract_keep, &a.never, &a.op),
                      IOCP_EINVAL);
+    /* Together they have more bytes than the system counts. */
+    list[0] = list[1] = (iocp_buf_t){UINT32_MAX / 2 + 1, a.data};
+    assert_int_equal(iocp_sendv(a.loop, a.socket, list, 2, contract_keep, &a.never, &a.op),
+                     IOCP_EINVAL);
+    assert_int_equal(iocp_recvv(a.loop, a.socket, list, 2, contract_keep, &a.never, &a.op),
+                     IOCP_EINVAL);
     list[2] = (iocp_buf_t){1, NULL};
     assert_int_equal(iocp_sendv(a.loop, a.socket, list, 3, contract_keep, &a.never, &a.op),
                      IOCP_EINVAL);

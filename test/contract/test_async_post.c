@@ -714,6 +714,7 @@ static void trespasser__call(void *arg)
     poster->errors +=
         iocp_socket_open(poster->loop, AF_INET, SOCK_STREAM, 0, &handle) != IOCP_ETHREAD;
     poster->errors += iocp_cancel(poster->loop, (iocp_op_t){1}, NULL, NULL, NULL) != IOCP_ETHREAD;
+    poster->errors += iocp_async_destroy(poster->async) != IOCP_ETHREAD;
     poster->errors += iocp_loop_destroy(poster->loop, 0) != IOCP_ETHREAD;
 }
 
@@ -739,10 +740,12 @@ static void a_call_from_the_wrong_thread_is_refused_in_debug_builds(void **state
     static test_poster poster;
     memset(&poster, 0, sizeof poster);
     poster.loop = loop;
+    assert_int_equal(iocp_async_create(loop, &poster.async), IOCP_OK);
     assert_int_equal(iocp_nop(loop, trespasser__let_in, &poster, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(poster.count, 1);
     assert_int_equal(poster.errors, 0);
+    assert_int_equal(iocp_async_destroy(poster.async), IOCP_OK);
 #endif
 }
 

@@ -314,6 +314,72 @@ static void a_dequeue_that_fails_does_not_keep_ready_work_back(void **state)
     sim_fail_dequeues(loop, 0, IOCP_OK);
 }
 
+static iocp_action_t IOCP_CALL kernel__submit(iocp_loop_t *loop, const iocp_result_t *result,
+                                              void *userdata)
+{
+    (void)result;
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    *(int *)userdata += 1;
+    return IOCP_REARM;
+}
+
+static void the_code_of_a_failed_dequeue_survives_the_callbacks_after_it(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static int calls;
+    test_receive receive;
+    calls = 0;
+    receive__start(loop, &receive);
+    sim_fail_dequeues(loop, UINT32_MAX, IOCP_ENOBUFS);
+    /* What is rearmed and submitted is ready again behind the dequeue. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(iocp_nop(loop, kernel__submit, &calls, NULL), IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_ENOBUFS);
+    assert_true(calls > 3);
+    assert_int_equal(iocp_loop_native_error(loop), 10055);
+    sim_fail_dequeues(loop, 0, IOCP_OK);
+}
+
+typedef struct kernel_sleep {
+    contract_record record;
+    uint64_t youngest_ns;
+} kernel_sleep;
+
+static void IOCP_CALL kernel__keep_youngest(const iocp_dump_entry_t *entry, void *userdata)
+{
+    kernel_sleep *self = userdata;
+    self->youngest_ns = entry->age_ns < self->youngest_ns ? entry->age_ns : self->youngest_ns;
+}
+
+static iocp_action_t IOCP_CALL kernel__after_sleep(iocp_loop_t *loop, const iocp_result_t *result,
+                                                   void *userdata)
+{
+    kernel_sleep *self = userdata;
+    (void)result;
+    assert_int_equal(iocp_nop(loop, contract_keep, &self->record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_dump(loop, kernel__keep_youngest, self), IOCP_OK);
+    return IOCP_DISARM;
+}
+
+/* Only a packet ends the sleep, so that no timer has looked at the clock. */
+static void the_age_of_an_operation_does_not_count_the_sleep_before_its_call(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    kernel_sleep self = {.youngest_ns = UINT64_MAX};
+    iocp_op_t op = {0};
+    char data[1];
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_recv(loop, pair.server, data, 1, kernel__after_sleep, &self, &op),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    sim_delay_cancels(loop, 3600 * S);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &self.record, 1);
+    assert_int_equal(self.youngest_ns, 0);
+    sim_delay_cancels(loop, 0);
+}
+
 static void a_destroy_that_cannot_ask_the_port_can_be_repeated(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -321,6 +387,7 @@ static void a_destroy_that_cannot_ask_the_port_can_be_repeated(void **state)
     receive__start(loop, &receive);
     sim_fail_dequeues(loop, 1, IOCP_ENOBUFS);
     assert_int_equal(iocp_loop_destroy(loop, 1 * S), IOCP_ENOBUFS);
+    assert_int_equal(iocp_loop_native_error(loop), 10055);
     assert_int_equal(iocp_nop(loop, contract_keep, &receive.record, NULL), IOCP_ECLOSING);
     contract_loop_destroy(loop);
     contract_forget_loop(state);
@@ -641,6 +708,8 @@ int main(void)
         CONTRACT_TEST(an_operation_that_fails_in_its_start_calls_back_and_can_be_rearmed),
         CONTRACT_TEST(a_failed_dequeue_loses_nothing),
         CONTRACT_TEST(a_dequeue_that_fails_does_not_keep_ready_work_back),
+        CONTRACT_TEST(the_code_of_a_failed_dequeue_survives_the_callbacks_after_it),
+        CONTRACT_TEST(the_age_of_an_operation_does_not_count_the_sleep_before_its_call),
         CONTRACT_TEST(a_destroy_that_cannot_ask_the_port_can_be_repeated),
         CONTRACT_TEST(a_socket_that_cannot_be_opened_leaves_nothing),
         CONTRACT_TEST(destroy_gives_up_after_its_limit_and_tells_what_survived),

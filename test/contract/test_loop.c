@@ -792,6 +792,71 @@ static void the_next_deadline_says_when_to_tick(void **state)
     assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
 }
 
+/* A program that is about to sleep on the port by itself has to be woken there. */
+static void news_behind_the_next_deadline_wake_the_port(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    uint64_t when_ns = 0;
+    int posts = 0;
+    contract_record record = {0};
+    iocp_async_t *async = NULL;
+    assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
+    assert_int_equal(iocp_async_wait(loop, async, contract_keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    uint64_t wakes = contract_stats(loop).wake_packets;
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+        assert_int_equal(contract_stats(loop).wake_packets, wakes);
+        assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+        assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+        assert_int_equal(contract_stats(loop).wake_packets, ++wakes); /* one for both */
+        uint64_t dequeues = contract_stats(loop).dequeues;
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(posts, 2 * i);
+        assert_int_equal(contract_stats(loop).dequeues, dequeues + 1); /* for the packet */
+        contract_pass_time(loop, 5 * MS); /* a packet may be late */
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+    assert_int_equal(iocp_async_notify(async), IOCP_OK);
+    assert_int_equal(contract_stats(loop).wake_packets, ++wakes);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    contract_pass_time(loop, 5 * MS);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+
+    assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+    assert_int_equal(iocp_loop_stop(loop), IOCP_OK);
+    assert_int_equal(contract_stats(loop).wake_packets, ++wakes);
+    assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_OK); /* do not sleep */
+    assert_true(when_ns <= iocp_loop_now(loop));
+    assert_int_equal(iocp_loop_resume(loop), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_async_destroy(async), IOCP_OK);
+}
+
+/* Nobody sleeps meanwhile, so no packet is needed. */
+static iocp_action_t IOCP_CALL deadline__ask(iocp_loop_t *loop, const iocp_result_t *result,
+                                             void *userdata)
+{
+    uint64_t when_ns = 0;
+    (void)result;
+    assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+    assert_int_equal(iocp_post(loop, post__count, userdata), IOCP_OK);
+    return IOCP_DISARM;
+}
+
+static void asking_for_the_next_deadline_in_a_callback_costs_no_packet(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    int posts = 0;
+    assert_int_equal(iocp_nop(loop, deadline__ask, &posts, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(posts, 1);
+    assert_int_equal(contract_stats(loop).wake_packets, 0);
+}
+
 static void the_native_port_is_told(void **state)
 {
     void *port = NULL;
@@ -1130,6 +1195,8 @@ int main(void)
         CONTRACT_TEST(unreferenced_operations_do_not_keep_the_loop_running),
         CONTRACT_TEST(an_unreferenced_operation_stays_so_when_it_is_rearmed),
         CONTRACT_TEST(the_next_deadline_says_when_to_tick),
+        CONTRACT_TEST(news_behind_the_next_deadline_wake_the_port),
+        CONTRACT_TEST(asking_for_the_next_deadline_in_a_callback_costs_no_packet),
         CONTRACT_TEST(the_native_port_is_told),
         CONTRACT_TEST(the_raw_code_of_a_failed_call_is_kept),
         CONTRACT_TEST(the_statistics_count),

@@ -111,6 +111,26 @@ static void writes_and_reads_keep_their_order(void **state)
     assert_memory_equal(seen, sent, COUNT);
 }
 
+static void reads_call_back_in_the_order_of_their_calls(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record reads[2] = {{0}};
+    contract_record written = {0};
+    char seen[2] = {0};
+    contract_pipe pipe = contract_pipe_open(loop);
+    (void)start_read(loop, pipe.ends[0], &seen[0], 1, &reads[0]);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    (void)start_write(loop, pipe.ends[1], "ab", 2, &written);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    (void)start_read(loop, pipe.ends[0], &seen[1], 1, &reads[1]);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    run_until_done(loop);
+    assert_ended(&reads[0], IOCP_OK);
+    assert_ended(&reads[1], IOCP_OK);
+    assert_true(reads[0].order < reads[1].order);
+    assert_memory_equal(seen, "ab", 2);
+}
+
 static void a_write_of_more_than_the_pipe_holds_waits_for_the_reader(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -428,6 +448,7 @@ int main(void)
         CONTRACT_FILE_TEST(bytes_go_both_ways),
         CONTRACT_FILE_TEST(a_read_waits_until_there_is_something_and_takes_what_there_is),
         CONTRACT_FILE_TEST(writes_and_reads_keep_their_order),
+        CONTRACT_FILE_TEST(reads_call_back_in_the_order_of_their_calls),
         CONTRACT_FILE_TEST(a_write_of_more_than_the_pipe_holds_waits_for_the_reader),
         CONTRACT_FILE_TEST(a_rearmed_read_reads_on),
         CONTRACT_FILE_TEST(the_end_comes_after_the_bytes_that_were_left),

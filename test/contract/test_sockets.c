@@ -303,6 +303,87 @@ static void several_receives_get_the_bytes_in_the_order_of_their_calls(void **st
     contract_close_pair(loop, pair);
 }
 
+/* Also if the second is done at once while the packet of the first is still in the port. */
+static void receives_call_back_in_the_order_of_their_calls(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record sent = {0};
+    contract_record records[2] = {{0}};
+    char data[2] = {0};
+    contract_pair pair = contract_connect(loop, AF_INET);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            iocp_recv(loop, pair.server, &data[i], 1, contract_keep, &records[i], NULL), IOCP_OK);
+        if (i == 0) {
+            assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+            assert_int_equal(iocp_send(loop, pair.client, "ab", 2, contract_keep, &sent, NULL),
+                             IOCP_OK);
+        }
+        assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    }
+    contract_wait(loop, &records[1], 1);
+    assert_ended(&records[0], IOCP_OK);
+    assert_true(records[0].order < records[1].order);
+    assert_memory_equal(data, "ab", 2);
+    contract_wait(loop, &sent, 1);
+    contract_close_pair(loop, pair);
+}
+
+static void the_end_comes_behind_the_bytes_of_a_receive_that_is_pending(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[2] = {{0}};
+    contract_record sent = {0};
+    contract_record shut = {0};
+    char data[2] = {0};
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_recv(loop, pair.server, data, 1, contract_keep, &records[0], NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_send(loop, pair.client, "a", 1, contract_keep, &sent, NULL), IOCP_OK);
+    contract_wait(loop, &sent, 1);
+    assert_int_equal(
+        iocp_shutdown(loop, pair.client, IOCP_SHUTDOWN_SEND, contract_keep, &shut, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_recv(loop, pair.server, data + 1, 1, contract_keep, &records[1], NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_wait(loop, &records[1], 1);
+    assert_ended(&records[0], IOCP_OK);
+    assert_ended(&records[1], IOCP_EOF);
+    assert_true(records[0].order < records[1].order);
+    contract_close_pair(loop, pair);
+}
+
+static void a_receive_that_waits_its_turn_has_not_started(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[3] = {{0}};
+    iocp_op_t ops[3] = {{0}};
+    char data[3] = {0};
+    contract_pair pair = contract_connect(loop, AF_INET);
+    uint64_t starts = contract_stats(loop).starts;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            iocp_recv(loop, pair.server, &data[i], 1, contract_keep, &records[i], &ops[i]),
+            IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, ops[0]), IOCP_OP_ACTIVE);
+    assert_int_equal(iocp_op_state(loop, ops[1]), IOCP_OP_ADDING);
+    assert_int_equal(contract_stats(loop).starts, starts + 1);
+    assert_int_equal(iocp_cancel(loop, ops[1], NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &records[1], 1);
+    assert_ended(&records[1], IOCP_ECANCELED);
+    starts = contract_stats(loop).starts;
+    contract_send_all(loop, pair.client, "ab", 2);
+    contract_wait(loop, &records[2], 1);
+    assert_int_equal(contract_stats(loop).starts, starts + 2); /* the send and the last receive */
+    assert_int_equal(data[0], 'a');
+    assert_int_equal(data[2], 'b');
+    contract_close_pair(loop, pair);
+}
+
 static void a_rearmed_receive_receives_again_into_the_same_buffer(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1190,6 +1271,17 @@ static void a_socket_that_was_used_here_cannot_be_detached(void **state)
     contract_close_pair(loop, pair);
 }
 
+static void what_a_failed_listen_took_is_given_back_by_a_detach(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    uintptr_t socket = 0;
+    contract_pair pair = contract_connect(loop, AF_INET);
+    (void)iocp_socket_listen(loop, pair.server, 1); /* it is connected */
+    assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_OK);
+    assert_int_equal(iocp_socket_adopt(loop, socket, &pair.server), IOCP_OK);
+    contract_close_pair(loop, pair);
+}
+
 static void a_native_socket_can_be_adopted(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1238,6 +1330,9 @@ int main(void)
         CONTRACT_TEST(a_receive_of_no_bytes_waits_for_data_and_takes_none),
         CONTRACT_TEST(a_receive_of_no_bytes_ends_at_the_end_of_the_stream),
         CONTRACT_TEST(several_receives_get_the_bytes_in_the_order_of_their_calls),
+        CONTRACT_TEST(receives_call_back_in_the_order_of_their_calls),
+        CONTRACT_TEST(the_end_comes_behind_the_bytes_of_a_receive_that_is_pending),
+        CONTRACT_TEST(a_receive_that_waits_its_turn_has_not_started),
         CONTRACT_TEST(a_rearmed_receive_receives_again_into_the_same_buffer),
         CONTRACT_TEST(lists_of_buffers_are_gathered_and_scattered),
         CONTRACT_TEST(the_longest_list_of_buffers_is_taken),
@@ -1267,6 +1362,7 @@ int main(void)
         CONTRACT_TEST(options_can_be_set_and_read_back),
         CONTRACT_TEST(an_accepted_socket_can_move_to_another_loop),
         CONTRACT_TEST(a_socket_that_was_used_here_cannot_be_detached),
+        CONTRACT_TEST(what_a_failed_listen_took_is_given_back_by_a_detach),
         CONTRACT_TEST(a_native_socket_can_be_adopted),
         CONTRACT_TEST(a_socket_that_was_refused_stays_the_callers),
     };

@@ -2,10 +2,10 @@
  * The simulated backend: a double of the kernel for tests on systems without completion ports.
  *
  * It defines ioc_backend_default() with a port, loopback stream sockets, files and pipes in memory,
- * and a clock that moves only when a dequeue sleeps: up to the next event, or by the time that it was
- * asked for. A
- * dequeue that may sleep without end and has no packet coming waits for another thread's wake; if
- * none comes for a long real time it gives up with an error, so that a test fails and does not hang.
+ * and a clock that moves only when a dequeue sleeps: up to the next event, or by the time that it
+ * was asked for. A dequeue that may sleep without end and has no packet coming waits for another
+ * thread's wake; if none comes for a long real time it gives up with an error, so that a test fails
+ * and does not hang.
  *
  * All ports share one network and one file system, so that two loops can talk to each other. Each
  * port has a clock of its own.

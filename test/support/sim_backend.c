@@ -29,11 +29,16 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
-/* On an object of the caller's, or none, instead of a handle. */
-static bool backend__is_on_nothing(const ioc_op *op)
+/* On an object of the caller's, or on nothing, instead of a handle. */
+static bool backend__is_watch(const ioc_op *op)
 {
     return op->type == IOCP_TYPE_WAIT || op->type == IOCP_TYPE_PROCESS_WAIT ||
-           op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_WORK;
+           op->type == IOCP_TYPE_JOB_WATCH;
+}
+
+static bool backend__is_on_nothing(const ioc_op *op)
+{
+    return backend__is_watch(op) || op->type == IOCP_TYPE_WORK;
 }
 
 static int backend__begin(sim_op *op)
@@ -155,7 +160,7 @@ static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
     return is_done ? IOC_START_DONE : IOC_START_PENDING;
 }
 
-static int backend__try_cancel(sim_port *port, sim_op *op)
+static int backend__try_cancel(sim_port *port, sim_op *op, bool *is_back)
 {
     int status = IOCP_OK;
     SIM_CHECK(op->phase == SIM_WAITING || op->phase == SIM_DONE);
@@ -175,16 +180,21 @@ static int backend__try_cancel(sim_port *port, sim_op *op)
     }
     if (op->abort_ns <= port->now_ns) {
         sim_end_waiting(op, IOCP_ECANCELED);
+        if (backend__is_watch(&op->op)) {
+            *is_back = true;
+            sim_hand_over(op);
+        }
     }
     return IOCP_OK;
 }
 
-static int backend__cancel(ioc_port *base, struct ioc_op *core_op)
+static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back)
 {
     sim_port *port = backend__port(base);
     sim_lock();
     port->counts.cancels++;
-    return backend__return(base, backend__try_cancel(port, IOC_CONTAINER_OF(core_op, sim_op, op)));
+    sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
+    return backend__return(base, backend__try_cancel(port, op, is_back));
 }
 
 /* ---- Sockets ---- */

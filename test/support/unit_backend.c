@@ -33,7 +33,7 @@ static ioc_start port__start(ioc_port *port, ioc_op *op)
     return self->start_answer;
 }
 
-static int port__cancel(ioc_port *port, ioc_op *op)
+static int port__cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
     unit_port *self = port__of(port);
     assert_int_equal(op->phase, IOC_PHASE_KERNEL); /* nothing else is the kernel's to cancel */
@@ -41,6 +41,10 @@ static int port__cancel(ioc_port *port, ioc_op *op)
     self->last_cancelled = op;
     if (self->cancel_answer != IOCP_OK) {
         port->native_error = self->cancel_native_error;
+    }
+    *is_back = self->cancel_answer == IOCP_OK && self->cancel_ends;
+    if (*is_back) {
+        op->outcome = (ioc_outcome){.status = IOCP_ECANCELED};
     }
     return self->cancel_answer;
 }

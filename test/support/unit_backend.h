@@ -19,6 +19,7 @@ typedef struct unit_port {
     ioc_start start_answer; /* at first IOC_START_PENDING */
     ioc_outcome start_outcome;
     int cancel_answer; /* at first IOCP_OK */
+    bool cancel_ends;  /* a cancel that is taken gives the operation back at once */
     uint32_t cancel_native_error;
     ioc_wake wake_answer;
 

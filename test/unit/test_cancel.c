@@ -228,6 +228,37 @@ static void a_queued_cancel_tells_what_the_kernel_said(void **state)
     assert_int_equal(unit_core_deliver(core, target), IOCP_OK);
 }
 
+static void a_cancel_that_brings_the_operation_back_needs_no_packet(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *target = start_recv(core, unit_core_open(core));
+    core->port.cancel_ends = true;
+    assert_int_equal(ioc_cancel_op(&core->ops, target, IOCP_ETIMEDOUT), IOCP_OK);
+    assert_int_equal(target->phase, IOC_PHASE_READY);
+    assert_int_equal(core->ops.in_kernel, 0);
+    assert_int_equal(ioc_cancel_op(&core->ops, target, IOCP_ECANCELED), IOCP_ENOENT);
+    assert_int_equal(core->port.cancels, 1);
+    assert_int_equal(unit_core_deliver(core, target), IOCP_ETIMEDOUT);
+}
+
+static void what_cannot_be_cancelled_nor_closed_is_told(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *on_handle = start_recv(core, unit_core_open(core));
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    assert_true(ioc_cancel_all(&core->ops));
+    assert_int_equal(core->port.closes, 1);
+    ioc_op *wait = unit_core_queue(core, IOCP_TYPE_WAIT, NULL);
+    ioc_op_start_in_kernel(&core->ops, wait);
+    assert_false(ioc_cancel_all(&core->ops));
+    core->port.cancel_answer = IOCP_OK;
+    assert_true(ioc_cancel_all(&core->ops));
+    unit_core_packet(core, on_handle, IOCP_ECANCELED, 0);
+    unit_core_packet(core, wait, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, on_handle), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, wait), IOCP_ECANCELED);
+}
+
 static void a_cancel_of_itself_ends_once(void **state)
 {
     unit_core *core = *state;
@@ -327,9 +358,9 @@ static void a_deadline_that_the_kernel_refuses_asks_again(void **state)
     pass_time(core, 0); /* but not all the time */
     assert_int_equal(core->port.cancels, 1);
     core->port.cancel_answer = IOCP_OK;
-    pass_time(core, IOC_NS_PER_S);
+    pass_time(core, 1000 * IOC_NS_PER_MS);
     assert_int_equal(core->port.cancels, 2);
-    pass_time(core, IOC_NS_PER_S);
+    pass_time(core, 1000 * IOC_NS_PER_MS);
     assert_int_equal(core->port.cancels, 2);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
@@ -499,6 +530,8 @@ int main(void)
         CANCEL_TEST(a_queued_cancel_of_a_stale_id_says_so),
         CANCEL_TEST(a_queued_cancel_tells_what_the_kernel_said),
         CANCEL_TEST(a_cancel_of_itself_ends_once),
+        CANCEL_TEST(a_cancel_that_brings_the_operation_back_needs_no_packet),
+        CANCEL_TEST(what_cannot_be_cancelled_nor_closed_is_told),
         CANCEL_TEST(a_cancel_can_be_cancelled_before_its_turn),
         CANCEL_TEST(a_deadline_ends_with_timed_out_and_not_before),
         CANCEL_TEST(the_first_reason_stays),

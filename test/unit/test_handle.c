@@ -138,17 +138,25 @@ static void an_append_goes_behind_the_end_and_leaves_the_position(void **state)
     assert_int_equal(file->position, 5);
 }
 
-static void the_moves_of_a_pipe_are_all_started(void **state)
+static void a_pipe_is_read_in_turns_and_written_without(void **state)
 {
     unit_core *core = *state;
     ioc_handle *pipe = unit_core_open(core);
     pipe->kind = IOC_HANDLE_PIPE;
     ioc_op *first = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
     ioc_op *second = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
+    ioc_op *read = queue_transfer(core, pipe, IOCP_TYPE_READ, 1);
+    ioc_op *waiting = queue_transfer(core, pipe, IOCP_TYPE_READ, 1);
     start_all(core);
-    assert_int_equal(core->port.starts, 2);
+    assert_int_equal(core->port.starts, 3);
+    assert_int_equal(waiting->phase, IOC_PHASE_PARKED);
     end(core, first, 1);
     end(core, second, 1);
+    assert_int_equal(core->port.starts, 3);
+    end(core, read, 1);
+    start_all(core);
+    assert_int_equal(waiting->phase, IOC_PHASE_KERNEL);
+    end(core, waiting, 1);
     assert_int_equal(pipe->position, 0);
 }
 
@@ -205,7 +213,7 @@ static void an_operation_that_is_rearmed_counts_again(void **state)
     assert_ptr_equal(ioc_op_next_ready(&core->ops), write);
     ioc_handle_before_callback(&core->handles, write);
     assert_int_equal(file->queued_bytes, 0);
-    ioc_handle_enter_again(write);
+    ioc_handle_add_outgoing(write);
     ioc_op_rearm(&core->ops, write);
     assert_int_equal(file->queued_bytes, 10);
     start_all(core);
@@ -271,7 +279,7 @@ int main(void)
         HANDLE_TEST(a_move_that_is_queued_does_not_overtake_one_that_waits),
         HANDLE_TEST(a_move_that_ends_before_its_turn_passes_it_on),
         HANDLE_TEST(an_append_goes_behind_the_end_and_leaves_the_position),
-        HANDLE_TEST(the_moves_of_a_pipe_are_all_started),
+        HANDLE_TEST(a_pipe_is_read_in_turns_and_written_without),
         HANDLE_TEST(a_file_is_moving_from_the_call_until_the_callback),
         HANDLE_TEST(what_goes_out_counts_from_the_call_until_the_callback),
         HANDLE_TEST(an_operation_that_is_rearmed_counts_again),

@@ -143,9 +143,9 @@ static void a_sleeping_loop_gets_one_packet_for_any_number_of_posts(void **state
         ioc_inbox_stop(&f->inbox);
         ioc_inbox_resume(&f->inbox);
         assert_int_equal(f->core->port.wakes, round);
-        assert_true(ioc_inbox_is_packet_in_flight(&f->inbox));
+        assert_false(ioc_inbox_is_awake(&f->inbox));
         ioc_inbox_awake(&f->inbox, 1);
-        assert_false(ioc_inbox_is_packet_in_flight(&f->inbox));
+        assert_true(ioc_inbox_is_awake(&f->inbox));
         assert_int_equal(ioc_inbox_run(&f->inbox, 100), 5);
         f->written = 0;
     }
@@ -159,7 +159,7 @@ static void a_packet_still_in_flight_wakes_the_next_sleep(void **state)
     post(f, &f->a);
     ioc_inbox_awake(&f->inbox, 0); /* something else was quicker than the packet */
     assert_int_equal(ioc_inbox_run(&f->inbox, 1), 1);
-    assert_true(ioc_inbox_is_packet_in_flight(&f->inbox));
+    assert_false(ioc_inbox_is_awake(&f->inbox));
     assert_true(ioc_inbox_fall_asleep(&f->inbox)); /* the packet ends this sleep */
     post(f, &f->a);
     assert_int_equal(f->core->port.wakes, 1); /* so no second one is needed */
@@ -191,8 +191,8 @@ static void a_direct_wake_leaves_no_packet_behind(void **state)
     assert_true(ioc_inbox_fall_asleep(&f->inbox));
     post(f, &f->a);
     assert_int_equal(f->core->port.wakes, 1);
-    assert_false(ioc_inbox_is_packet_in_flight(&f->inbox));
     ioc_inbox_awake(&f->inbox, 0);
+    assert_true(ioc_inbox_is_awake(&f->inbox));
     assert_int_equal(ioc_inbox_run(&f->inbox, 1), 1);
     assert_int_equal(ioc_load_u64(&f->inbox.shared.wake_packets), 0);
 }

@@ -260,6 +260,62 @@ static void a_loop_counts_foreign_packets_and_goes_on(void **state)
     assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_OK);
 }
 
+/* ---- Threads ---- */
+
+static DWORD port_threads;
+
+static HANDLE WINAPI port__note_threads(HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads)
+{
+    port_threads = threads;
+    return CreateIoCompletionPort(file, port, key, threads);
+}
+
+/* One that ran the loop and computes now would otherwise keep the packets from the next. */
+static void the_port_does_not_limit_its_threads(void **state)
+{
+    (void)state;
+    ioc_sys table = *win_faults_table();
+    table.CreateIoCompletionPort = port__note_threads;
+    port__reopen(&table);
+    assert_int_equal(port_threads, INT32_MAX);
+    port__reopen(win_faults_table());
+}
+
+/* ---- Programs that sleep on the port by themselves ---- */
+
+static void IOCP_CALL port__count(iocp_loop_t *loop, void *arg)
+{
+    (void)loop;
+    *(int *)arg += 1;
+}
+
+static void a_program_can_sleep_on_the_port(void **state)
+{
+    (void)state;
+    iocp_loop_t *loop = NULL;
+    void *native = NULL;
+    uint64_t when_ns = 0;
+    int posts = 0;
+    assert_int_equal(iocp_loop_create(NULL, &loop), IOCP_OK);
+    assert_int_equal(iocp_loop_native_port(loop, &native), IOCP_OK);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+        assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+        assert_int_equal(WaitForSingleObject(native, 0), WAIT_TIMEOUT);
+        assert_int_equal(iocp_post(loop, port__count, &posts), IOCP_OK);
+        assert_int_equal(WaitForSingleObject(native, 0), WAIT_OBJECT_0);
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+        assert_int_equal(posts, i);
+    }
+    /* A packet that concerns nothing pending does not keep it awake for ever. */
+    assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);
+    assert_true(PostQueuedCompletionStatus(native, 0, 1, NULL));
+    assert_int_equal(WaitForSingleObject(native, 0), WAIT_OBJECT_0);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(WaitForSingleObject(native, 0), WAIT_TIMEOUT);
+    assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_OK);
+}
+
 /* ---- Waking ---- */
 
 static void a_wake_is_one_packet(void **state)
@@ -526,6 +582,8 @@ int main(void)
         PORT_TEST(foreign_packets_are_counted_and_not_looked_at),
         PORT_TEST(more_packets_than_a_batch_come_in_batches),
         PORT_TEST(a_loop_counts_foreign_packets_and_goes_on),
+        PORT_TEST(the_port_does_not_limit_its_threads),
+        PORT_TEST(a_program_can_sleep_on_the_port),
         PORT_TEST(a_wake_is_one_packet),
         PORT_TEST(a_wake_whose_packet_is_refused_reaches_a_sleeper_by_apc),
         PORT_TEST(a_refused_wake_before_the_sleep_prevents_it),
