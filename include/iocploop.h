@@ -27,8 +27,9 @@
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
  * whichever thread calls (the caller makes sure that it is one at a time). Functions marked
- * *any thread* may be called at any time from any thread, until iocp_loop_destroy has returned 0.
- * Builds without NDEBUG answer IOCP_ETHREAD to a call from the wrong thread.
+ * *any thread* may be called at any time from any thread, but have to return before
+ * iocp_loop_destroy frees the loop: see there. Builds without NDEBUG answer IOCP_ETHREAD to a call
+ * from the wrong thread.
  *
  * Times are in nanoseconds and their names end in _ns. Sizes are size_t. All functions that return
  * int return 0 or one of the negative IOCP_E codes, unless said otherwise.
@@ -94,7 +95,8 @@ IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 /*
  * Portable codes: what a call returns and what iocp_result_t.status holds. The raw code (Win32 or
  * Winsock) is beside it: iocp_result_t.native_error, iocp_loop_native_error. A raw code that this
- * list does not know is IOCP_EUNKNOWN. Values never change, new ones come at the end.
+ * list does not know is IOCP_EUNKNOWN; if it is 0xC0000000 or more it is an NTSTATUS, for which
+ * there is no Win32 code. Values never change, new ones come at the end.
  */
 typedef enum iocp_error {
     IOCP_OK = 0,
@@ -219,7 +221,7 @@ typedef struct iocp_result {
     iocp_handle_t handle; /* what it ran on, or {0} */
     iocp_type_t type;
     int status;                     /* 0, or an IOCP_E code */
-    uint32_t native_error;          /* Win32 or Winsock code behind status, 0 if there is none */
+    uint32_t native_error;          /* the raw code behind status, 0 if there is none */
     uint32_t flags;                 /* IOCP_RESULT_ bits */
     uint64_t bytes;                 /* transferred; may be non-zero beside an error (part sent) */
     iocp_handle_t accepted;         /* accept: the new connection */
@@ -241,7 +243,7 @@ typedef enum iocp_action {
  *
  * IOCP_REARM works after every status, so a callback that rearms without looking at the status can
  * be called once in each tick. It is taken as IOCP_DISARM for iocp_cancel and iocp_close, on a
- * handle that is closing, and while the loop is being destroyed.
+ * handle that is closing, for a wait whose async is gone, and while the loop is being destroyed.
  */
 typedef iocp_action_t(IOCP_CALL *iocp_callback_t)(iocp_loop_t *loop, const iocp_result_t *result,
                                                   void *userdata);
@@ -249,8 +251,9 @@ typedef iocp_action_t(IOCP_CALL *iocp_callback_t)(iocp_loop_t *loop, const iocp_
 /* ==== The loop =============================================================================== */
 
 /*
- * Memory comes from these, or from malloc and free if they are NULL (set both or none).
- * N.B. iocp_post may allocate: they are called on any thread.
+ * Memory comes from these, or from malloc and free if they are NULL (set both or none). As malloc
+ * they give memory aligned for any type, or NULL if there is none; `free` never gets NULL. They
+ * must not call the loop. N.B. iocp_post may allocate: they are called on any thread.
  */
 typedef void *(IOCP_CALL *iocp_allocate_fn)(size_t size, void *context);
 typedef void(IOCP_CALL *iocp_free_fn)(void *memory, void *context);
@@ -280,7 +283,7 @@ typedef enum iocp_sleep_method {
  */
 typedef struct iocp_loop_options {
     uint32_t size;
-    uint32_t batch;            /* packets, timers, results, posts in one turn. 0: 128, most: 4096 */
+    uint32_t batch;            /* what a step of a turn handles. 0: 128, most: 4096 */
     uint32_t completion_mode;  /* iocp_completion_mode_t */
     uint32_t sleep_method;     /* iocp_sleep_method_t */
     iocp_allocate_fn allocate; /* NULL: malloc */
@@ -306,8 +309,11 @@ IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp
  * Returns 0: everything is back and the loop is gone. IOCP_ETIMEDOUT: something did not come back;
  * the loop stays, so that nothing writes to freed memory; iocp_loop_dump tells what it is, and
  * iocp_loop_destroy can be called again. IOCP_EBUSY: called from a callback (nothing has happened),
- * or asyncs still exist (destroy them, then call again).
- * N.B. No thread may call anything on the loop once this has returned 0.
+ * or asyncs still exist (destroy them, then call again). Or what the system said of the port (call
+ * it again).
+ * N.B. No thread may be inside a call on the loop, or begin one, when this returns 0. To wait for
+ * IOCP_ECLOSING does not do, since that call may come too late: end such threads first, or let the
+ * loop have an async until they have ended, since with one it is not freed.
  */
 IOCP_API int IOCP_CALL iocp_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns);
 
@@ -327,14 +333,14 @@ IOCP_API int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode);
 
 /*
  * One turn, in this order: cancellations and deadlines, starts of queued operations, due timers,
- * ready results, posted functions and asyncs, one dequeue of the port and its results. Each step
- * handles what was there when it began. Those that run callbacks, and the dequeue, handle at most
- * one batch of it; the first two, which run none, handle all of it.
+ * ready results, posted functions and asyncs, one dequeue of the port, ready results again. Each
+ * step handles what was there when it began. Those that run callbacks, and the dequeue, handle at
+ * most one batch of it; the first two, which run none, handle all of it.
  *
  * With `wait` 0 the turn never sleeps and always asks the port if anything is in the kernel.
  * Otherwise turns are repeated, sleeping when nothing is ready, until `wait` callbacks or posted
  * functions have run, or the loop is stopped or has nothing left to wait for. While work is ready
- * that needs no packet, these turns ask the port after at most one batch of callbacks.
+ * that needs no packet, these turns put the dequeue off until a batch of callbacks has run.
  * A turn in which nothing is in the kernel makes no system call but reading the clock.
  * Loop thread. Errors as iocp_loop_run.
  */
@@ -342,14 +348,15 @@ IOCP_API int IOCP_CALL iocp_loop_tick(iocp_loop_t *loop, uint32_t wait);
 
 /*
  * Start what is queued, as a tick would, and run no callback: an operation that is done or has
- * failed at once is delivered by the next tick. Loop thread, also in callbacks.
+ * failed at once is ready then, for the next step that delivers results. Works on a stopped loop,
+ * too. Loop thread, also in callbacks. Errors: IOCP_EINVAL.
  */
 IOCP_API int IOCP_CALL iocp_loop_submit(iocp_loop_t *loop);
 
 /*
  * Stop the loop: no further callback runs, also of a batch that is being delivered, and running
  * functions return. It stays stopped until iocp_loop_resume; nothing is lost meanwhile.
- * Any thread.
+ * Any thread. Errors: IOCP_EINVAL.
  */
 IOCP_API int IOCP_CALL iocp_loop_stop(iocp_loop_t *loop);
 IOCP_API int IOCP_CALL iocp_loop_resume(iocp_loop_t *loop);
@@ -365,8 +372,11 @@ IOCP_API uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop);
 
 /*
  * The loop's time in nanoseconds: monotonic, from an arbitrary origin, never 0. The clock is read
- * at most once in each turn and after each sleep; iocp_loop_update_now reads it again. 0 only if
- * loop is NULL.
+ * when a turn needs the time and after each sleep, and by calls that set a time from now on;
+ * iocp_loop_update_now reads it again. 0 only if loop is NULL.
+ * N.B. It goes on while the machine is suspended, but the sleep of a loop does not: afterwards
+ * what is overdue runs with the next thing that wakes the loop. A program that cannot wait for that
+ * posts a function when the system resumes (PowerRegisterSuspendResumeNotification).
  * Loop thread. Win32: QueryPerformanceCounter.
  */
 IOCP_API uint64_t IOCP_CALL iocp_loop_now(const iocp_loop_t *loop);
@@ -377,23 +387,32 @@ IOCP_API size_t IOCP_CALL iocp_loop_active(const iocp_loop_t *loop);
 
 /*
  * When the loop must be ticked next if nothing else happens, on the clock of iocp_loop_now: the
- * present if work is ready. For programs that sleep elsewhere, on iocp_loop_native_port.
+ * present if work is ready, or the loop is stopped. For programs that have a loop of their own:
+ *
+ *   iocp_loop_tick(loop, 0), until this answers a time to come, or IOCP_ENOENT;
+ *   then wait for iocp_loop_native_port and all other things, until that time.
+ *
+ * From this call on, outside callbacks, a post, a notify or a stop puts a packet into the port;
+ * before it they need not.
  * Loop thread. Errors: IOCP_ENOENT if there is no such time.
  */
 IOCP_API int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t *when_ns);
 
 /*
- * The completion port, a HANDLE that belongs to the loop. Packets that the program posts to it or
- * that belong to its own files are dropped and counted (iocp_stats_t.foreign_packets).
- * Loop thread.
+ * The completion port, a HANDLE that belongs to the loop. It is signaled while there are packets in
+ * it, so that it can be waited for; Microsoft does not document that. The documented way is a
+ * thread that takes a packet by GetQueuedCompletionStatus, posts it back as it is, and then has the
+ * loop thread tick before it goes on. Packets with a key of the program's own are dropped and
+ * counted (iocp_stats_t.foreign_packets). Loop thread.
  */
 IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle);
 
 /* ==== Operations ============================================================================= */
 
 /*
- * Each function here queues one operation and returns at once. `callback` must not be NULL unless
- * said otherwise; `op` may be NULL, and gets the operation's id. Loop thread.
+ * Each function with a callback, here and in the sections below, queues one operation and returns
+ * at once. `callback` must not be NULL unless said otherwise; `op` may be NULL, and gets the
+ * operation's id. Loop thread.
  *
  * Memory: addresses and lists of buffers are copied by the call. The data behind a buffer is the
  * caller's; it must stay in place and untouched until the callback, also when the operation was
@@ -401,9 +420,13 @@ IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **han
  *
  * Every function may return IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING; those that take a handle
  * also IOCP_EBADF and, if its kind does not fit, IOCP_ENOTSUP.
+ *
+ * N.B. Callbacks come in the order in which operations end, also on one handle, except where the
+ * operation says otherwise. One that is done at once may be told before an earlier one whose packet
+ * is still in the port.
  */
 
-/* Nothing, done in the next tick: a callback on a fresh stack. */
+/* Nothing, done when it is started: a callback on a fresh stack. */
 IOCP_API int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, void *userdata,
                                 iocp_op_t *op);
 
@@ -411,8 +434,11 @@ IOCP_API int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, voi
  * Ask an operation to end. Its own callback says how it ended: IOCP_ECANCELED, or its true result
  * if that was quicker. A queued operation never starts; one in the kernel is asked with CancelIoEx.
  * This call's own callback, which may be NULL, gets status 0 (asked), IOCP_ENOENT (the operation
- * has ended, its callback is due, or it never was), IOCP_ENOTSUP (a close cannot be taken back), or
- * what the kernel said. Cancels are handled first in a tick.
+ * has ended, its callback is due or running, or it never was), IOCP_ENOTSUP (a close cannot be
+ * taken back), or what the kernel said. Cancels are handled first in a tick.
+ * N.B. One that came too late is forgotten: after IOCP_REARM the operation goes on.
+ * N.B. A send that is cancelled, also by its deadline, may have gone out in part. Nothing but
+ * closing the connection makes sense after that.
  */
 IOCP_API int IOCP_CALL iocp_cancel(iocp_loop_t *loop, iocp_op_t target, iocp_callback_t callback,
                                    void *userdata, iocp_op_t *op);
@@ -421,7 +447,8 @@ IOCP_API int IOCP_CALL iocp_cancel(iocp_loop_t *loop, iocp_op_t target, iocp_cal
  * End an operation with IOCP_ETIMEDOUT if it has not ended in `delay_ns` from now. Replaces an
  * earlier deadline; UINT64_MAX takes it away. A deadline holds for one run of the operation: after
  * IOCP_REARM it must be set again, which its callback may do.
- * Loop thread. Errors: IOCP_ENOENT, IOCP_ENOTSUP (a close or a cancel), IOCP_ENOMEM.
+ * Loop thread. Errors: IOCP_ENOENT (also if its callback is due), IOCP_ENOTSUP (a close or a
+ * cancel), IOCP_ENOMEM.
  */
 IOCP_API int IOCP_CALL iocp_op_deadline(iocp_loop_t *loop, iocp_op_t op, uint64_t delay_ns);
 
@@ -434,7 +461,7 @@ IOCP_API int IOCP_CALL iocp_op_ref(iocp_loop_t *loop, iocp_op_t op);
 
 typedef enum iocp_op_state {
     IOCP_OP_DEAD = 0,   /* ended, or never was */
-    IOCP_OP_ADDING = 1, /* queued, not started */
+    IOCP_OP_ADDING = 1, /* queued, or waiting its turn on its handle: not started */
     IOCP_OP_ACTIVE = 2  /* started; until its callback has disarmed it */
 } iocp_op_state_t;
 
@@ -449,7 +476,7 @@ IOCP_API int IOCP_CALL iocp_op_state(iocp_loop_t *loop, iocp_op_t op);
  *
  * IOCP_REARM repeats it without drift: the next time is the previous due time plus `delay_ns`. A
  * timer that fell behind skips the times that have passed. A delay of 0 rearmed fires once in each
- * tick.
+ * tick. One of UINT64_MAX never fires, until it is reset or cancelled.
  */
 IOCP_API int IOCP_CALL iocp_timer(iocp_loop_t *loop, uint64_t delay_ns, iocp_callback_t callback,
                                   void *userdata, iocp_op_t *op);
@@ -509,8 +536,8 @@ IOCP_API int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint6
 
 /*
  * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it.
- * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: its
- * packet would be taken for one of the loop's.
+ * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: the
+ * loop would take its OVERLAPPED for one of its own, and write beside it.
  * Loop thread. Errors: IOCP_EBADF.
  */
 IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handle, void **native);
@@ -534,8 +561,9 @@ IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type,
 
 /*
  * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on (unless
- * this fails). It must not belong to another completion port. Loop thread. Errors: IOCP_ENOTSOCK,
- * IOCP_EINVAL (bound to another port), as iocp_socket_open.
+ * this fails). It must not belong to another completion port. It is not inheritable by child
+ * processes from here on, also if this fails. Loop thread. Errors: IOCP_ENOTSOCK, IOCP_EINVAL
+ * (bound to another port), as iocp_socket_open.
  */
 IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
                                          iocp_handle_t *handle);
@@ -548,7 +576,13 @@ IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
 IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handle,
                                           uintptr_t *socket);
 
-/* Win32: bind, listen. `backlog` 0: the system's largest. Loop thread. */
+/*
+ * Bind to a local address, which is copied; listen for connections, `backlog` of which may wait for
+ * an accept (0: the system's largest). Loop thread. Errors: IOCP_EINVAL (bound already; not bound,
+ * or connected), IOCP_EBADF, IOCP_ENOTSUP (not a socket; a datagram socket does not listen),
+ * IOCP_EADDRINUSE, IOCP_EADDRNOTAVAIL, IOCP_EACCES, IOCP_EFAULT (the address is too short),
+ * IOCP_ENOMEM. Win32: bind, listen.
+ */
 IOCP_API int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t handle,
                                         const struct sockaddr *address, size_t length);
 IOCP_API int IOCP_CALL iocp_socket_listen(iocp_loop_t *loop, iocp_handle_t handle, int backlog);
@@ -564,17 +598,16 @@ IOCP_API int IOCP_CALL iocp_socket_get_peer(iocp_loop_t *loop, iocp_handle_t han
                                             struct sockaddr *address, size_t *length);
 
 typedef enum iocp_socket_option {
-    IOCP_SOCKET_NODELAY = 1,     /* 0 or 1: TCP_NODELAY */
-    IOCP_SOCKET_KEEPALIVE = 2,   /* 0 or 1: SO_KEEPALIVE */
-    IOCP_SOCKET_RECV_BUFFER = 3, /* bytes: SO_RCVBUF */
-    IOCP_SOCKET_SEND_BUFFER = 4, /* bytes: SO_SNDBUF */
-    IOCP_SOCKET_LINGER = 5,      /* seconds, or -1 for off: SO_LINGER. 0: close resets */
-    IOCP_SOCKET_V6ONLY = 6,      /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
-    IOCP_SOCKET_EXCLUSIVE = 7,   /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE */
-    IOCP_SOCKET_REUSE_ADDRESS =
-        8,                 /* 0 or 1, before bind: SO_REUSEADDR, which on Windows lets others
-                                      take the port over */
-    IOCP_SOCKET_ERROR = 9, /* get only: SO_ERROR, a raw Winsock code */
+    IOCP_SOCKET_NODELAY = 1,       /* 0 or 1: TCP_NODELAY */
+    IOCP_SOCKET_KEEPALIVE = 2,     /* 0 or 1: SO_KEEPALIVE */
+    IOCP_SOCKET_RECV_BUFFER = 3,   /* bytes: SO_RCVBUF */
+    IOCP_SOCKET_SEND_BUFFER = 4,   /* bytes: SO_SNDBUF */
+    IOCP_SOCKET_LINGER = 5,        /* seconds, or -1 for off: SO_LINGER. 0: close resets.
+                                    N.B. More than 0: a close keeps the loop waiting, so long */
+    IOCP_SOCKET_V6ONLY = 6,        /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
+    IOCP_SOCKET_EXCLUSIVE = 7,     /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE */
+    IOCP_SOCKET_REUSE_ADDRESS = 8, /* 0 or 1, before bind: SO_REUSEADDR, which takes a port over */
+    IOCP_SOCKET_ERROR = 9,         /* get only: SO_ERROR, a raw Winsock code */
     /* Datagram sockets: */
     IOCP_SOCKET_BROADCAST = 10,      /* 0 or 1: SO_BROADCAST */
     IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1: whether this host gets what it sends to a group */
@@ -616,9 +649,9 @@ IOCP_API int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle,
                                     iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * Send all of the data. Sends on one socket go out in the order of their calls. At most
- * UINT32_MAX bytes a buffer, IOCP_BUFFERS_MAX buffers. A cancelled send tells in `bytes` how much
- * was taken.
+ * Send all of the data. What is sent on one socket goes out in the order of the calls; the
+ * callbacks may come in another. At most UINT32_MAX bytes altogether, IOCP_BUFFERS_MAX buffers. A
+ * cancelled send tells in `bytes` how much was taken.
  * Errors in the result: IOCP_ECONNRESET, IOCP_EPIPE (after iocp_shutdown), IOCP_ENOTCONN.
  * Win32: WSASend.
  */
@@ -631,7 +664,8 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
 
 /*
  * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF. A
- * size of 0 waits until there is something to receive (or the end), and takes none of it.
+ * size of 0 waits until there is something to receive (or the end), and takes none of it. On a
+ * stream receives are carried out one after the other, in the order of their calls.
  * Errors in the result: IOCP_ECONNRESET, IOCP_ENOTCONN. Win32: WSARecv.
  */
 IOCP_API int IOCP_CALL iocp_recv(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
@@ -706,15 +740,16 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read). `path` is
- * UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. Others may read, write,
- * rename and delete the file meanwhile. Not inheritable by child processes.
+ * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read; its server
+ * may learn who opens it, but not act in that name). `path` is UTF-8, ends with a zero, and may be
+ * longer than MAX_PATH; it is copied. One that begins with \\?\ is taken to the letter. Others may
+ * read, write, rename and delete the file meanwhile. Not inheritable by child processes.
  * N.B. Opening blocks while the system looks for the file.
  *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
  * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES (also for a folder), IOCP_EBUSY (somebody
- * has it open and does not share), IOCP_ENOTSUP (a device), IOCP_ENAMETOOLONG, IOCP_EMFILE,
- * IOCP_ENOMEM, IOCP_ECLOSING.
+ * has it open and does not share; nobody serves a pipe at the moment), IOCP_ENOTSUP (a device),
+ * IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
  * Win32: CreateFileW with FILE_FLAG_OVERLAPPED.
  */
 IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags,
@@ -747,6 +782,8 @@ IOCP_API int IOCP_CALL iocp_pwrite(iocp_loop_t *loop, iocp_handle_t handle, cons
  *    opened to append, a write goes behind the end and leaves the position.
  *  - A pipe: what is there, at least one byte; a message of a message pipe as far as it fits
  *    (IOCP_RESULT_MORE: the rest comes with the next read). IOCP_EOF: the other end has closed.
+ *    Reads are carried out one after the other; the callbacks of writes may come in another order
+ *    than their data.
  *  - A stream socket: these are iocp_recv and iocp_send, and the result says so.
  * Errors in the result: as iocp_pread and iocp_pwrite; IOCP_EPIPE (a write, nobody reads),
  * IOCP_ENOTCONN (the pipe's server has disconnected it).
@@ -857,8 +894,10 @@ IOCP_API int IOCP_CALL iocp_work(iocp_loop_t *loop, iocp_work_fn function, void 
  *
  * iocp_async_create, _wait and _destroy: loop thread. iocp_async_notify: any thread.
  * Destroying an async ends the waits on it as IOCP_ECANCELED. With several waits pending a notify
- * ends the oldest, as an auto-reset event does.
- * N.B. No thread may notify an async once iocp_async_destroy has been called.
+ * ends the oldest, as an auto-reset event does. What a thread has written before a notify or a post
+ * is seen by the callback. Errors: IOCP_EINVAL (wait: also an async of another loop), IOCP_ENOMEM,
+ * IOCP_ECLOSING (not _destroy: an async is destroyed before its loop can be).
+ * N.B. No thread may be notifying an async, or begin to, when iocp_async_destroy is called.
  */
 IOCP_API int IOCP_CALL iocp_async_create(iocp_loop_t *loop, iocp_async_t **async);
 IOCP_API int IOCP_CALL iocp_async_destroy(iocp_async_t *async);
