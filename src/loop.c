@@ -79,31 +79,22 @@ static bool loop__is_stopped(const iocp_loop_t *loop)
 
 /* ---- Delivery ---- */
 
-static iocp_result_t loop__result(const ioc_op *op)
+/* What only some operations tell. */
+static void loop__add_details(const ioc_op *op, iocp_result_t *result)
 {
-    iocp_result_t result = {
-        .op = ioc_op_id(op),
-        .handle = ioc_handle_id(op->handle),
-        .type = op->type,
-        .status = op->outcome.status,
-        .native_error = op->outcome.native_error,
-        .flags = op->flags,
-        .bytes = op->outcome.bytes,
-    };
-    if (op->type == IOCP_TYPE_ACCEPT && op->outcome.status == IOCP_OK) {
-        result.accepted = ioc_handle_id(op->as.accept.handle);
-        result.address = op->as.accept.address;
-        result.address_length = op->as.accept.address_length;
-    } else if (op->type == IOCP_TYPE_RECVFROM && op->outcome.status == IOCP_OK) {
-        result.address = op->as.addressed.address;
-        result.address_length = op->as.addressed.address_length;
+    if (op->type == IOCP_TYPE_ACCEPT) {
+        result->accepted = ioc_handle_id(op->as.accept.handle);
+        result->address = op->as.accept.address;
+        result->address_length = op->as.accept.address_length;
+    } else if (op->type == IOCP_TYPE_RECVFROM) {
+        result->address = op->as.addressed.address;
+        result->address_length = op->as.addressed.address_length;
     } else if (op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_PROCESS_WAIT) {
-        result.message = op->outcome.status == IOCP_OK ? op->as.wait.message : 0;
-        result.value = op->outcome.status == IOCP_OK ? op->as.wait.value : 0;
-    } else if (op->type == IOCP_TYPE_WORK && op->outcome.status == IOCP_OK) {
-        result.value = op->as.work.value;
+        result->message = op->as.wait.message;
+        result->value = op->as.wait.value;
+    } else if (op->type == IOCP_TYPE_WORK) {
+        result->value = op->as.work.value;
     }
-    return result;
 }
 
 static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
@@ -145,8 +136,19 @@ static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
 static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    iocp_result_t result = loop__result(op);
     iocp_action_t action = IOCP_DISARM;
+    iocp_result_t result = {
+        .op = ioc_op_id(op),
+        .handle = ioc_handle_id(op->handle),
+        .type = op->type,
+        .status = op->outcome.status,
+        .native_error = op->outcome.native_error,
+        .flags = op->flags,
+        .bytes = op->outcome.bytes,
+    };
+    if (op->outcome.status == IOCP_OK) {
+        loop__add_details(op, &result);
+    }
 
     ioc_handle_before_callback(&loop->loop_only.handles, op);
     if (op->callback != NULL) {
