@@ -80,15 +80,21 @@ count_tests() {
 
 # suite PRESET PROGRAMS: build it, run its tests, so many programs at a time.
 suite() {
-    local preset=$1 parallel=$2 log=$logs/$1-tests.log start ok bad left
+    local preset=$1 parallel=$2 log=$logs/$1-tests.log code=0 start ok bad left
     need 120 "$preset configures" cmake --preset "$preset" || return 0
     check 600 "$preset builds" cmake --build --preset "$preset" -j "$jobs" || return 0
 
     start=$SECONDS
-    timeout -k 10 900 ctest --preset "$preset" -V -j "$parallel" -LE check-source >"$log" 2>&1 || true
+    timeout -k 10 900 ctest --preset "$preset" -V -j "$parallel" -LE check-source >"$log" 2>&1 ||
+        code=$?
     count_tests "$log" >"$log.sum"
     read -r ok bad left <"$log.sum"
-    if [ $((ok + bad + left)) -eq 0 ]; then
+    # What a suite that was cut off did not come to is in none of the sums.
+    if [ $code -ne 0 ] && { [ "$bad" -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 137 ]; }; then
+        [ $code -ne 124 ] || echo "time limit of 900 s"
+        echo "ctest ended with $code:" && tail -n 20 "$log"
+        bad=$((bad + 1))
+    elif [ $((ok + bad + left)) -eq 0 ]; then
         echo "no test was run:" && tail -n 20 "$log"
         bad=1
     fi
