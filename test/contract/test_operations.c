@@ -26,6 +26,7 @@ typedef struct stage {
     contract_process process;
     bool is_process_told_to_end;
     iocp_async_t *async;
+    iocp_op_t timer;
     unsigned char *block;
     unsigned char buffer[STAGE_BUFFER];
     contract_record blocker; /* a send or write that fills the way out */
@@ -68,14 +69,18 @@ static int start_nop(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_cal
 static int start_timer(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
                        void *userdata, iocp_op_t *op)
 {
-    (void)s;
     (void)handle;
-    return iocp_timer(loop, 20 * MS, callback, userdata, op);
+    int status = iocp_timer(loop, 1000 * S, callback, userdata, op);
+    s->timer = status == IOCP_OK && op != NULL ? *op : (iocp_op_t){0};
+    return status;
 }
 
 static void finish_timer(stage *s, const contract_record *record)
 {
     int calls = record->calls + 1;
+    if (record->calls == 0) { /* rearmed it keeps this delay */
+        assert_int_equal(iocp_timer_reset(s->loop, s->timer, MS), IOCP_OK);
+    }
     contract_wait(s->loop, record, calls);
 }
 

@@ -168,10 +168,11 @@ static void a_loop_has_no_thread_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: of the others' work threads of the pool are left, which end when they like. */
+        cmocka_unit_test(a_loop_has_no_thread_of_its_own),
         cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
         cmocka_unit_test(the_dll_is_unloaded_right_behind_work_and_waits),
         cmocka_unit_test(the_dll_is_the_version_of_its_header),
-        cmocka_unit_test(a_loop_has_no_thread_of_its_own),
     };
     win_catch_crashes();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -484,14 +484,12 @@ typedef struct port_runner {
     test_thread thread;
     iocp_loop_t *loop;
     int status;
-    ioc_atomic_u32 is_back;
 } port_runner;
 
 static void port__run_once(void *arg)
 {
     port_runner *runner = arg;
     runner->status = iocp_loop_run(runner->loop, IOCP_RUN_ONCE);
-    ioc_store_u32(&runner->is_back, 1);
 }
 
 static void a_wake_without_any_means_is_tried_again_with_the_next_post(void **state)
@@ -512,16 +510,8 @@ static void a_wake_without_any_means_is_tried_again_with_the_next_post(void **st
     win_faults_fail_next_of(WIN_QUEUE_APC, 0);
     assert_int_equal(iocp_post(runner.loop, port__arrive, &poster), IOCP_OK);
     assert_int_equal(iocp_post(runner.loop, port__arrive, &poster), IOCP_OK);
-    for (int i = 0; i < 5000 && ioc_load_u32(&runner.is_back) == 0; i++) {
-        test_sleep_ms(1);
-    }
-    bool is_back = ioc_load_u32(&runner.is_back) != 0;
+    test_thread_join(&runner.thread); /* which never ends if the wake is lost */
     win_faults_stop();
-    if (!is_back) {
-        assert_int_equal(iocp_loop_stop(runner.loop), IOCP_OK);
-    }
-    test_thread_join(&runner.thread);
-    assert_true(is_back);
     assert_int_equal(runner.status, IOCP_OK);
     assert_int_equal(iocp_async_destroy(async), IOCP_OK);
     assert_int_equal(iocp_loop_destroy(runner.loop, 0), IOCP_OK);

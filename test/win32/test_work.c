@@ -252,6 +252,7 @@ static void a_deadline_in_the_queue_of_the_pool_keeps_work_from_running(void **s
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK); /* before its time has come */
     assert_int_equal(iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
     assert_int_equal(iocp_timer(work_now.loop, 2 * IOC_NS_PER_MS, work__keep, &timer, NULL),
                      IOCP_OK);
