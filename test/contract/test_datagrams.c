@@ -78,6 +78,7 @@ static void a_datagram_comes_with_its_senders_address_over_ipv4(void **state)
 
 static void a_datagram_comes_with_its_senders_address_over_ipv6(void **state)
 {
+    contract_need_ipv6();
     sends_and_receives(contract_loop(state), AF_INET6);
 }
 
@@ -86,6 +87,7 @@ static void a_dual_stack_socket_hears_and_answers_both_families(void **state)
     iocp_loop_t *loop = contract_loop(state);
     static const int families[] = {AF_INET, AF_INET6};
     contract_address any = contract_any(AF_INET6, 0);
+    contract_need_ipv6();
     iocp_handle_t dual = contract_datagram_open(loop, AF_INET6);
     assert_int_equal(iocp_socket_set_option(loop, dual, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
     assert_int_equal(iocp_socket_bind(loop, dual, contract_sockaddr(&any), any.length), IOCP_OK);
@@ -305,6 +307,9 @@ static void a_connected_socket_sends_to_its_peer_and_hears_nobody_else(void **st
     iocp_loop_t *loop = contract_loop(state);
     static const int families[] = {AF_INET, AF_INET6};
     for (int i = 0; i < 2; i++) {
+        if (families[i] == AF_INET6) {
+            contract_need_ipv6();
+        }
         duo duo = duo__open(loop, families[i]);
         contract_address other_name;
         iocp_handle_t other = contract_datagram_bind(loop, families[i], &other_name);
@@ -459,6 +464,7 @@ static void a_rearmed_send_sends_again(void **state)
 static void the_steady_state_of_datagrams_allocates_nothing(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
+    contract_need_ipv6();
     duo duo = duo__open(loop, AF_INET6);
     uint64_t allocations = 0;
     char data[8];
@@ -641,12 +647,18 @@ static void a_broadcast_needs_the_option(void **state)
     contract_address all = contract_datagram_broadcast(contract_port(&name));
     assert_int_equal(iocp_socket_get_option(loop, handle, IOCP_SOCKET_BROADCAST, &value), IOCP_OK);
     assert_int_equal(value, 0);
-    assert_int_equal(contract_datagram_try_send(loop, handle, &all, "all", 3), IOCP_EACCES);
+    int without = contract_datagram_try_send(loop, handle, &all, "all", 3);
     assert_int_equal(iocp_socket_set_option(loop, handle, IOCP_SOCKET_BROADCAST, 1), IOCP_OK);
     assert_int_equal(iocp_socket_get_option(loop, handle, IOCP_SOCKET_BROADCAST, &value), IOCP_OK);
     assert_true(value != 0);
     /* Where it goes is the network's affair. */
-    assert_int_not_equal(contract_datagram_try_send(loop, handle, &all, "all", 3), IOCP_EACCES);
+    int with = contract_datagram_try_send(loop, handle, &all, "all", 3);
+    assert_int_not_equal(with, IOCP_EACCES);
+    if (without == with && with == IOCP_ENETUNREACH) {
+        print_message("no route for a broadcast\n"); /* the system looks for it first */
+        skip();
+    }
+    assert_int_equal(without, IOCP_EACCES);
 }
 
 /* Whether this machine takes what is sent to a group. */
@@ -713,6 +725,7 @@ static void a_member_of_an_ipv4_group_gets_what_is_sent_to_it(void **state)
 
 static void a_member_of_an_ipv6_group_gets_what_is_sent_to_it(void **state)
 {
+    contract_need_ipv6();
     group__run(contract_loop(state), AF_INET6);
 }
 
@@ -846,8 +859,11 @@ static void options_of_datagrams_have_values_that_fit(void **state)
     iocp_handle_t stream = contract_open(loop, AF_INET);
     for (int i = 0; i < 6; i++) {
         int value = -1;
-        int o = i / 2;
-        iocp_handle_t handle = contract_datagram_open(loop, families[i % 2]);
+        int o = i % 3;
+        if (i == 3) {
+            contract_need_ipv6();
+        }
+        iocp_handle_t handle = contract_datagram_open(loop, families[i / 3]);
         assert_int_equal(iocp_socket_get_option(loop, handle, options[o].option, &value), IOCP_OK);
         assert_int_equal(value, options[o].initial);
         assert_int_equal(iocp_socket_set_option(loop, handle, options[o].option, options[o].value),
@@ -892,10 +908,15 @@ static void a_port_of_a_stream_socket_is_free_for_datagrams(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_address name;
-    contract_listen(loop, AF_INET, &name);
-    iocp_handle_t first = contract_datagram_open(loop, AF_INET);
+    int status;
+    int tries = 20;
+    do {
+        (void)contract_listen(loop, AF_INET, &name);
+        iocp_handle_t first = contract_datagram_open(loop, AF_INET);
+        status = iocp_socket_bind(loop, first, contract_sockaddr(&name), name.length);
+    } while (status == IOCP_EADDRINUSE && tries-- > 0); /* another program has it for datagrams */
+    assert_int_equal(status, IOCP_OK);
     iocp_handle_t second = contract_datagram_open(loop, AF_INET);
-    assert_int_equal(iocp_socket_bind(loop, first, contract_sockaddr(&name), name.length), IOCP_OK);
     assert_int_equal(iocp_socket_bind(loop, second, contract_sockaddr(&name), name.length),
                      IOCP_EADDRINUSE);
 }

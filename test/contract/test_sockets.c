@@ -102,6 +102,7 @@ static void accept_connect_send_receive_shut_down_and_close_over_ipv6(void **sta
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_address address;
+    contract_need_ipv6();
     iocp_handle_t listener = contract_listen(loop, AF_INET6, &address);
     for (int i = 0; i < 3; i++) {
         exchange(loop, listener, contract_open(loop, AF_INET6), &address);
@@ -113,6 +114,7 @@ static void a_dual_stack_listener_takes_both_families(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_address any = contract_any(AF_INET6, 0);
+    contract_need_ipv6();
     iocp_handle_t listener = contract_open(loop, AF_INET6);
     assert_int_equal(iocp_socket_set_option(loop, listener, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
     assert_int_equal(iocp_socket_bind(loop, listener, contract_sockaddr(&any), any.length),
@@ -136,12 +138,31 @@ static void a_dual_stack_listener_takes_both_families(void **state)
     assert_true(contract_is_mapped_loopback(&accepted.address));
 }
 
+/*
+ * A client whose own port is not that of the address, where nobody listens: else the system could
+ * connect it to itself.
+ */
+static iocp_handle_t client__apart_from(iocp_loop_t *loop, const contract_address *address)
+{
+    contract_address name;
+    iocp_handle_t client;
+    do {
+        name = contract_loopback(AF_INET, 0);
+        client = contract_open(loop, AF_INET);
+        assert_int_equal(iocp_socket_bind(loop, client, contract_sockaddr(&name), name.length),
+                         IOCP_OK);
+        name = socket__name(loop, client, false);
+    } while (contract_port(&name) == contract_port(address));
+    return client;
+}
+
 static void an_ipv6_listener_does_not_take_ipv4_unless_asked_to(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_address any = contract_any(AF_INET6, 0);
     contract_record connected = {0};
     int value = -1;
+    contract_need_ipv6();
     iocp_handle_t listener = contract_open(loop, AF_INET6);
     assert_int_equal(iocp_socket_get_option(loop, listener, IOCP_SOCKET_V6ONLY, &value), IOCP_OK);
     assert_int_equal(value, 1);
@@ -150,8 +171,9 @@ static void an_ipv6_listener_does_not_take_ipv4_unless_asked_to(void **state)
     assert_int_equal(iocp_socket_listen(loop, listener, 0), IOCP_OK);
     contract_address name = socket__name(loop, listener, false);
     contract_address target = contract_loopback(AF_INET, contract_port(&name));
-    assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&target),
-                                  target.length, contract_keep, &connected, NULL),
+    iocp_handle_t client = client__apart_from(loop, &target);
+    assert_int_equal(iocp_connect(loop, client, contract_sockaddr(&target), target.length,
+                                  contract_keep, &connected, NULL),
                      IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_ended(&connected, IOCP_ECONNREFUSED);
@@ -165,6 +187,9 @@ static void both_sides_tell_each_others_addresses(void **state)
         contract_address address;
         contract_record accepted = {0};
         contract_record connected = {0};
+        if (families[i] == AF_INET6) {
+            contract_need_ipv6();
+        }
         iocp_handle_t listener = contract_listen(loop, families[i], &address);
         iocp_handle_t client = contract_open(loop, families[i]);
         assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
@@ -923,11 +948,15 @@ static void a_refused_connect_says_so(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record record = {0};
-    contract_record closed = {0};
     contract_address address;
+    contract_record closed = {0};
     iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
     assert_int_equal(iocp_close(loop, listener, contract_keep, &closed, NULL), IOCP_OK);
     contract_wait(loop, &closed, 1);
+    /* So that the client, or somebody else, does not get the port. */
+    iocp_handle_t deaf = contract_open(loop, AF_INET);
+    assert_int_equal(iocp_socket_bind(loop, deaf, contract_sockaddr(&address), address.length),
+                     IOCP_OK);
     assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&address),
                                   address.length, contract_keep, &record, NULL),
                      IOCP_OK);
@@ -1175,6 +1204,7 @@ static void options_can_be_set_and_read_back(void **state)
     static const iocp_socket_option_t switches[] = {IOCP_SOCKET_NODELAY, IOCP_SOCKET_KEEPALIVE,
                                                     IOCP_SOCKET_REUSE_ADDRESS, IOCP_SOCKET_V6ONLY};
     int value = 0;
+    contract_need_ipv6();
     iocp_handle_t handle = contract_open(loop, AF_INET6);
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         for (int on = 1; on >= 0; on--) {

@@ -126,6 +126,9 @@ contract_pair contract_connect(iocp_loop_t *loop, int family);
 void contract_close(iocp_loop_t *loop, iocp_handle_t handle);
 void contract_close_pair(iocp_loop_t *loop, contract_pair pair);
 
+/* Skips the test, or what is left of it, on a machine without IPv6. */
+void contract_need_ipv6(void);
+
 /* Send all of it, or receive all of it, and wait until that is done. */
 void contract_send_all(iocp_loop_t *loop, iocp_handle_t handle, const void *data, size_t size);
 void contract_recv_all(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size);

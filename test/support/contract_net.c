@@ -111,6 +111,18 @@ void contract_socket_destroy(uintptr_t socket)
     closesocket((SOCKET)socket);
 }
 
+int contract_has_ipv6(void)
+{
+    contract_address address = contract_loopback(AF_INET6, 0);
+    SOCKET socket = WSASocketW(AF_INET6, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    if (socket == INVALID_SOCKET) {
+        return 0;
+    }
+    int status = bind(socket, contract_sockaddr(&address), (int)address.length);
+    closesocket(socket);
+    return status == 0;
+}
+
 size_t contract_open_handles(void)
 {
     return win_open_handles();
@@ -133,6 +145,11 @@ uintptr_t contract_socket_create(int family)
 void contract_socket_destroy(uintptr_t socket)
 {
     sim_socket_destroy(socket);
+}
+
+int contract_has_ipv6(void)
+{
+    return 1;
 }
 
 size_t contract_open_handles(void)

@@ -34,6 +34,9 @@ int contract_is_mapped_loopback(const contract_address *address);
 uintptr_t contract_socket_create(int family);
 void contract_socket_destroy(uintptr_t socket);
 
+/* Whether this machine has IPv6, at least to itself. */
+int contract_has_ipv6(void);
+
 /* Whether the system is Wine, which checks less than Windows does. */
 int contract_is_wine(void);
 

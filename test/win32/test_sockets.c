@@ -125,6 +125,18 @@ static iocp_handle_t sock__listen(contract_address *address)
     return listener;
 }
 
+/* A socket that has a port and does not listen: a connect to it cannot meet itself. */
+static void sock__occupy(contract_address *address)
+{
+    iocp_handle_t handle = sock__open();
+    *address = contract_loopback(AF_INET, 0);
+    assert_int_equal(
+        iocp_socket_bind(sock_loop, handle, contract_sockaddr(address), address->length), IOCP_OK);
+    assert_int_equal(iocp_socket_get_name(sock_loop, handle, (struct sockaddr *)&address->storage,
+                                          &address->length),
+                     IOCP_OK);
+}
+
 /* A plain socket that is connected to the listener; blocking, overlapped or not. */
 static SOCKET sock__plain_connect(const contract_address *address)
 {
@@ -336,11 +348,8 @@ static void a_refused_connect_is_10061(void **state)
 {
     (void)state;
     contract_address address;
-    iocp_handle_t listener = sock__listen(&address);
-    record closed = {0};
     record connected = {0};
-    assert_int_equal(iocp_close(sock_loop, listener, sock__keep, &closed, NULL), IOCP_OK);
-    sock__wait(&closed);
+    sock__occupy(&address);
     assert_int_equal(iocp_connect(sock_loop, sock__open(), contract_sockaddr(&address),
                                   address.length, sock__keep, &connected, NULL),
                      IOCP_OK);
@@ -884,6 +893,9 @@ static void an_ipv6_socket_is_for_ipv6_alone_unless_told_otherwise(void **state)
 {
     (void)state;
     iocp_handle_t handle = {0};
+    if (!contract_has_ipv6()) {
+        skip();
+    }
     assert_int_equal(iocp_socket_open(sock_loop, AF_INET6, SOCK_STREAM, 0, &handle), IOCP_OK);
     assert_int_equal(sock__get(handle, IOCP_SOCKET_V6ONLY), 1);
     assert_int_equal(iocp_socket_set_option(sock_loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
