@@ -1,6 +1,10 @@
 # Sourced by the scripts of this folder: where things are.
 # shellcheck shell=bash
 
+# What a shell may have set for other purposes does not get into the builds, nor into Wine.
+unset CDPATH DESTDIR CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR \
+    WINEARCH WINELOADER WINESERVER WINEDLLOVERRIDES
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build
 deps=$build/deps
@@ -13,6 +17,12 @@ die() {
     echo "${0##*/}: $*" >&2
     exit 1
 }
+
+case $root in
+*[[:space:]]*) die "the path of this folder has a space in it, which not all tools take: $root" ;;
+esac
+# Windows takes 260 letters, and below this folder there are a hundred more.
+[ ${#root} -le 150 ] || die "the path of this folder has more than 150 letters: $root"
 
 # A Wine prefix is a Windows of its own; which one a program gets is decided by this name.
 wine_prefix() {
@@ -28,21 +38,34 @@ wine_end() {
     fi
 }
 
-# Makes the prefix, once: tests that start at the same time wait for the first of them.
+# Whether 32-bit programs run, too.
+wine_has_32_bits() {
+    [ -x /usr/lib/wine/wine ]
+}
+
+# Makes the prefix, once: tests that start at the same time wait for the first of them. One that was
+# made before Wine got its 32-bit half, or never finished, is made anew.
 wine_prepare() {
-    local prefix
+    local prefix ready
     prefix=$(wine_prefix)
-    [ -e "$prefix/.ready" ] && return
+    ready=$prefix/.ready
+    wine_has_32_bits && ready+=-32
+    [ -e "$ready" ] && return
+    [[ ${IOCPLOOP_WINE:-} != */* ]] || die "not a name: IOCPLOOP_WINE=$IOCPLOOP_WINE"
     mkdir -p "$build/wine"
     (
         flock 9
-        [ -e "$prefix/.ready" ] && exit
+        [ -e "$ready" ] && exit
+        wine_end
+        rm -rf "$prefix"
         # No menus, no .NET, no browser: they only cost time. Wine's server outlives this shell, so
         # it must not inherit the lock.
         export WINEPREFIX=$prefix WINEDEBUG=-all
         export WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml="
-        timeout 180 wineboot -i >"$prefix.log" 2>&1 9>&-
-        timeout 60 wineserver -w 9>&-
-        touch "$prefix/.ready"
+        { timeout 180 wineboot -i && timeout 60 wineserver -w; } >"$prefix.log" 2>&1 9>&- || {
+            cat "$prefix.log" >&2
+            die "cannot make a Wine prefix: $prefix"
+        }
+        touch "$ready"
     ) 9>"$prefix.lock"
 }

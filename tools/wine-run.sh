@@ -25,12 +25,15 @@ machine() {
     od -An -tx2 -j$((offset + 4)) -N2 "$1" | tr -d ' '
 }
 
-if [ "$(machine "$1")" = 014c ] && ! [ -x /usr/lib/wine/wine ]; then
+if [ "$(machine "$1")" = 014c ] && ! wine_has_32_bits; then
     echo "skipped: $1 is a 32-bit program, and there is no 32-bit Wine here"
     exit 77
 fi
 
 wine_prepare
+
+# A program of a thousand connections needs more open files than a shell gets at first.
+ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
 
 # A server of its own for each test program: what one of them does to Wine, and some do a lot, must
 # not show in the next.
