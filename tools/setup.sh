@@ -20,6 +20,16 @@ as_root() {
     fi
 }
 
+# A fresh machine may be busy with updates of its own.
+update_lists() {
+    local tries
+    for ((tries = 0; tries < 20; tries++)); do
+        as_root apt-get -q update && return
+        sleep 5
+    done
+    die "cannot update apt's lists"
+}
+
 install_packages() {
     local missing=() package
     for package in "${packages[@]}"; do
@@ -31,9 +41,9 @@ install_packages() {
 
     command -v apt-get >/dev/null || die "not a Debian system: please install ${missing[*]}"
     echo "installing ${missing[*]}"
-    as_root apt-get -q update
+    update_lists
     as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q install -y --no-install-recommends "${missing[@]}"
+        apt-get -q -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}"
 }
 
 # fetch_source PACKAGE FOLDER: unpacks Debian's source of a package. The list of sources is one of
@@ -68,8 +78,11 @@ build_cmocka() {
 
     if ! compgen -G "$deps/source/cmocka-*/CMakeLists.txt" >/dev/null; then
         echo "fetching CMocka's source"
-        fetch_source cmocka "$deps/source" >"$deps/source.log" 2>&1 ||
+        # Under another name until it is complete.
+        fetch_source cmocka "$deps/source.new" >"$deps/source.log" 2>&1 ||
             { cat "$deps/source.log" && die "cannot fetch CMocka's source package"; }
+        rm -rf "$deps/source"
+        mv "$deps/source.new" "$deps/source"
     fi
     source=$(echo "$deps"/source/cmocka-*/)
     echo "building CMocka for mingw-$arch"
