@@ -19,9 +19,23 @@ udp_echo_with() {
     check 5 "$name counts what it cut off" grep -q "truncated: $truncated," "$echo_log" || true
 }
 
+# The server has one socket, of IPv6, which serves both. The kernel may not know IPv6, or have been
+# told to keep no address of it.
 examples_udp_echo() {
-    udp_echo_with "" 0 "udp echo over IPv4 and IPv6"
-    udp_echo_with "--limit 1000" '[1-9][0-9]*' "udp echo with short buffers" --size 1000
+    local family="" name="udp echo over IPv4 and IPv6"
+    if ! [ -e /proc/net/if_inet6 ]; then
+        echo "skip  udp echo: there is no IPv6 here"
+        skipped=$((skipped + 1))
+        return
+    fi
+    if ! (exec 3<>/dev/udp/::1/9) 2>/dev/null; then
+        echo "skip  udp echo over IPv6: there is none here"
+        skipped=$((skipped + 1))
+        family="--family 4"
+        name="udp echo over IPv4"
+    fi
+    udp_echo_with "$family" 0 "$name"
+    udp_echo_with "--limit 1000 $family" '[1-9][0-9]*' "udp echo with short buffers" --size 1000
 }
 
 # ---- file_copy ----

@@ -3,9 +3,9 @@
  * checks every byte that comes back. A native Linux program, so that the server under Wine talks to
  * something that is not its own.
  *
- *   udp_client --port P [--count N] [--limit B]
+ *   udp_client --port P [--count N] [--limit B] [--family 4|6]
  *
- * Sends N datagrams over each family, of sizes from nothing to the largest that there is, and keeps
+ * Sends N datagrams over each family, or over this one alone, of sizes from nothing to the largest that there is, and keeps
  * some of them under way. What is not answered in time is sent again, a few times, for UDP may lose
  * it; nothing may come back twice, or changed, or from elsewhere. With a limit, the server is known
  * to cut off what is longer than B bytes.
@@ -29,6 +29,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define COUNT_MAX 100000
+#define FAMILIES  2
 #define WINDOW    32 /* datagrams under way */
 #define WINDOW_BYTES \
     65536 /* and their bytes, if it is more than one: the server's queue is short */
@@ -244,45 +245,62 @@ static bool talk__report(const talk *self)
     return is_good;
 }
 
-static bool talk__run_both(talk *one, talk *other)
+static bool talks__are_over(const talk *talks, unsigned count)
 {
-    uint64_t start_ns = now_ns();
-    talk *talks[] = {one, other};
-    while (!talk__is_over(one) || !talk__is_over(other)) {
-        struct pollfd polls[] = {{.fd = one->fd, .events = POLLIN},
-                                 {.fd = other->fd, .events = POLLIN}};
-        for (int i = 0; i < 2; i++) {
-            talk__repeat_lost(talks[i]);
-            talk__send_more(talks[i]);
-        }
-        (void)poll(polls, 2, 50);
-        for (int i = 0; i < 2; i++) {
-            talk__receive(talks[i]);
-        }
-        if (now_ns() - start_ns > LIMIT_NS) {
-            talk__fail(one, "the time is up");
-            talk__fail(other, "the time is up");
-        }
+    bool are_over = true;
+    for (unsigned i = 0; i < count; i++) {
+        are_over = talk__is_over(&talks[i]) && are_over;
     }
-    bool is_good = talk__report(one);
-    return talk__report(other) && is_good;
+    return are_over;
 }
 
-static int run(uint16_t port, uint32_t count, size_t limit)
+static bool talks__run(talk *talks, unsigned count)
+{
+    uint64_t start_ns = now_ns();
+    struct pollfd polls[FAMILIES];
+    bool is_good = true;
+    while (!talks__are_over(talks, count)) {
+        for (unsigned i = 0; i < count; i++) {
+            polls[i] = (struct pollfd){.fd = talks[i].fd, .events = POLLIN};
+            talk__repeat_lost(&talks[i]);
+            talk__send_more(&talks[i]);
+        }
+        (void)poll(polls, count, 50);
+        for (unsigned i = 0; i < count; i++) {
+            talk__receive(&talks[i]);
+            if (now_ns() - start_ns > LIMIT_NS) {
+                talk__fail(&talks[i], "the time is up");
+            }
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        is_good = talk__report(&talks[i]) && is_good;
+    }
+    return is_good;
+}
+
+/* `family` is 4, 6, or 0 for both. */
+static bool run(uint16_t port, uint32_t count, size_t limit, unsigned long family)
 {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    static talk one = {.name = "IPv4", .largest = LARGEST_IPV4};
-    static talk other = {.name = "IPv6", .largest = LARGEST_IPV6};
+    static talk talks[FAMILIES];
+    unsigned opened = 0;
+    bool is_open = true;
     ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ipv6.sin6_addr = in6addr_loopback;
-    one.count = other.count = count;
-    one.limit = other.limit = limit;
-    return talk__open(&one, AF_INET, (const struct sockaddr *)&ipv4, sizeof ipv4) &&
-                   talk__open(&other, AF_INET6, (const struct sockaddr *)&ipv6, sizeof ipv6) &&
-                   talk__run_both(&one, &other)
-               ? 0
-               : 1;
+    if (family != 6) {
+        talk *self = &talks[opened++];
+        *self = (talk){.name = "IPv4", .largest = LARGEST_IPV4, .count = count, .limit = limit};
+        is_open = talk__open(self, AF_INET, (const struct sockaddr *)&ipv4, sizeof ipv4);
+    }
+    if (family != 4) {
+        talk *self = &talks[opened++];
+        *self = (talk){.name = "IPv6", .largest = LARGEST_IPV6, .count = count, .limit = limit};
+        is_open =
+            talk__open(self, AF_INET6, (const struct sockaddr *)&ipv6, sizeof ipv6) && is_open;
+    }
+    return is_open && talks__run(talks, opened);
 }
 
 int main(int argc, char **argv)
@@ -290,6 +308,7 @@ int main(int argc, char **argv)
     unsigned long port = 0;
     unsigned long count = 2000;
     unsigned long limit = LARGEST_IPV6;
+    unsigned long family = 0;
     bool is_usage = argc % 2 == 1;
     for (int i = 1; i + 1 < argc && is_usage; i += 2) {
         unsigned long number = strtoul(argv[i + 1], NULL, 10);
@@ -299,14 +318,16 @@ int main(int argc, char **argv)
             count = number;
         } else if (strcmp(argv[i], "--limit") == 0) {
             limit = number;
+        } else if (strcmp(argv[i], "--family") == 0 && (number == 4 || number == 6)) {
+            family = number;
         } else {
             is_usage = false;
         }
     }
     if (!is_usage || port == 0 || port > UINT16_MAX || count == 0 || count > COUNT_MAX) {
-        fputs("usage: udp_client --port P [--count N] [--limit B]\n", stderr);
+        fputs("usage: udp_client --port P [--count N] [--limit B] [--family 4|6]\n", stderr);
         return 2;
     }
     pattern__init();
-    return run((uint16_t)port, (uint32_t)count, limit);
+    return run((uint16_t)port, (uint32_t)count, limit, family) ? 0 : 1;
 }
