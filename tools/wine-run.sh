@@ -32,9 +32,6 @@ fi
 
 wine_prepare
 
-# A program of a thousand connections needs more open files than a shell gets at first.
-ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
-
 # A server of its own for each test program: what one of them does to Wine, and some do a lot, must
 # not show in the next.
 if [ -n "${IOCPLOOP_CMOCKA:-}" ]; then

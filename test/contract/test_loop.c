@@ -814,7 +814,7 @@ static void news_behind_the_next_deadline_wake_the_port(void **state)
         assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         assert_int_equal(posts, 2 * i);
         assert_int_equal(contract_stats(loop).dequeues, dequeues + 1); /* for the packet */
-        contract_pass_time(loop, 5 * MS); /* a packet may be late */
+        contract_pass_time(loop, 5 * MS);                              /* a packet may be late */
         assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     assert_int_equal(iocp_loop_next_deadline(loop, &when_ns), IOCP_ENOENT);

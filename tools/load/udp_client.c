@@ -5,10 +5,10 @@
  *
  *   udp_client --port P [--count N] [--limit B] [--family 4|6]
  *
- * Sends N datagrams over each family, or over this one alone, of sizes from nothing to the largest that there is, and keeps
- * some of them under way. What is not answered in time is sent again, a few times, for UDP may lose
- * it; nothing may come back twice, or changed, or from elsewhere. With a limit, the server is known
- * to cut off what is longer than B bytes.
+ * Sends N datagrams over each family, or over this one alone, of sizes from nothing to the largest
+ * that there is, and keeps some of them under way. What is not answered in time is sent again, a few
+ * times, for UDP may lose it; nothing may come back twice, or changed, or from elsewhere. With a
+ * limit, the server is known to cut off what is longer than B bytes.
  *
  * Prints a line for each family. The exit code is 0 only if everything came back.
  */
