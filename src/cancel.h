@@ -8,10 +8,11 @@
  *  - Not in the kernel (QUEUED, TIMED, PARKED): the operation is taken out of its list and is
  *    READY with the reason. Nobody else refers to it.
  *  - In the kernel: the reason is recorded first, then the kernel is asked. Nothing else changes:
- *    only the packet makes it READY, or the backend's word that none will come. If the operation was quicker, CancelIoEx finds nothing, or
- *    finds it and the packet says success: then the outcome is that success, with its bytes. If the
- *    packet says "aborted", the recorded reason is the status; without a recorded reason somebody
- *    else aborted it, and the status is IOCP_ECONNABORTED.
+ *    only the packet makes it READY, or the backend's word that none will come. If the operation
+ *    was quicker, CancelIoEx finds nothing, or finds it and the packet says success: then the
+ *    outcome is that success, with its bytes. If the packet says "aborted", the recorded reason is
+ *    the status; without a recorded reason somebody else aborted it, and the status is
+ *    IOCP_ECONNABORTED.
  *  - READY or DELIVERING: the outcome is settled and the cancel comes too late (IOCP_ENOENT).
  *  - A stale id finds no operation at all (IOCP_ENOENT): a slot that is used again has another
  *    generation.

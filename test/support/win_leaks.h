@@ -1,4 +1,7 @@
-/* What every test program on Windows needs: a count of open handles, whether it is Windows, and an end for crashes. */
+/*
+ * What every test program on Windows needs: a count of open handles, whether it is Windows, and an
+ * end for crashes.
+ */
 #ifndef TEST_WIN_LEAKS_H
 #define TEST_WIN_LEAKS_H
 
