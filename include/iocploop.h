@@ -95,8 +95,8 @@ IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 /*
  * Portable codes: what a call returns and what iocp_result_t.status holds. The raw code (Win32 or
  * Winsock) is beside it: iocp_result_t.native_error, iocp_loop_native_error. A raw code that this
- * list does not know is IOCP_EUNKNOWN; if it is 0xC0000000 or more it is an NTSTATUS, for which
- * there is no Win32 code. Values never change, new ones come at the end.
+ * list does not know is IOCP_EUNKNOWN; one of 0x80000000 and more is an NTSTATUS that has no Win32
+ * code here. Values never change, new ones come at the end.
  */
 typedef enum iocp_error {
     IOCP_OK = 0,
@@ -389,7 +389,8 @@ IOCP_API size_t IOCP_CALL iocp_loop_active(const iocp_loop_t *loop);
  * When the loop must be ticked next if nothing else happens, on the clock of iocp_loop_now: the
  * present if work is ready, or the loop is stopped. For programs that have a loop of their own:
  *
- *   iocp_loop_tick(loop, 0), until this answers a time to come, or IOCP_ENOENT;
+ *   iocp_loop_tick(loop, 0), until this answers a time to come, or IOCP_ENOENT (to be compared
+ *   with iocp_loop_now behind iocp_loop_update_now);
  *   then wait for iocp_loop_native_port and all other things, until that time.
  *
  * From this call on, outside callbacks, a post, a notify or a stop puts a packet into the port;
@@ -421,9 +422,9 @@ IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **han
  * Every function may return IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING; those that take a handle
  * also IOCP_EBADF and, if its kind does not fit, IOCP_ENOTSUP.
  *
- * N.B. Callbacks come in the order in which operations end, also on one handle, except where the
- * operation says otherwise. One that is done at once may be told before an earlier one whose packet
- * is still in the port.
+ * N.B. Callbacks of several operations come in no certain order, also on one handle, unless the
+ * operation says so: one that is done at once may be told before an earlier one whose packet is
+ * still in the port.
  */
 
 /* Nothing, done when it is started: a callback on a fresh stack. */
@@ -578,10 +579,10 @@ IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handl
 
 /*
  * Bind to a local address, which is copied; listen for connections, `backlog` of which may wait for
- * an accept (0: the system's largest). Loop thread. Errors: IOCP_EINVAL (bound already; not bound,
- * or connected), IOCP_EBADF, IOCP_ENOTSUP (not a socket; a datagram socket does not listen),
- * IOCP_EADDRINUSE, IOCP_EADDRNOTAVAIL, IOCP_EACCES, IOCP_EFAULT (the address is too short),
- * IOCP_ENOMEM. Win32: bind, listen.
+ * an accept (0: the system's largest). Loop thread. Errors: IOCP_EINVAL (bound already; to listen:
+ * not bound), IOCP_EBADF, IOCP_ENOTSUP (not a socket; a datagram socket does not listen),
+ * IOCP_EISCONN (to listen), IOCP_EADDRINUSE, IOCP_EADDRNOTAVAIL, IOCP_EACCES, IOCP_EFAULT (the
+ * address is too short), IOCP_ENOMEM. Win32: bind, listen.
  */
 IOCP_API int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t handle,
                                         const struct sockaddr *address, size_t length);
@@ -664,8 +665,9 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
 
 /*
  * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF. A
- * size of 0 waits until there is something to receive (or the end), and takes none of it. On a
- * stream receives are carried out one after the other, in the order of their calls.
+ * size of 0 waits until there is something to receive (or the end), and takes none of it. Sizes and
+ * lists as in iocp_send. On a stream receives are carried out one after the other, in the order of
+ * their calls.
  * Errors in the result: IOCP_ECONNRESET, IOCP_ENOTCONN. Win32: WSARecv.
  */
 IOCP_API int IOCP_CALL iocp_recv(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,

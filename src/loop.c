@@ -439,9 +439,10 @@ static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
     loop->loop_only.delivered = 0;
     for (;;) {
         bool is_over = until_ns <= now_ns;
-        uint64_t again_ns = is_all_asked ? until_ns : now_ns + IOC_NS_PER_MS;
+        uint64_t again_ns = is_all_asked ? IOC_FOREVER : now_ns + IOC_NS_PER_MS;
+        uint64_t limit_ns = again_ns < until_ns ? again_ns : until_ns;
         size_t before = ops->slab.live;
-        int status = loop__turn(loop, is_over ? 0 : again_ns < until_ns ? again_ns : until_ns);
+        int status = loop__turn(loop, is_over ? 0 : limit_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {
             return status;
         }

@@ -128,6 +128,7 @@ iocp_op_t ioc_op_id(const ioc_op *op)
 
 iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
+    /* If one of these is parked, it waits for its turn. */
     bool takes_turns =
         op->type == IOCP_TYPE_RECV || op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
     bool is_adding =

@@ -2,12 +2,12 @@
  * The way into a loop from other threads: posted functions, asyncs, stopping, and waking a loop
  * that sleeps.
  *
- * The sleep protocol. `wake_state` is AWAKE while the loop works. To sleep the loop sets it to
- * ASLEEP and then looks once more whether anything came; a thread with news pushes it first and
- * then looks at the state. All four accesses are sequentially consistent, so at least one of the
- * two sees the other: either the loop finds the news and stays awake, or the thread finds it
- * ASLEEP. The thread that then changes ASLEEP to WAKING sends the one packet; all others find
- * WAKING and need not. The packet is in flight until a dequeue brings it, and only then does
+ * The sleep protocol. `wake_state` is AWAKE while the loop works. To sleep the loop (or a program
+ * that sleeps on the port by itself) sets it to ASLEEP and then looks once more whether anything
+ * came; a thread with news pushes it first and then looks at the state. All four accesses are
+ * sequentially consistent, so at least one of the two sees the other: either the loop finds the
+ * news and stays awake, or the thread finds it ASLEEP. The thread that then changes ASLEEP to
+ * WAKING sends the one packet; all others find WAKING and need not. The packet is in flight until a dequeue brings it, and only then does
  * WAKING end, so there is never more than one, for any number of threads and posts. A loop that
  * goes to sleep while the packet is still in flight is woken by it.
  *
@@ -71,8 +71,8 @@ bool ioc_inbox_is_in_use(const ioc_inbox *inbox);
 bool ioc_inbox_has_news(const ioc_inbox *inbox);
 
 /*
- * Whether nobody has slept since the last dequeue, nor a wake packet is on its way; if not, the
- * port must be asked.
+ * Whether nobody sleeps on the port, nor has since the last dequeue, and no wake packet is on its
+ * way. If not, the port must be asked.
  */
 bool ioc_inbox_is_awake(const ioc_inbox *inbox);
 
