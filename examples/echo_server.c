@@ -162,11 +162,11 @@ static void server__connected(iocp_loop_t *loop, server *self, const iocp_result
     connection *opened = malloc(sizeof *opened);
     if (opened == NULL) {
         fprintf(stderr, "no memory for another connection\n");
-        check(loop, iocp_close(loop, result->accepted, NULL, NULL, NULL), "iocp_close");
+        check(loop, iocp_close(loop, result->opened, NULL, NULL, NULL), "iocp_close");
         return;
     }
     opened->server = self;
-    opened->handle = result->accepted;
+    opened->handle = result->opened;
     self->accepted++;
     if (!self->is_quiet) {
         print_address("connection from", result->address, result->address_length);

@@ -57,14 +57,14 @@ static bool check_windows(BOOL is_good, const char *what)
 static iocp_action_t IOCP_CALL on_message(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     const runner *self = arg;
-    const char *what = result->message == JOB_OBJECT_MSG_NEW_PROCESS             ? "started"
-                       : result->message == JOB_OBJECT_MSG_EXIT_PROCESS          ? "ended"
-                       : result->message == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS ? "crashed"
+    const char *what = result->event == JOB_OBJECT_MSG_NEW_PROCESS             ? "started"
+                       : result->event == JOB_OBJECT_MSG_EXIT_PROCESS          ? "ended"
+                       : result->event == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS ? "crashed"
                                                                                  : "met a limit";
     if (result->status == IOCP_ETIMEDOUT || !check(result->status, "watching the job")) {
         return IOCP_DISARM;
     }
-    if (result->message == JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO) {
+    if (result->event == JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO) {
         fputs("run_process: no process is left\n", stderr);
         return IOCP_DISARM;
     }

@@ -220,16 +220,17 @@ typedef struct iocp_result {
     iocp_op_t op;         /* the operation; its id stays good if it is rearmed */
     iocp_handle_t handle; /* what it ran on, or {0} */
     iocp_type_t type;
-    int status;                     /* 0, or an IOCP_E code */
-    uint32_t native_error;          /* the raw code behind status, 0 if there is none */
-    uint32_t flags;                 /* IOCP_RESULT_ bits */
-    uint64_t bytes;                 /* transferred; may be non-zero beside an error (part sent) */
-    iocp_handle_t accepted;         /* accept: the new connection */
+    int status;            /* 0, or an IOCP_E code */
+    uint32_t native_error; /* the raw code behind status, 0 if there is none */
+    uint32_t flags;        /* IOCP_RESULT_ bits */
+    uint64_t bytes;        /* transferred; may be non-zero beside an error (part sent) */
+    uint64_t value;        /* process_wait: the exit code; job_watch: the process's id; work: its
+                              answer */
+    uint32_t event;        /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h> */
+    uint32_t reserved;     /* 0 */
+    iocp_handle_t opened;  /* accept: the connection. The callback's: use it or close it */
     const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
-    uint32_t message;               /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h> */
-    uint32_t reserved;              /* 0 */
-    uint64_t value; /* job_watch: the process's id; process_wait: its exit code; work: its answer */
 } iocp_result_t;
 
 typedef enum iocp_action {
@@ -633,7 +634,7 @@ IOCP_API int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t h
  * belongs to no completion port until its first operation here, so iocp_socket_detach can hand it
  * to another loop. Several accepts may be pending; a failed one leaves the listener as it is.
  * With IOCP_REARM the next connection comes to the same callback.
- * N.B. The accepted handle is the callback's: use it or close it.
+ * N.B. The opened handle is the callback's: use it or close it.
  * Win32: AcceptEx, SO_UPDATE_ACCEPT_CONTEXT.
  */
 IOCP_API int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener,
@@ -853,7 +854,7 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
                                          void *userdata, iocp_op_t *op);
 
 /*
- * Watch a job object: one callback for each message that it sends, with `message`
+ * Watch a job object: one callback for each message that it sends, with `event`
  * (JOB_OBJECT_MSG_EXIT_PROCESS and so on) and `value` (the process's id, 0 where a message has
  * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order,
  * and told with IOCP_RESULT_INLINE, since their packet came before; those after IOCP_DISARM or a

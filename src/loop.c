@@ -83,14 +83,14 @@ static bool loop__is_stopped(const iocp_loop_t *loop)
 static void loop__add_details(const ioc_op *op, iocp_result_t *result)
 {
     if (op->type == IOCP_TYPE_ACCEPT) {
-        result->accepted = ioc_handle_id(op->as.accept.handle);
+        result->opened = ioc_handle_id(op->as.accept.handle);
         result->address = op->as.accept.address;
         result->address_length = op->as.accept.address_length;
     } else if (op->type == IOCP_TYPE_RECVFROM) {
         result->address = op->as.addressed.address;
         result->address_length = op->as.addressed.address_length;
     } else if (op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_PROCESS_WAIT) {
-        result->message = op->as.wait.message;
+        result->event = op->as.wait.message;
         result->value = op->as.wait.value;
     } else if (op->type == IOCP_TYPE_WORK) {
         result->value = op->as.work.value;

@@ -71,7 +71,7 @@ static iocp_action_t IOCP_CALL meeting__on_accept(iocp_loop_t *loop, const iocp_
     meeting *both = userdata;
     (void)loop;
     bench_check(both->run, result->status, "accept");
-    both->pair->server = result->accepted;
+    both->pair->server = result->opened;
     return IOCP_DISARM;
 }
 

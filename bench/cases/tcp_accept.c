@@ -74,7 +74,7 @@ static iocp_action_t IOCP_CALL accepting__on_accept(iocp_loop_t *loop, const ioc
         return IOCP_DISARM;
     }
     if (status == IOCP_OK) {
-        state->server = result->accepted;
+        state->server = result->opened;
         status = accepting__advance(loop, state);
     }
     if (status != IOCP_OK) {

@@ -154,7 +154,7 @@ static void cancel_of_a_pending_accept_leaves_the_listener_as_it_is(void **state
     cancel__add(loop, op, &cancel);
     contract_wait(loop, &accepts[0], 1);
     assert_ended(&accepts[0], IOCP_ECANCELED);
-    assert_true(accepts[0].result.accepted.id == 0);
+    assert_true(accepts[0].result.opened.id == 0);
     contract_wait(loop, &cancel, 1);
     assert_ended(&cancel, IOCP_OK);
     assert_int_equal(accepts[1].calls, 0);
@@ -163,7 +163,7 @@ static void cancel_of_a_pending_accept_leaves_the_listener_as_it_is(void **state
                      IOCP_OK);
     contract_wait(loop, &accepts[1], 1);
     assert_ended(&accepts[1], IOCP_OK);
-    assert_true(accepts[1].result.accepted.id != 0);
+    assert_true(accepts[1].result.opened.id != 0);
     contract_wait(loop, &connect, 1);
     assert_ended(&connect, IOCP_OK);
 }
@@ -345,7 +345,7 @@ static void cancel_of_a_receive_whose_packet_is_queued_delivers_its_bytes(void *
     contract_wait(sender, &connected, 1);
     contract_wait(loop, &accepted, 1);
 
-    iocp_op_t op = recv__start(loop, accepted.result.accepted, data, sizeof data, &record);
+    iocp_op_t op = recv__start(loop, accepted.result.opened, data, sizeof data, &record);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(record.calls, 0);
     contract_send_all(sender, far_away, "hello", 5);
@@ -365,7 +365,7 @@ static void cancel_of_a_receive_whose_packet_is_queued_delivers_its_bytes(void *
         /* Then nothing of it is lost. */
         assert_int_equal(record.status, IOCP_ECANCELED);
         assert_int_equal(record.result.bytes, 0);
-        contract_recv_all(loop, accepted.result.accepted, data, 5);
+        contract_recv_all(loop, accepted.result.opened, data, 5);
         assert_memory_equal(data, "hello", 5);
     }
     contract_loop_destroy(sender);

@@ -59,10 +59,10 @@ static iocp_action_t IOCP_CALL server__on_accepted(iocp_loop_t *loop, const iocp
         return IOCP_DISARM;
     }
     int number = self->count++;
-    self->connections[number] = result->accepted;
+    self->connections[number] = result->opened;
     self->received[number] = (contract_record){0};
     assert_int_equal(
-        iocp_recv(loop, result->accepted, NULL, 0, contract_keep, &self->received[number], NULL),
+        iocp_recv(loop, result->opened, NULL, 0, contract_keep, &self->received[number], NULL),
         IOCP_OK);
     return IOCP_REARM;
 }

@@ -208,7 +208,7 @@ static void an_accept_that_failed_leaves_the_listener_as_it_is(void **state)
         sim_end_op(loop, op, IOCP_ECONNRESET);
         contract_wait(loop, &accepts, i);
         assert_int_equal(accepts.status, IOCP_ECONNRESET);
-        assert_true(accepts.result.accepted.id == 0);
+        assert_true(accepts.result.opened.id == 0);
         assert_int_equal(contract_stats(loop).handles, 1);
     }
     assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&address),
@@ -216,7 +216,7 @@ static void an_accept_that_failed_leaves_the_listener_as_it_is(void **state)
                      IOCP_OK);
     contract_wait(loop, &accepts, 3);
     assert_int_equal(accepts.status, IOCP_OK);
-    assert_true(accepts.result.accepted.id != 0);
+    assert_true(accepts.result.opened.id != 0);
 }
 
 static void foreign_packets_are_dropped_and_counted(void **state)

@@ -27,7 +27,7 @@ static iocp_action_t IOCP_CALL job__keep(iocp_loop_t *loop, const iocp_result_t 
     assert_int_equal(result->type, IOCP_TYPE_JOB_WATCH);
     assert_in_range(i, 0, JOB_MOST_CALLS - 1);
     record->status[i] = result->status;
-    record->message[i] = result->message;
+    record->message[i] = result->event;
     record->value[i] = result->value;
     if (record->calls == record->cancel_after) {
         assert_int_equal(iocp_cancel(loop, result->op, NULL, NULL, NULL), IOCP_OK);
@@ -101,7 +101,7 @@ static void the_exit_code_of_a_process_is_told(void **state)
         assert_int_equal(record.status, IOCP_OK);
         assert_int_equal(record.result.type, IOCP_TYPE_PROCESS_WAIT);
         assert_int_equal(record.result.value, codes[i]);
-        assert_int_equal(record.result.message, 0);
+        assert_int_equal(record.result.event, 0);
         contract_process_close(&process);
     }
 }

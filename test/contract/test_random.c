@@ -212,7 +212,7 @@ static void action__count(const action *a, const iocp_result_t *result)
         EXPECT(p, result->value > 0 && result->value <= p->works_run);
     } else if (a->type == IOCP_TYPE_JOB_WATCH) {
         EXPECT(p, result->value > p->last_message && result->value <= p->messages);
-        EXPECT(p, result->message == (uint32_t)result->value % 8);
+        EXPECT(p, result->event == (uint32_t)result->value % 8);
         p->last_message = result->value;
     }
 }
@@ -223,7 +223,7 @@ static void action__check_status(const action *a, const iocp_result_t *result)
     switch (result->status) {
     case IOCP_OK:
         EXPECT(p, a->type != IOCP_TYPE_TIMER || iocp_loop_now(p->loop) >= a->not_before_ns);
-        EXPECT(p, (a->type == IOCP_TYPE_ACCEPT) == (result->accepted.id != 0));
+        EXPECT(p, (a->type == IOCP_TYPE_ACCEPT) == (result->opened.id != 0));
         action__count(a, result);
         break;
     case IOCP_ECANCELED:
@@ -277,8 +277,8 @@ static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_r
     EXPECT(p, result->handle.id == a->handle.id);
     EXPECT(p, iocp_op_state(loop, a->op) == IOCP_OP_ACTIVE);
     action__check_status(a, result);
-    if (result->accepted.id != 0) {
-        program__add_socket(p, result->accepted);
+    if (result->opened.id != 0) {
+        program__add_socket(p, result->opened);
     }
     while (!p->is_destroying && program__chance(p, 25)) {
         program__act(p);

@@ -57,7 +57,7 @@ static void exchange(iocp_loop_t *loop, iocp_handle_t listener, iocp_handle_t cl
     assert_ended(&connected, IOCP_OK);
     assert_int_equal(connected.result.type, IOCP_TYPE_CONNECT);
     assert_true(connected.result.handle.id == client.id);
-    iocp_handle_t server = accepted.result.accepted;
+    iocp_handle_t server = accepted.result.opened;
     assert_true(server.id != 0 && server.id != listener.id && server.id != client.id);
 
     assert_int_equal(iocp_send(loop, client, "ping", 4, contract_keep, &records[0], NULL), IOCP_OK);
@@ -199,8 +199,8 @@ static void both_sides_tell_each_others_addresses(void **state)
         assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
         contract_address client_name = socket__name(loop, client, false);
         contract_address client_peer = socket__name(loop, client, true);
-        contract_address server_name = socket__name(loop, accepted.result.accepted, false);
-        contract_address server_peer = socket__name(loop, accepted.result.accepted, true);
+        contract_address server_name = socket__name(loop, accepted.result.opened, false);
+        contract_address server_peer = socket__name(loop, accepted.result.opened, true);
         assert_true(contract_is_loopback(&client_name, families[i]));
         assert_true(contract_is_loopback(&client_peer, families[i]));
         assert_true(contract_is_loopback(&server_name, families[i]));
@@ -684,7 +684,7 @@ static iocp_action_t IOCP_CALL echo__on_accepted(iocp_loop_t *loop, const iocp_r
     }
     test_echo *connection = calloc(1, sizeof *connection);
     server->accepted++;
-    connection->handle = result->accepted;
+    connection->handle = result->opened;
     connection->closed = &server->closed;
     iocp_result_t begin = {.status = IOCP_OK};
     (void)echo__on_sent(loop, &begin, connection);
@@ -846,7 +846,7 @@ static void several_accepts_may_be_pending_and_each_gets_its_own_connection(void
         assert_ended(&accepts[i], IOCP_OK);
         assert_ended(&connects[i], IOCP_OK);
         for (int j = 0; j < i; j++) {
-            assert_true(accepts[i].result.accepted.id != accepts[j].result.accepted.id);
+            assert_true(accepts[i].result.opened.id != accepts[j].result.opened.id);
             assert_true(contract_port(&accepts[i].address) != contract_port(&accepts[j].address));
         }
     }
@@ -859,7 +859,7 @@ static iocp_action_t IOCP_CALL accept__keep_two(iocp_loop_t *loop, const iocp_re
     (void)loop;
     server->failed += result->status != IOCP_OK;
     if (server->accepted < 2) {
-        server->last[server->accepted] = result->accepted;
+        server->last[server->accepted] = result->opened;
     }
     server->accepted++;
     return server->accepted < 2 ? IOCP_REARM : IOCP_DISARM;
@@ -916,7 +916,7 @@ static void an_accept_on_a_socket_that_does_not_listen_ends(void **state)
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(record.calls, 1);
     assert_true(record.status != IOCP_OK);
-    assert_true(record.result.accepted.id == 0);
+    assert_true(record.result.opened.id == 0);
     if (contract_clock_is_virtual()) {
         assert_int_equal(record.status, IOCP_EINVAL);
     }

@@ -106,7 +106,7 @@ static void a_watch_outlives_the_thread_that_started_it(void **state)
     contract_wait(loop, &message, 1);
     contract_wait(loop, &exited, 1);
     assert_int_equal(message.status, IOCP_OK);
-    assert_int_equal(message.result.message, CONTRACT_JOB_NEW_PROCESS);
+    assert_int_equal(message.result.event, CONTRACT_JOB_NEW_PROCESS);
     assert_int_equal(message.result.value, process.id);
     assert_int_equal(exited.status, IOCP_OK);
     assert_int_equal(exited.result.value, 42);

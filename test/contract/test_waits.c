@@ -56,7 +56,7 @@ static void a_wait_ends_when_its_event_is_signaled(void **state)
     assert_int_equal(record.result.flags, 0);
     assert_int_equal(record.result.bytes, 0);
     assert_int_equal(record.result.value, 0);
-    assert_int_equal(record.result.message, 0);
+    assert_int_equal(record.result.event, 0);
     assert_int_equal(iocp_op_state(loop, op), IOCP_OP_DEAD);
     assert_false(contract_object_try(event));
     contract_object_close(event);

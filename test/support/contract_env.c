@@ -323,7 +323,7 @@ contract_pair contract_connect(iocp_loop_t *loop, int family)
     contract_wait(loop, &connected, 1);
     assert_int_equal(accepted.status, IOCP_OK);
     assert_int_equal(connected.status, IOCP_OK);
-    pair.server = accepted.result.accepted;
+    pair.server = accepted.result.opened;
     return pair;
 }
 

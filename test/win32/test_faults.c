@@ -69,7 +69,7 @@ static iocp_action_t IOCP_CALL life__callback(iocp_loop_t *loop, const iocp_resu
     (void)loop;
     op->calls++;
     op->bytes = result->bytes;
-    op->accepted = result->accepted;
+    op->accepted = result->opened;
     if (op->expected != LIFE_ANY) {
         op->life->waiting--;
         op->life->is_broken = op->life->is_broken || result->status != op->expected;

@@ -142,7 +142,7 @@ static iocp_action_t IOCP_CALL job__keep(iocp_loop_t *loop, const iocp_result_t 
         .status = result->status,
         .native_error = result->native_error,
         .flags = result->flags,
-        .message = result->message,
+        .message = result->event,
         .value = result->value,
     };
     return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;

@@ -152,7 +152,7 @@ static iocp_handle_t sock__accept(iocp_handle_t listener)
     assert_int_equal(iocp_accept(sock_loop, listener, sock__keep, &accepted, NULL), IOCP_OK);
     sock__wait(&accepted);
     sock__expect(&accepted, IOCP_OK, 0);
-    return accepted.result.accepted;
+    return accepted.result.opened;
 }
 
 /* A listener, a plain socket connected to it, and the loop's end of the connection. */
@@ -749,7 +749,7 @@ static void an_accept_that_fails_late_closes_its_socket_and_leaves_the_listener(
     assert_int_equal(iocp_accept(sock_loop, pair.listener, sock__keep, &accepted, NULL), IOCP_OK);
     sock__wait(&accepted);
     sock__expect(&accepted, IOCP_ENOBUFS, WSAENOBUFS);
-    assert_int_equal(accepted.result.accepted.id, 0);
+    assert_int_equal(accepted.result.opened.id, 0);
     assert_int_equal(closesocket(first), 0);
     assert_int_equal(win_open_handles(), before);
     SOCKET second = sock__plain_connect(&pair.address);
@@ -775,7 +775,7 @@ static void a_failed_accept_can_be_rearmed(void **state)
         assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     assert_int_equal(accepted.result.status, IOCP_OK);
-    assert_int_not_equal(accepted.result.accepted.id, 0);
+    assert_int_not_equal(accepted.result.opened.id, 0);
     assert_int_equal(closesocket(client), 0);
 }
 
