@@ -57,6 +57,18 @@ static inline uint32_t ioc_lowest_bit(uint32_t bits)
 #endif
 }
 
+/* The number of the highest bit that is set; one is. */
+static inline uint32_t ioc_highest_bit(uint32_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 31 - (uint32_t)__builtin_clz(bits);
+#else
+    unsigned long number = 0;
+    (void)_BitScanReverse(&number, bits);
+    return (uint32_t)number;
+#endif
+}
+
 /* A sum that stops at the largest value: now + "for ever" is still for ever. */
 static inline uint64_t ioc_add_saturated(uint64_t a, uint64_t b)
 {

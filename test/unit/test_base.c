@@ -54,6 +54,21 @@ static void round_up_gives_the_next_multiple(void **state)
     assert_int_equal(ioc_round_up(7, 1), 7);
 }
 
+static void the_lowest_and_the_highest_bit_are_found_whatever_lies_between(void **state)
+{
+    (void)state;
+    for (uint32_t low = 0; low < 32; low++) {
+        for (uint32_t high = low; high < 32; high++) {
+            uint32_t ends = UINT32_C(1) << low | UINT32_C(1) << high;
+            uint32_t full = UINT32_MAX >> (31 - high) & UINT32_MAX << low;
+            assert_int_equal(ioc_lowest_bit(ends), low);
+            assert_int_equal(ioc_highest_bit(ends), high);
+            assert_int_equal(ioc_lowest_bit(full), low);
+            assert_int_equal(ioc_highest_bit(full), high);
+        }
+    }
+}
+
 static void container_of_finds_the_whole_from_its_member(void **state)
 {
     (void)state;
@@ -80,6 +95,7 @@ int main(void)
         cmocka_unit_test(divide_up_rounds_every_fraction_up),
         cmocka_unit_test(divide_up_does_not_overflow),
         cmocka_unit_test(round_up_gives_the_next_multiple),
+        cmocka_unit_test(the_lowest_and_the_highest_bit_are_found_whatever_lies_between),
         cmocka_unit_test(container_of_finds_the_whole_from_its_member),
         cmocka_unit_test(count_of_is_the_number_of_elements),
     };
