@@ -5,7 +5,8 @@
 void ioc_handles_init(ioc_handles *handles, ioc_alloc *alloc, ioc_ops *ops)
 {
     handles->ops = ops;
-    ioc_slab_init(&handles->slab, alloc, ops->backend->handle_bytes);
+    ioc_slab_init(&handles->slab, alloc, ops->backend->handle_bytes,
+                  ioc_slab_tag(&handles->slab, ops->now_ns));
 }
 
 void ioc_handles_deinit(ioc_handles *handles)

@@ -9,15 +9,15 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     memset(ops, 0, sizeof *ops);
     ops->backend = backend;
     ops->port = port;
-    ioc_slab_init(&ops->slab, alloc, backend->op_bytes);
-    ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES);
-    ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES);
+    ioc_ops_update_now(ops);
+    ioc_slab_init(&ops->slab, alloc, backend->op_bytes, ioc_slab_tag(&ops->slab, ops->now_ns));
+    ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
+    ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
     ioc_list_init(&ops->cancels);
     ioc_list_init(&ops->submissions);
     ioc_list_init(&ops->ready);
     ioc_heap_init(&ops->timers, alloc);
     ioc_heap_init(&ops->deadlines, alloc);
-    ioc_ops_update_now(ops);
 }
 
 void ioc_ops_deinit(ioc_ops *ops)

@@ -20,6 +20,28 @@ static void *slab__block_of(ioc_slab_slot *slot)
     return (char *)slot + SLAB_HEADER_BYTES;
 }
 
+static bool slab__is_in_use(const ioc_slab_slot *slot)
+{
+    return (slot->id & IOC_SLAB_IN_USE) != 0;
+}
+
+static uint32_t slab__number(const ioc_slab *slab, uint64_t id)
+{
+    return (uint32_t)(id ^ slab->tag);
+}
+
+/* The slot's next generation: from in use to free or from free to in use. */
+static void slab__advance(const ioc_slab *slab, ioc_slab_slot *slot)
+{
+    slot->id = ((slot->id ^ slab->tag) + IOC_SLAB_IN_USE) ^ slab->tag;
+}
+
+/* Back at the first generation, 0: there is none left. */
+static bool slab__is_used_up(const ioc_slab *slab, const ioc_slab_slot *slot)
+{
+    return (slot->id ^ slab->tag) < IOC_SLAB_IN_USE;
+}
+
 static uint32_t slab__page_slots(const ioc_slab *slab)
 {
     return 1u << slab->page_shift;
@@ -38,10 +60,25 @@ static ioc_slab_slot *slab__slot_at(const ioc_slab *slab, uint32_t number)
     return index < page->begun ? slab__slot_in(slab, page, index) : NULL;
 }
 
-void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes)
+/* To each number another one, with no pattern left. */
+static uint64_t slab__mix(uint64_t bits)
 {
+    bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ bits >> 27) * UINT64_C(0x94d049bb133111eb);
+    return bits ^ bits >> 31;
+}
+
+uint64_t ioc_slab_tag(const ioc_slab *slab, uint64_t now_ns)
+{
+    return slab__mix((uintptr_t)slab + slab__mix(now_ns)) & ~IOC_SLAB_IN_USE;
+}
+
+void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes, uint64_t tag)
+{
+    IOC_ASSERT((tag & IOC_SLAB_IN_USE) == 0);
     memset(slab, 0, sizeof *slab);
     slab->alloc = alloc;
+    slab->tag = tag;
     slab->stride = ioc_round_up(SLAB_HEADER_BYTES + block_bytes, IOC_CACHE_LINE);
     while (slab->stride << (slab->page_shift + 1) <= SLAB_PAGE_BYTES &&
            2u << slab->page_shift <= IOC_SLAB_PAGE_SLOTS) {
@@ -117,7 +154,7 @@ static ioc_slab_slot *slab__take_in(const ioc_slab *slab, ioc_slab_page *page)
     ioc_slab_slot *slot = slab__slot_in(slab, page, index);
     if (index == page->begun) {
         memset(slot, 0, slab->stride);
-        slot->number = page->first_number + index;
+        slot->id = (page->first_number + index) ^ slab->tag;
         page->begun++;
     }
     return slot;
@@ -133,24 +170,25 @@ void *ioc_slab_take(ioc_slab *slab)
     if (page->free_count == 0) {
         ioc_link_remove(&page->link);
     }
-    slot->generation++;
+    slab__advance(slab, slot);
     slab->live++;
-    IOC_ASSERT(slot->generation % 2 == 1);
+    IOC_ASSERT(slab__is_in_use(slot));
     return slab__block_of(slot);
 }
 
 void ioc_slab_give(ioc_slab *slab, void *block)
 {
     ioc_slab_slot *slot = slab__slot_of(block);
-    IOC_ASSERT(slot->generation % 2 == 1);
+    IOC_ASSERT(slab__is_in_use(slot));
     IOC_ASSERT(slab->live > 0);
     slab->live--;
-    slot->generation++;
-    if (slot->generation == 0) {
-        return; /* every generation has been used: retired */
+    slab__advance(slab, slot);
+    if (slab__is_used_up(slab, slot)) {
+        return; /* retired */
     }
-    ioc_slab_page *page = slab->pages[slot->number >> slab->page_shift];
-    uint32_t index = slot->number - page->first_number;
+    uint32_t number = slab__number(slab, slot->id);
+    ioc_slab_page *page = slab->pages[number >> slab->page_shift];
+    uint32_t index = number - page->first_number;
     page->free[index / 32] |= 1u << (index % 32);
     page->free_count++;
     if (!ioc_link_is_in_list(&page->link)) {
@@ -161,25 +199,25 @@ void ioc_slab_give(ioc_slab *slab, void *block)
 uint64_t ioc_slab_id(const void *block)
 {
     const ioc_slab_slot *slot = slab__slot_of(block);
-    return (uint64_t)slot->generation << 32 | slot->number;
+    IOC_ASSERT(slab__is_in_use(slot));
+    return slot->id;
 }
 
 void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
 {
-    uint32_t number = (uint32_t)id;
-    uint32_t generation = (uint32_t)(id >> 32);
-    if (generation % 2 == 0 || number >> slab->page_shift >= slab->page_count) {
+    uint32_t number = slab__number(slab, id);
+    if ((id & IOC_SLAB_IN_USE) == 0 || number >> slab->page_shift >= slab->page_count) {
         return NULL;
     }
     ioc_slab_slot *slot = slab__slot_at(slab, number);
-    return slot != NULL && slot->generation == generation ? slab__block_of(slot) : NULL;
+    return slot != NULL && slot->id == id ? slab__block_of(slot) : NULL;
 }
 
 void *ioc_slab_next(const ioc_slab *slab, uint32_t *cursor)
 {
     while (*cursor >> slab->page_shift < slab->page_count) {
         ioc_slab_slot *slot = slab__slot_at(slab, (*cursor)++);
-        if (slot != NULL && slot->generation % 2 == 1) {
+        if (slot != NULL && slab__is_in_use(slot)) {
             return slab__block_of(slot);
         }
     }

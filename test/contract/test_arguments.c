@@ -15,14 +15,19 @@ typedef struct arguments {
     iocp_op_t op;
 } arguments;
 
-static arguments arguments__of(void **state)
+static arguments arguments__on(iocp_loop_t *loop)
 {
     arguments a;
     memset(&a, 0, sizeof a);
-    a.loop = contract_loop(state);
+    a.loop = loop;
     a.socket = contract_open(a.loop, AF_INET);
     a.address = contract_loopback(AF_INET, 1);
     return a;
+}
+
+static arguments arguments__of(void **state)
+{
+    return arguments__on(contract_loop(state));
 }
 
 static void arguments__assert_nothing_came_of_it(arguments *a)
@@ -372,13 +377,28 @@ static void ids_that_name_no_handle_are_refused(void **state)
     iocp_handle_t stale = contract_open(a.loop, AF_INET);
     assert_int_equal(iocp_close(a.loop, stale, contract_keep, &closed, NULL), IOCP_OK);
     contract_wait(a.loop, &closed, 1);
+    /* By one more it may be the other socket's: an id says nothing about its neighbours. */
     const iocp_handle_t bad[] = {
-        {0}, {1}, {UINT64_MAX}, {UINT64_MAX << 32 | 1}, stale, {stale.id + 1}, {stale.id << 1}};
+        {0}, {1}, {UINT64_MAX}, {UINT64_MAX << 32 | 1}, stale, {stale.id + 2}, {stale.id << 1}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         refuse_handle(&a, bad[i]);
     }
     arguments__assert_nothing_came_of_it(&a);
     assert_int_equal(contract_stats(a.loop).handles, 1);
+}
+
+static void refuse_op(arguments *a, iocp_op_t op)
+{
+    contract_record cancel = {0};
+    assert_int_equal(iocp_op_state(a->loop, op), IOCP_OP_DEAD);
+    assert_int_equal(iocp_op_deadline(a->loop, op, 0), IOCP_ENOENT);
+    assert_int_equal(iocp_op_ref(a->loop, op), IOCP_ENOENT);
+    assert_int_equal(iocp_op_unref(a->loop, op), IOCP_ENOENT);
+    assert_int_equal(iocp_timer_reset(a->loop, op, 0), IOCP_ENOENT);
+    assert_int_equal(iocp_cancel(a->loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    contract_wait(a->loop, &cancel, 1);
+    assert_int_equal(cancel.calls, 1);
+    assert_int_equal(cancel.status, IOCP_ENOENT);
 }
 
 static void ids_that_name_no_operation_are_refused(void **state)
@@ -390,18 +410,73 @@ static void ids_that_name_no_operation_are_refused(void **state)
     contract_wait(a.loop, &record, 1);
     const iocp_op_t bad[] = {{0}, {1}, {UINT64_MAX}, {UINT64_MAX << 32 | 1}, stale, {stale.id + 1}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        contract_record cancel = {0};
-        assert_int_equal(iocp_op_state(a.loop, bad[i]), IOCP_OP_DEAD);
-        assert_int_equal(iocp_op_deadline(a.loop, bad[i], 0), IOCP_ENOENT);
-        assert_int_equal(iocp_op_ref(a.loop, bad[i]), IOCP_ENOENT);
-        assert_int_equal(iocp_op_unref(a.loop, bad[i]), IOCP_ENOENT);
-        assert_int_equal(iocp_timer_reset(a.loop, bad[i], 0), IOCP_ENOENT);
-        assert_int_equal(iocp_cancel(a.loop, bad[i], contract_keep, &cancel, NULL), IOCP_OK);
-        assert_int_equal(iocp_loop_run(a.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
-        assert_int_equal(cancel.calls, 1);
-        assert_int_equal(cancel.status, IOCP_ENOENT);
+        refuse_op(&a, bad[i]);
     }
     arguments__assert_nothing_came_of_it(&a);
+}
+
+/* What a loop may have alive, as many of each as another loop has. */
+#define ALIVE 8
+
+typedef struct living {
+    arguments a;
+    iocp_handle_t handles[ALIVE];
+    iocp_op_t ops[ALIVE];
+    contract_record timers[ALIVE];
+} living;
+
+static void living__begin(living *l, iocp_loop_t *loop)
+{
+    memset(l, 0, sizeof *l);
+    l->a = arguments__on(loop);
+    for (size_t i = 0; i < ALIVE; i++) {
+        l->handles[i] = contract_open(loop, AF_INET);
+        assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &l->timers[i], &l->ops[i]),
+                         IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+}
+
+/* Everything that `l` has is nothing to the loop of `other`. */
+static void living__are_strangers_to(living *l, living *other)
+{
+    for (size_t i = 0; i < ALIVE; i++) {
+        refuse_handle(&other->a, l->handles[i]);
+        refuse_op(&other->a, l->ops[i]);
+        /* Nor is a handle's id an operation's, in either of them. */
+        refuse_op(&other->a, (iocp_op_t){l->handles[i].id});
+        refuse_op(&l->a, (iocp_op_t){l->handles[i].id});
+        refuse_handle(&l->a, (iocp_handle_t){l->ops[i].id});
+    }
+}
+
+static void living__assert_unharmed(living *l)
+{
+    assert_int_equal(contract_stats(l->a.loop).handles, ALIVE + 1);
+    assert_int_equal(contract_stats(l->a.loop).operations, ALIVE);
+    assert_int_equal(l->a.never.calls, 0);
+    for (size_t i = 0; i < ALIVE; i++) {
+        int value = 0;
+        assert_int_equal(l->timers[i].calls, 0);
+        assert_int_equal(iocp_op_state(l->a.loop, l->ops[i]), IOCP_OP_ACTIVE);
+        assert_int_equal(
+            iocp_socket_get_option(l->a.loop, l->handles[i], IOCP_SOCKET_NODELAY, &value), IOCP_OK);
+    }
+}
+
+/* It would close, or cancel, what happened to be born as early in this loop as that in the other. */
+static void an_id_of_another_loop_is_an_error(void **state)
+{
+    static living ours;
+    static living theirs;
+    iocp_loop_t *other = contract_loop_create();
+    living__begin(&ours, contract_loop(state));
+    living__begin(&theirs, other);
+    living__are_strangers_to(&theirs, &ours);
+    living__are_strangers_to(&ours, &theirs);
+    living__assert_unharmed(&ours);
+    living__assert_unharmed(&theirs);
+    contract_loop_destroy(other);
 }
 
 /* ---- The wrong kind ---- */
@@ -498,6 +573,7 @@ int main(void)
         CONTRACT_TEST(values_out_of_range_are_refused),
         CONTRACT_TEST(ids_that_name_no_handle_are_refused),
         CONTRACT_TEST(ids_that_name_no_operation_are_refused),
+        CONTRACT_TEST(an_id_of_another_loop_is_an_error),
         CONTRACT_TEST(an_async_of_another_loop_is_refused),
         CONTRACT_TEST(operations_that_do_not_fit_the_state_of_a_socket_end_with_an_error),
         CONTRACT_TEST(a_socket_is_bound_once),

@@ -7,6 +7,9 @@
 
 #define MANY 20000
 
+/* Any bits but the one of IOC_SLAB_IN_USE. */
+#define TAG (UNIT_SEED & ~IOC_SLAB_IN_USE)
+
 typedef struct block {
     uint64_t value;
     char rest[40];
@@ -24,7 +27,7 @@ static int fixture__set_up(void **state)
         return -1;
     }
     unit_memory_init(&f->memory);
-    ioc_slab_init(&f->slab, &f->memory.alloc, sizeof(block));
+    ioc_slab_init(&f->slab, &f->memory.alloc, sizeof(block), TAG);
     *state = f;
     return 0;
 }
@@ -45,10 +48,27 @@ static block *take(fixture *f)
     return taken;
 }
 
-/* What stands before a block, for tests that cannot wait for two thousand million takings. */
-static ioc_slab_slot *slot_of(block *taken)
+/* An id as it is below its tag, and back: a generation above a number. */
+static uint64_t untagged(uint64_t id)
 {
-    return (ioc_slab_slot *)(void *)taken - 1;
+    return id ^ TAG;
+}
+
+static uint64_t id_of(uint32_t generation, uint32_t number)
+{
+    return ((uint64_t)generation << 32 | number) ^ TAG;
+}
+
+static uint32_t number_of(const block *taken)
+{
+    return (uint32_t)untagged(ioc_slab_id(taken));
+}
+
+/* For tests that cannot wait for two thousand million takings. */
+static void set_generation(block *taken, uint32_t generation)
+{
+    ioc_slab_slot *slot = (ioc_slab_slot *)(void *)taken - 1;
+    slot->id = id_of(generation, number_of(taken));
 }
 
 static void a_new_slab_has_no_memory_and_finds_nothing(void **state)
@@ -57,8 +77,9 @@ static void a_new_slab_has_no_memory_and_finds_nothing(void **state)
     uint32_t cursor = 0;
     assert_int_equal(unit_memory_calls(&f->memory), 0);
     assert_null(ioc_slab_find(&f->slab, 0));
-    assert_null(ioc_slab_find(&f->slab, UINT64_C(1) << 32));
-    assert_null(ioc_slab_find(&f->slab, UINT64_MAX));
+    assert_null(ioc_slab_find(&f->slab, id_of(0, 0)));
+    assert_null(ioc_slab_find(&f->slab, id_of(1, 0)));
+    assert_null(ioc_slab_find(&f->slab, id_of(UINT32_MAX, UINT32_MAX)));
     assert_null(ioc_slab_next(&f->slab, &cursor));
 }
 
@@ -93,7 +114,7 @@ static void ids_that_never_were_find_nothing(void **state)
 {
     fixture *f = *state;
     uint64_t random = UNIT_SEED;
-    uint64_t id = ioc_slab_id(take(f));
+    uint64_t id = untagged(ioc_slab_id(take(f)));
     for (int i = 0; i < 100000; i++) {
         uint64_t invented = unit_random(&random);
         /* Of all shapes: any number, a high slot, a slot that exists, a generation that exists. */
@@ -101,7 +122,7 @@ static void ids_that_never_were_find_nothing(void **state)
         invented = i % 4 == 2 ? (invented << 32 | (uint32_t)id) : invented;
         invented = i % 4 == 3 ? ((id & ~(uint64_t)UINT32_MAX) | (uint32_t)invented) : invented;
         if (invented != id) {
-            assert_null(ioc_slab_find(&f->slab, invented));
+            assert_null(ioc_slab_find(&f->slab, untagged(invented)));
         }
     }
     assert_null(ioc_slab_find(&f->slab, 0));
@@ -111,13 +132,87 @@ static void the_id_of_the_next_generation_finds_nothing(void **state)
 {
     fixture *f = *state;
     block *taken = take(f);
-    uint64_t id = ioc_slab_id(taken);
-    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(1) << 32)));
-    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(2) << 32)));
+    uint32_t number = number_of(taken);
+    assert_ptr_equal(ioc_slab_find(&f->slab, id_of(1, number)), taken);
+    assert_null(ioc_slab_find(&f->slab, id_of(2, number)));
+    assert_null(ioc_slab_find(&f->slab, id_of(3, number)));
     ioc_slab_give(&f->slab, taken);
-    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(1) << 32))); /* what a free slot has */
-    assert_null(ioc_slab_find(&f->slab, id + (UINT64_C(2) << 32)));
+    assert_null(ioc_slab_find(&f->slab, id_of(1, number)));
+    assert_null(ioc_slab_find(&f->slab, id_of(2, number))); /* what a free slot has */
+    assert_null(ioc_slab_find(&f->slab, id_of(3, number)));
 }
+
+/* ---- Tags ---- */
+
+static void the_tag_of_a_slab_is_that_of_its_address_and_time(void **state)
+{
+    (void)state;
+    static ioc_slab slabs[50];
+    uint64_t tags[50 * 50];
+    for (size_t i = 0; i < IOC_COUNT_OF(tags); i++) {
+        uint64_t now_ns = i % 50; /* two of them may be born in the same moment */
+        tags[i] = ioc_slab_tag(&slabs[i / 50], now_ns);
+        assert_true((tags[i] & IOC_SLAB_IN_USE) == 0);
+        assert_true(tags[i] == ioc_slab_tag(&slabs[i / 50], now_ns));
+        for (size_t j = 0; j < i; j++) {
+            assert_true(tags[j] != tags[i]);
+        }
+    }
+}
+
+/* They have lived through the same, so below their tags the ids are equal. */
+static void an_id_finds_nothing_in_a_slab_with_another_tag(void **state)
+{
+    fixture *f = *state;
+    ioc_slab other;
+    ioc_slab_init(&other, &f->memory.alloc, sizeof(block), ioc_slab_tag(&other, 0));
+    for (int i = 0; i < MANY; i++) {
+        block *mine = take(f);
+        block *its = ioc_slab_take(&other);
+        assert_non_null(its);
+        uint64_t my_id = ioc_slab_id(mine);
+        uint64_t its_id = ioc_slab_id(its);
+        assert_true((untagged(my_id) ^ its_id) == other.tag);
+        assert_null(ioc_slab_find(&other, my_id));
+        assert_null(ioc_slab_find(&f->slab, its_id));
+        assert_ptr_equal(ioc_slab_find(&f->slab, my_id), mine);
+        assert_ptr_equal(ioc_slab_find(&other, its_id), its);
+        if (i % 3 == 0) {
+            ioc_slab_give(&f->slab, mine);
+            ioc_slab_give(&other, its);
+        }
+        assert_null(ioc_slab_find(&other, my_id));
+        assert_null(ioc_slab_find(&f->slab, its_id));
+    }
+    ioc_slab_deinit(&other);
+}
+
+/* The tag that does its worst: all that it may have of the id of a block. */
+static void no_tag_makes_an_id_that_is_0(void **state)
+{
+    fixture *f = *state;
+    for (uint32_t number = 0; number < 100; number++) {
+        for (uint32_t generation = 1; generation < 100; generation += 2) {
+            uint64_t worst = (uint64_t)(generation & ~1u) << 32 | number;
+            ioc_slab slab;
+            ioc_slab_init(&slab, &f->memory.alloc, sizeof(block), worst);
+            block *taken = ioc_slab_take(&slab);
+            for (uint32_t i = 0; i < number; i++) {
+                taken = ioc_slab_take(&slab);
+            }
+            for (uint32_t i = 1; i < generation; i += 2) {
+                ioc_slab_give(&slab, taken);
+                assert_ptr_equal(ioc_slab_take(&slab), taken);
+            }
+            assert_true(ioc_slab_id(taken) == IOC_SLAB_IN_USE);
+            assert_ptr_equal(ioc_slab_find(&slab, IOC_SLAB_IN_USE), taken);
+            assert_null(ioc_slab_find(&slab, 0));
+            ioc_slab_deinit(&slab);
+        }
+    }
+}
+
+/* ---- Memory ---- */
 
 static void blocks_are_zero_at_first_and_kept_later(void **state)
 {
@@ -204,12 +299,13 @@ static void a_slot_whose_generations_are_used_up_is_retired(void **state)
 {
     fixture *f = *state;
     block *last = take(f);
-    slot_of(last)->generation = UINT32_MAX;
+    set_generation(last, UINT32_MAX);
     uint64_t id = ioc_slab_id(last);
     assert_ptr_equal(ioc_slab_find(&f->slab, id), last);
     ioc_slab_give(&f->slab, last);
     assert_null(ioc_slab_find(&f->slab, id));
-    assert_null(ioc_slab_find(&f->slab, (uint32_t)id));
+    assert_null(ioc_slab_find(&f->slab, id_of(0, (uint32_t)untagged(id))));
+    assert_null(ioc_slab_find(&f->slab, id_of(1, (uint32_t)untagged(id))));
     assert_int_equal(f->slab.live, 0);
     for (int i = 0; i < 5000; i++) {
         assert_ptr_not_equal(take(f), last);
@@ -224,10 +320,10 @@ static void the_last_generation_but_one_is_used(void **state)
 {
     fixture *f = *state;
     block *taken = take(f);
-    slot_of(taken)->generation = UINT32_MAX - 2;
+    set_generation(taken, UINT32_MAX - 2);
     ioc_slab_give(&f->slab, taken);
     assert_ptr_equal(take(f), taken);
-    assert_true(ioc_slab_id(taken) >> 32 == UINT32_MAX);
+    assert_true(untagged(ioc_slab_id(taken)) >> 32 == UINT32_MAX);
     ioc_slab_give(&f->slab, taken);
     assert_ptr_not_equal(take(f), taken);
 }
@@ -237,11 +333,11 @@ static void when_all_slots_are_retired_the_slab_grows(void **state)
     fixture *f = *state;
     block *first = take(f);
     size_t slots = (size_t)1 << f->slab.page_shift;
-    slot_of(first)->generation = UINT32_MAX;
+    set_generation(first, UINT32_MAX);
     ioc_slab_give(&f->slab, first);
     for (size_t i = 1; i < slots; i++) {
         block *taken = take(f);
-        slot_of(taken)->generation = UINT32_MAX;
+        set_generation(taken, UINT32_MAX);
         ioc_slab_give(&f->slab, taken);
     }
     assert_int_equal(f->slab.page_count, 1);
@@ -322,7 +418,7 @@ static void blocks_given_back_in_any_order_are_taken_page_by_page(void **state)
     size_t changes = 0;
     uint32_t page = 0;
     for (uint32_t i = 0; i < MANY; i++) {
-        uint32_t its_page = (uint32_t)ioc_slab_id(take(f)) >> f->slab.page_shift;
+        uint32_t its_page = number_of(take(f)) >> f->slab.page_shift;
         changes += its_page != page;
         page = its_page;
     }
@@ -334,7 +430,7 @@ static void a_block_larger_than_a_page_is_possible(void **state)
 {
     fixture *f = *state;
     ioc_slab large;
-    ioc_slab_init(&large, &f->memory.alloc, 200000);
+    ioc_slab_init(&large, &f->memory.alloc, 200000, 0);
     char *a = ioc_slab_take(&large);
     char *b = ioc_slab_take(&large);
     assert_non_null(a);
@@ -344,8 +440,9 @@ static void a_block_larger_than_a_page_is_possible(void **state)
     assert_ptr_equal(ioc_slab_find(&large, ioc_slab_id(a)), a);
     assert_ptr_equal(ioc_slab_find(&large, ioc_slab_id(b)), b);
     assert_int_equal(a[199999], 1);
+    uint64_t id = ioc_slab_id(a);
     ioc_slab_give(&large, a);
-    assert_null(ioc_slab_find(&large, ioc_slab_id(a)));
+    assert_null(ioc_slab_find(&large, id));
     ioc_slab_deinit(&large);
 }
 
@@ -359,6 +456,9 @@ int main(void)
         SLAB_TEST(a_block_used_again_has_another_id),
         SLAB_TEST(ids_that_never_were_find_nothing),
         SLAB_TEST(the_id_of_the_next_generation_finds_nothing),
+        SLAB_TEST(the_tag_of_a_slab_is_that_of_its_address_and_time),
+        SLAB_TEST(an_id_finds_nothing_in_a_slab_with_another_tag),
+        SLAB_TEST(no_tag_makes_an_id_that_is_0),
         SLAB_TEST(blocks_are_zero_at_first_and_kept_later),
         SLAB_TEST(blocks_never_move_and_never_overlap),
         SLAB_TEST(the_blocks_in_use_are_visited_once_each),
