@@ -61,7 +61,7 @@ static inline uint32_t ioc_lowest_bit(uint32_t bits)
 static inline uint32_t ioc_highest_bit(uint32_t bits)
 {
 #if defined(__GNUC__) || defined(__clang__)
-    return 31 - (uint32_t)__builtin_clz(bits);
+    return 31 ^ (uint32_t)__builtin_clz(bits);
 #else
     unsigned long number = 0;
     (void)_BitScanReverse(&number, bits);

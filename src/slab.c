@@ -3,9 +3,10 @@
 #include <string.h>
 
 #define SLAB_PAGE_BYTES    65536
-#define SLAB_FIRST_PAGES   8
 #define SLAB_HEADER_BYTES  8   /* a slot's: what pointers and 64-bit numbers are aligned to */
 #define SLAB_PAGE_OVERHEAD 128 /* a page's own header */
+#define SLAB_FIRST_BITS    3   /* the first part of the directory has 1 << this many pages */
+#define SLAB_MOST_PAGES    (((1u << IOC_SLAB_PARTS) - 1) << SLAB_FIRST_BITS)
 
 _Static_assert(sizeof(ioc_slab_slot) <= SLAB_HEADER_BYTES, "a slot's header fits");
 _Static_assert(sizeof(ioc_slab_page) <= SLAB_PAGE_OVERHEAD, "a page's header fits");
@@ -30,8 +31,13 @@ static uint32_t slab__number(const ioc_slab *slab, uint64_t id)
     return (uint32_t)(id ^ slab->tag);
 }
 
-/* The slot's next generation: from in use to free or from free to in use. */
-static void slab__advance(const ioc_slab *slab, ioc_slab_slot *slot)
+/* The next generation of a free slot is odd, so that only this bit differs. */
+static void slab__begin_use(ioc_slab_slot *slot)
+{
+    slot->id |= IOC_SLAB_IN_USE;
+}
+
+static void slab__end_use(const ioc_slab *slab, ioc_slab_slot *slot)
 {
     slot->id = ((slot->id ^ slab->tag) + IOC_SLAB_IN_USE) ^ slab->tag;
 }
@@ -42,21 +48,44 @@ static bool slab__is_used_up(const ioc_slab *slab, const ioc_slab_slot *slot)
     return (slot->id ^ slab->tag) < IOC_SLAB_IN_USE;
 }
 
-static uint32_t slab__page_slots(const ioc_slab *slab)
-{
-    return 1u << slab->page_shift;
-}
-
 static ioc_slab_slot *slab__slot_in(const ioc_slab *slab, ioc_slab_page *page, uint32_t index)
 {
     return (ioc_slab_slot *)(void *)((char *)page + SLAB_PAGE_OVERHEAD + index * slab->stride);
 }
 
+/* The other way, from a slot whose index is known. */
+static ioc_slab_page *slab__page_around(const ioc_slab *slab, ioc_slab_slot *slot, uint32_t index)
+{
+    return (ioc_slab_page *)(void *)((char *)slot - index * slab->stride - SLAB_PAGE_OVERHEAD);
+}
+
+/*
+ * Where the directory has the page of this index. Counted from as many as the first part has, the
+ * highest bit is the part, and those below it are the place in it.
+ */
+typedef struct slab__place {
+    uint32_t part;
+    uint32_t index;
+} slab__place;
+
+static slab__place slab__place_of(uint32_t page_index)
+{
+    uint32_t counted = page_index + (1u << SLAB_FIRST_BITS);
+    uint32_t bit = ioc_highest_bit(counted);
+    return (slab__place){.part = bit - SLAB_FIRST_BITS, .index = counted - (1u << bit)};
+}
+
+static ioc_slab_page *slab__page_at(const ioc_slab *slab, uint32_t page_index)
+{
+    slab__place place = slab__place_of(page_index);
+    return slab->parts[place.part][place.index];
+}
+
 /* The slot of a number, or NULL if it has never been used. */
 static ioc_slab_slot *slab__slot_at(const ioc_slab *slab, uint32_t number)
 {
-    ioc_slab_page *page = slab->pages[number >> slab->page_shift];
-    uint32_t index = number & (slab__page_slots(slab) - 1);
+    ioc_slab_page *page = slab__page_at(slab, number >> slab->page_shift);
+    uint32_t index = number & slab->page_mask;
     return index < page->begun ? slab__slot_in(slab, page, index) : NULL;
 }
 
@@ -84,41 +113,41 @@ void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes, uint64_
            2u << slab->page_shift <= IOC_SLAB_PAGE_SLOTS) {
         slab->page_shift++;
     }
+    slab->page_mask = (1u << slab->page_shift) - 1;
     ioc_list_init(&slab->open);
 }
 
 void ioc_slab_deinit(ioc_slab *slab)
 {
-    for (size_t i = 0; i < slab->page_count; i++) {
-        ioc_alloc_give(slab->alloc, slab->pages[i]->memory);
+    for (uint32_t i = 0; i < slab->page_count; i++) {
+        ioc_alloc_give(slab->alloc, slab__page_at(slab, i)->memory);
     }
-    ioc_alloc_give(slab->alloc, slab->pages);
+    for (size_t i = 0; i < IOC_SLAB_PARTS; i++) {
+        ioc_alloc_give(slab->alloc, slab->parts[i]);
+    }
     memset(slab, 0, sizeof *slab);
 }
 
-static bool slab__reserve_page(ioc_slab *slab)
+/* Where the directory will have the next page; NULL: no memory for its part, or no number left. */
+static ioc_slab_page **slab__next_place(ioc_slab *slab)
 {
-    if (slab->page_count < slab->page_capacity) {
-        return true;
+    if (slab->page_count >= SLAB_MOST_PAGES || slab->page_count >= UINT32_MAX >> slab->page_shift) {
+        return NULL;
     }
-    size_t capacity = slab->page_capacity == 0 ? SLAB_FIRST_PAGES : slab->page_capacity * 2;
-    ioc_slab_page **pages = ioc_alloc_take(slab->alloc, capacity * sizeof *pages);
-    if (pages == NULL) {
-        return false;
+    slab__place place = slab__place_of((uint32_t)slab->page_count);
+    if (slab->parts[place.part] == NULL) {
+        size_t bytes = sizeof(ioc_slab_page *) << (place.part + SLAB_FIRST_BITS);
+        slab->parts[place.part] = ioc_alloc_take_raw(slab->alloc, bytes);
     }
-    if (slab->page_count > 0) {
-        memcpy(pages, slab->pages, slab->page_count * sizeof *pages);
-    }
-    ioc_alloc_give(slab->alloc, slab->pages);
-    slab->pages = pages;
-    slab->page_capacity = capacity;
-    return true;
+    return slab->parts[place.part] != NULL ? &slab->parts[place.part][place.index] : NULL;
 }
 
+/* The work is the same however many pages there are: nothing is copied. */
 static bool slab__grow(ioc_slab *slab)
 {
-    uint32_t count = slab__page_slots(slab);
-    if (slab->page_count > UINT32_MAX / count - 1 || !slab__reserve_page(slab)) {
+    uint32_t count = slab->page_mask + 1;
+    ioc_slab_page **place = slab__next_place(slab);
+    if (place == NULL) {
         return false;
     }
     size_t bytes = IOC_CACHE_LINE + SLAB_PAGE_OVERHEAD + count * slab->stride;
@@ -137,7 +166,8 @@ static bool slab__grow(ioc_slab *slab)
     }
     ioc_link_init(&page->link);
     ioc_list_push(&slab->open, &page->link);
-    slab->pages[slab->page_count++] = page;
+    *place = page;
+    slab->page_count++;
     return true;
 }
 
@@ -170,9 +200,9 @@ void *ioc_slab_take(ioc_slab *slab)
     if (page->free_count == 0) {
         ioc_link_remove(&page->link);
     }
-    slab__advance(slab, slot);
+    IOC_ASSERT(!slab__is_in_use(slot));
+    slab__begin_use(slot);
     slab->live++;
-    IOC_ASSERT(slab__is_in_use(slot));
     return slab__block_of(slot);
 }
 
@@ -182,13 +212,12 @@ void ioc_slab_give(ioc_slab *slab, void *block)
     IOC_ASSERT(slab__is_in_use(slot));
     IOC_ASSERT(slab->live > 0);
     slab->live--;
-    slab__advance(slab, slot);
+    slab__end_use(slab, slot);
     if (slab__is_used_up(slab, slot)) {
         return; /* retired */
     }
-    uint32_t number = slab__number(slab, slot->id);
-    ioc_slab_page *page = slab->pages[number >> slab->page_shift];
-    uint32_t index = number - page->first_number;
+    uint32_t index = slab__number(slab, slot->id) & slab->page_mask;
+    ioc_slab_page *page = slab__page_around(slab, slot, index);
     page->free[index / 32] |= 1u << (index % 32);
     page->free_count++;
     if (!ioc_link_is_in_list(&page->link)) {

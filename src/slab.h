@@ -43,16 +43,19 @@ typedef struct ioc_slab_page {
     uint32_t free[IOC_SLAB_PAGE_WORDS]; /* a bit for each free slot */
 } ioc_slab_page;
 
+/* The parts of the directory of pages. Each has twice as many as the one before, so none moves. */
+#define IOC_SLAB_PARTS 24
+
 typedef struct ioc_slab {
     ioc_alloc *alloc;
     uint64_t tag;
     size_t stride;       /* bytes from slot to slot */
     uint32_t page_shift; /* a page holds 1 << page_shift slots */
-    ioc_slab_page **pages;
+    uint32_t page_mask;  /* of a number: where it is in its page */
     size_t page_count;
-    size_t page_capacity;
     ioc_list open; /* pages with free slots */
     size_t live;
+    ioc_slab_page **parts[IOC_SLAB_PARTS]; /* the pages in the order of their numbers */
 } ioc_slab;
 
 /*

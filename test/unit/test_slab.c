@@ -349,9 +349,9 @@ static void when_all_slots_are_retired_the_slab_grows(void **state)
 static void without_memory_taking_fails_and_changes_nothing(void **state)
 {
     fixture *f = *state;
-    unit_memory_allow(&f->memory, 0); /* not even the table of pages */
+    unit_memory_allow(&f->memory, 0); /* not even the directory of pages */
     assert_null(ioc_slab_take(&f->slab));
-    unit_memory_allow(&f->memory, 1); /* the table, but no page */
+    unit_memory_allow(&f->memory, 1); /* the directory, but no page */
     assert_null(ioc_slab_take(&f->slab));
     assert_int_equal(f->slab.live, 0);
     unit_memory_allow(&f->memory, 1); /* one page */
@@ -372,7 +372,7 @@ static void any_refused_allocation_leaves_the_slab_usable(void **state)
 {
     fixture *f = *state;
     uint64_t last_id = 0;
-    /* Many pages, so that the table of pages grows, too. */
+    /* Many pages, so that the directory of pages grows, too. */
     for (size_t taken = 0; taken < MANY;) {
         unit_memory_allow(&f->memory, 0);
         block *refused = ioc_slab_take(&f->slab);
@@ -382,6 +382,72 @@ static void any_refused_allocation_leaves_the_slab_usable(void **state)
         last_id = ioc_slab_id(got);
         assert_int_equal(f->slab.live, ++taken);
     }
+}
+
+/* ---- Thousands of pages ---- */
+
+#define MANY_PAGES 4100
+
+/* An allocator that looks at the requests of one call of the slab. */
+typedef struct watch {
+    ioc_alloc alloc;
+    size_t requests;
+    size_t largest;
+    size_t returned; /* of all calls */
+} watch;
+
+static void *IOCP_CALL watch__allocate(size_t size, void *context)
+{
+    watch *w = context;
+    w->requests++;
+    w->largest = size > w->largest ? size : w->largest;
+    return malloc(size);
+}
+
+static void IOCP_CALL watch__free(void *memory, void *context)
+{
+    watch *w = context;
+    w->returned++;
+    free(memory);
+}
+
+static void watch__init(watch *w)
+{
+    memset(w, 0, sizeof *w);
+    ioc_alloc_init(&w->alloc, watch__allocate, watch__free, w);
+}
+
+/* Small blocks: 256 of them are a page. */
+static void growing_copies_nothing_and_gives_nothing_back(void **state)
+{
+    (void)state;
+    watch w;
+    ioc_slab slab;
+    watch__init(&w);
+    ioc_slab_init(&slab, &w.alloc, 8, TAG);
+    size_t page_bytes = 0;
+    while (slab.page_count < MANY_PAGES) {
+        size_t pages = slab.page_count;
+        w.requests = 0;
+        w.largest = 0;
+        block *taken = ioc_slab_take(&slab);
+        assert_non_null(taken);
+        page_bytes = page_bytes == 0 ? w.largest : page_bytes;
+        /* A page, and now and then a part of the directory, as large as all the others together. */
+        size_t directory = (pages + 8) * sizeof(void *);
+        assert_in_range(w.requests, 0, slab.page_count > pages ? 2 : 0);
+        assert_in_range(w.largest, 0, directory > page_bytes ? directory : page_bytes);
+        assert_ptr_equal(ioc_slab_find(&slab, ioc_slab_id(taken)), taken);
+    }
+    assert_int_equal(w.returned, 0);
+    assert_in_range(page_bytes, 0, 65536);
+    size_t visited = 0;
+    uint32_t cursor = 0;
+    for (block *found; (found = ioc_slab_next(&slab, &cursor)) != NULL; visited++) {
+        assert_ptr_equal(ioc_slab_find(&slab, ioc_slab_id(found)), found);
+    }
+    assert_int_equal(visited, slab.live);
+    ioc_slab_deinit(&slab);
 }
 
 static void taking_and_giving_allocates_nothing_once_grown(void **state)
@@ -468,6 +534,7 @@ int main(void)
         SLAB_TEST(when_all_slots_are_retired_the_slab_grows),
         SLAB_TEST(without_memory_taking_fails_and_changes_nothing),
         SLAB_TEST(any_refused_allocation_leaves_the_slab_usable),
+        SLAB_TEST(growing_copies_nothing_and_gives_nothing_back),
         SLAB_TEST(taking_and_giving_allocates_nothing_once_grown),
         SLAB_TEST(blocks_given_back_in_any_order_are_taken_page_by_page),
         SLAB_TEST(a_block_larger_than_a_page_is_possible),
