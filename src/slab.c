@@ -4,12 +4,13 @@
 
 #define SLAB_PAGE_BYTES    65536
 #define SLAB_HEADER_BYTES  8   /* a slot's: what pointers and 64-bit numbers are aligned to */
-#define SLAB_PAGE_OVERHEAD 128 /* a page's own header */
+#define SLAB_PAGE_OVERHEAD 192 /* a page's own header */
 #define SLAB_FIRST_BITS    3   /* the first part of the directory has 1 << this many pages */
 #define SLAB_MOST_PAGES    (((1u << IOC_SLAB_PARTS) - 1) << SLAB_FIRST_BITS)
 
 _Static_assert(sizeof(ioc_slab_slot) <= SLAB_HEADER_BYTES, "a slot's header fits");
 _Static_assert(sizeof(ioc_slab_page) <= SLAB_PAGE_OVERHEAD, "a page's header fits");
+_Static_assert(SLAB_PAGE_OVERHEAD % IOC_CACHE_LINE == 0, "the first slot begins a line");
 
 static ioc_slab_slot *slab__slot_of(const void *block)
 {
@@ -114,6 +115,9 @@ void ioc_slab_init(ioc_slab *slab, ioc_alloc *alloc, size_t block_bytes, uint64_
         slab->page_shift++;
     }
     slab->page_mask = (1u << slab->page_shift) - 1;
+    slab->page_bytes = SLAB_PAGE_OVERHEAD + (slab->stride << slab->page_shift);
+    IOC_ASSERT(slab->page_bytes <= UINT32_MAX / 2);
+    slab->granule_shift = ioc_highest_bit((uint32_t)slab->page_bytes) + 1;
     ioc_list_init(&slab->open);
 }
 
@@ -142,7 +146,45 @@ static ioc_slab_page **slab__next_place(ioc_slab *slab)
     return slab->parts[place.part] != NULL ? &slab->parts[place.part][place.index] : NULL;
 }
 
-/* The work is the same however many pages there are: nothing is copied. */
+/* ---- The tree of pages ---- */
+
+/*
+ * Memory is thought of in granules, which are longer than a page. A page is filed under the granule
+ * that it begins in, and so are at most two; it may reach into the next one.
+ */
+static void slab__plant(ioc_slab *slab, ioc_slab_page *page)
+{
+    uint64_t way = slab__mix((uintptr_t)page >> slab->granule_shift);
+    ioc_slab_page **at = &slab->root;
+    while (*at != NULL) {
+        at = &(*at)->ways[way % IOC_SLAB_WAYS];
+        way /= IOC_SLAB_WAYS;
+    }
+    *at = page;
+}
+
+/* The page that has this address in it and begins in this granule, or NULL. */
+static ioc_slab_page *slab__page_from(const ioc_slab *slab, uintptr_t address, uintptr_t granule)
+{
+    uint64_t way = slab__mix(granule);
+    ioc_slab_page *page = slab->root;
+    while (page != NULL && address - (uintptr_t)page >= slab->page_bytes) {
+        page = page->ways[way % IOC_SLAB_WAYS];
+        way /= IOC_SLAB_WAYS;
+    }
+    return page;
+}
+
+static ioc_slab_page *slab__page_with(const ioc_slab *slab, uintptr_t address)
+{
+    uintptr_t granule = address >> slab->granule_shift;
+    ioc_slab_page *page = slab__page_from(slab, address, granule);
+    return page != NULL ? page : slab__page_from(slab, address, granule - 1);
+}
+
+/* ---- Growing ---- */
+
+/* Copies nothing, so the work is nearly the same however many pages there are. */
 static bool slab__grow(ioc_slab *slab)
 {
     uint32_t count = slab->page_mask + 1;
@@ -150,8 +192,7 @@ static bool slab__grow(ioc_slab *slab)
     if (place == NULL) {
         return false;
     }
-    size_t bytes = IOC_CACHE_LINE + SLAB_PAGE_OVERHEAD + count * slab->stride;
-    char *memory = ioc_alloc_take_raw(slab->alloc, bytes);
+    char *memory = ioc_alloc_take_raw(slab->alloc, IOC_CACHE_LINE + slab->page_bytes);
     if (memory == NULL) {
         return false;
     }
@@ -166,6 +207,7 @@ static bool slab__grow(ioc_slab *slab)
     }
     ioc_link_init(&page->link);
     ioc_list_push(&slab->open, &page->link);
+    slab__plant(slab, page);
     *place = page;
     slab->page_count++;
     return true;
@@ -240,6 +282,24 @@ void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
     }
     ioc_slab_slot *slot = slab__slot_at(slab, number);
     return slot != NULL && slot->id == id ? slab__block_of(slot) : NULL;
+}
+
+bool ioc_slab_owns(const ioc_slab *slab, const void *address)
+{
+    uintptr_t header = (uintptr_t)address - SLAB_HEADER_BYTES;
+    ioc_slab_page *page = slab__page_with(slab, header);
+    if (page == NULL) {
+        return false;
+    }
+    size_t offset = header - (uintptr_t)page - SLAB_PAGE_OVERHEAD;
+    if (offset % IOC_CACHE_LINE != 0 || offset >= page->begun * slab->stride) {
+        return false;
+    }
+    /* It may be read now. If it is in the middle of a block, it says anything but its own place. */
+    uint64_t id = 0;
+    memcpy(&id, (const char *)page + SLAB_PAGE_OVERHEAD + offset, sizeof id);
+    uint32_t index = slab__number(slab, id) - page->first_number;
+    return (id & IOC_SLAB_IN_USE) != 0 && index < page->begun && index * slab->stride == offset;
 }
 
 void *ioc_slab_next(const ioc_slab *slab, uint32_t *cursor)

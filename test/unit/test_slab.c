@@ -450,6 +450,211 @@ static void growing_copies_nothing_and_gives_nothing_back(void **state)
     ioc_slab_deinit(&slab);
 }
 
+/* ---- Addresses from outside ---- */
+
+static bool owns(const fixture *f, const void *block, ptrdiff_t offset)
+{
+    return ioc_slab_owns(&f->slab, (const void *)((uintptr_t)block + (uintptr_t)offset));
+}
+
+static void a_new_slab_owns_nothing(void **state)
+{
+    fixture *f = *state;
+    assert_false(owns(f, NULL, 0));
+    assert_false(owns(f, NULL, 8));
+    assert_false(owns(f, NULL, -1));
+    assert_false(owns(f, &f->slab, 0));
+}
+
+static void a_slab_owns_a_block_while_it_is_in_use(void **state)
+{
+    fixture *f = *state;
+    block *first = take(f);
+    block *second = take(f);
+    assert_true(owns(f, first, 0));
+    assert_true(owns(f, second, 0));
+    ioc_slab_give(&f->slab, first);
+    assert_false(owns(f, first, 0));
+    assert_true(owns(f, second, 0));
+    assert_ptr_equal(take(f), first);
+    assert_true(owns(f, first, 0));
+    set_generation(first, UINT32_MAX);
+    assert_true(owns(f, first, 0));
+    ioc_slab_give(&f->slab, first); /* retired */
+    assert_false(owns(f, first, 0));
+}
+
+/* Only its beginning counts: not a byte beside it. */
+static void of_all_addresses_around_the_slab_owns_only_its_blocks(void **state)
+{
+    fixture *f = *state;
+    block *first = take(f);
+    block *second = take(f);
+    for (ptrdiff_t offset = -70000; offset < 140000; offset++) {
+        bool is_block = offset == 0 || offset == (char *)second - (char *)first;
+        assert_true(owns(f, first, offset) == is_block);
+    }
+}
+
+/* Even if what the memory happens to hold looks like the header of one in use. */
+static void a_block_that_was_never_taken_is_not_owned(void **state)
+{
+    fixture *f = *state;
+    block *first = take(f);
+    for (uint32_t number = 1; number <= f->slab.page_mask; number++) {
+        char *never = (char *)first + number * f->slab.stride;
+        uint64_t id = id_of(1, number);
+        memcpy(never - sizeof id, &id, sizeof id);
+        assert_false(owns(f, never, 0));
+    }
+    assert_true(owns(f, first, 0));
+}
+
+static void a_slab_owns_nothing_of_others(void **state)
+{
+    fixture *f = *state;
+    ioc_slab other;
+    block on_stack = {0};
+    char *foreign = malloc(sizeof(block));
+    ioc_slab_init(&other, &f->memory.alloc, sizeof(block), TAG); /* with the same ids */
+    for (int i = 0; i < 1000; i++) {
+        block *mine = take(f);
+        block *its = ioc_slab_take(&other);
+        assert_true(owns(f, mine, 0) && !owns(f, its, 0));
+        assert_true(ioc_slab_owns(&other, its) && !ioc_slab_owns(&other, mine));
+    }
+    assert_false(owns(f, &on_stack, 0));
+    assert_false(owns(f, f, 0));
+    assert_false(owns(f, foreign, 0));
+    uintptr_t gone = (uintptr_t)foreign;
+    free(foreign);
+    assert_false(owns(f, NULL, (ptrdiff_t)gone)); /* a sanitizer would report that it was read */
+    assert_false(owns(f, NULL, 0));
+    assert_false(owns(f, NULL, 16));
+    assert_false(owns(f, NULL, 8));
+    assert_false(owns(f, NULL, -8));
+    assert_false(owns(f, NULL, PTRDIFF_MIN));
+    assert_false(owns(f, NULL, PTRDIFF_MAX));
+    ioc_slab_deinit(&other);
+}
+
+/* A program writes what it likes into its blocks: its own id, or that of the next block. */
+static void what_is_written_into_a_block_makes_no_block(void **state)
+{
+    fixture *f = *state;
+    ioc_slab wide;
+    ioc_slab_init(&wide, &f->memory.alloc, 1000, TAG);
+    for (size_t i = 0; i < 500; i++) {
+        uint64_t *words = ioc_slab_take(&wide);
+        uint64_t *next = ioc_slab_take(&wide);
+        assert_non_null(words);
+        assert_non_null(next);
+        uint64_t ids[] = {ioc_slab_id(words), ioc_slab_id(next), id_of(1, 0)};
+        for (size_t which = 0; which < IOC_COUNT_OF(ids); which++) {
+            for (size_t j = 0; j < 125; j++) {
+                words[j] = ids[which];
+            }
+            assert_true(ioc_slab_owns(&wide, words));
+            for (size_t j = 1; j < 125; j++) {
+                assert_false(ioc_slab_owns(&wide, &words[j]));
+            }
+        }
+    }
+    ioc_slab_deinit(&wide);
+}
+
+static size_t height_of(const ioc_slab_page *page)
+{
+    if (page == NULL) {
+        return 0;
+    }
+    size_t highest = 0;
+    for (size_t i = 0; i < IOC_SLAB_WAYS; i++) {
+        size_t height = height_of(page->ways[i]);
+        highest = height > highest ? height : highest;
+    }
+    return 1 + highest;
+}
+
+/* Memory in one piece, handed out upwards: the order that makes a simple tree a list. */
+typedef struct arena {
+    ioc_alloc alloc;
+    char *memory;
+    size_t used;
+} arena;
+
+#define ARENA_BYTES ((size_t)MANY_PAGES * 17000)
+
+static void *IOCP_CALL arena__allocate(size_t size, void *context)
+{
+    arena *a = context;
+    size_t begin = a->used;
+    a->used = ioc_round_up(begin + size, 16);
+    return a->used <= ARENA_BYTES ? a->memory + begin : NULL;
+}
+
+static void IOCP_CALL arena__free(void *memory, void *context)
+{
+    (void)memory;
+    (void)context;
+}
+
+/* Every third block of thousands of pages is in use, and asked about with what is beside it. */
+static void assert_owns_every_third(ioc_slab *slab)
+{
+    size_t count = (size_t)MANY_PAGES * 256;
+    block **taken = calloc(count, sizeof *taken);
+    assert_non_null(taken);
+    for (size_t i = 0; i < count; i++) {
+        taken[i] = ioc_slab_take(slab);
+        assert_non_null(taken[i]);
+    }
+    assert_int_equal(slab->page_count, MANY_PAGES);
+    for (size_t i = 0; i < count; i++) {
+        if (i % 3 != 0) {
+            ioc_slab_give(slab, taken[i]);
+        }
+    }
+    size_t wrong = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *bytes = (const char *)taken[i];
+        wrong += ioc_slab_owns(slab, bytes) != (i % 3 == 0);
+        wrong += ioc_slab_owns(slab, bytes + 8);
+        wrong += ioc_slab_owns(slab, bytes - 8);
+        wrong += ioc_slab_owns(slab, bytes + 1);
+    }
+    assert_int_equal(wrong, 0);
+    free(taken);
+}
+
+static void thousands_of_pages_are_a_low_tree_whatever_their_order(void **state)
+{
+    (void)state;
+    arena a = {.memory = malloc(ARENA_BYTES)};
+    assert_non_null(a.memory);
+    ioc_alloc_init(&a.alloc, arena__allocate, arena__free, &a);
+    watch scattered;
+    watch__init(&scattered);
+    ioc_alloc *const allocs[] = {&a.alloc, &scattered.alloc};
+    for (size_t i = 0; i < IOC_COUNT_OF(allocs); i++) {
+        ioc_slab slab;
+        ioc_slab_init(&slab, allocs[i], 8, TAG);
+        assert_owns_every_third(&slab);
+        assert_in_range(height_of(slab.root), 5, 16); /* if it had no gaps, 5 */
+        ioc_slab_deinit(&slab);
+    }
+    free(a.memory);
+}
+
+/* There are several in each loop, most of them with hardly anything in it. */
+static void a_slab_itself_is_small(void **state)
+{
+    (void)state;
+    assert_in_range(sizeof(ioc_slab), 1, 384);
+}
+
+/* ---- Allocations ---- */
+
 static void taking_and_giving_allocates_nothing_once_grown(void **state)
 {
     fixture *f = *state;
@@ -535,6 +740,14 @@ int main(void)
         SLAB_TEST(without_memory_taking_fails_and_changes_nothing),
         SLAB_TEST(any_refused_allocation_leaves_the_slab_usable),
         SLAB_TEST(growing_copies_nothing_and_gives_nothing_back),
+        SLAB_TEST(a_new_slab_owns_nothing),
+        SLAB_TEST(a_slab_owns_a_block_while_it_is_in_use),
+        SLAB_TEST(of_all_addresses_around_the_slab_owns_only_its_blocks),
+        SLAB_TEST(a_block_that_was_never_taken_is_not_owned),
+        SLAB_TEST(a_slab_owns_nothing_of_others),
+        SLAB_TEST(what_is_written_into_a_block_makes_no_block),
+        SLAB_TEST(thousands_of_pages_are_a_low_tree_whatever_their_order),
+        SLAB_TEST(a_slab_itself_is_small),
         SLAB_TEST(taking_and_giving_allocates_nothing_once_grown),
         SLAB_TEST(blocks_given_back_in_any_order_are_taken_page_by_page),
         SLAB_TEST(a_block_larger_than_a_page_is_possible),
