@@ -164,7 +164,7 @@ static void the_tag_of_a_slab_is_that_of_its_address_and_time(void **state)
 static void an_id_finds_nothing_in_a_slab_with_another_tag(void **state)
 {
     fixture *f = *state;
-    ioc_slab other;
+    ioc_slab other = {0};
     ioc_slab_init(&other, &f->memory.alloc, sizeof(block), ioc_slab_tag(&other, 0));
     for (int i = 0; i < MANY; i++) {
         block *mine = take(f);
