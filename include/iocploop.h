@@ -142,7 +142,17 @@ typedef enum iocp_error {
     IOCP_EEXIST = -40,          /* the file exists already */
     IOCP_ENOSPC = -41,          /* the disk is full */
     IOCP_ENAMETOOLONG = -42,    /* the path is too long for the file system */
-    IOCP_EIO = -43              /* the device failed */
+    IOCP_EIO = -43,             /* the device failed */
+    IOCP_EASYNC = -44,          /* the loop still has asyncs: destroy them first */
+    IOCP_ENOTFOLDER = -45,      /* a folder is needed, and this is none */
+    IOCP_EISFOLDER = -46,       /* this is a folder, and none can be used here */
+    IOCP_ENOTEMPTY = -47,       /* the folder is not empty */
+    IOCP_EXDEV = -48,           /* from one volume to another: copy, then remove */
+    IOCP_ELOOP = -49,           /* too many links, or one that leads nowhere */
+    IOCP_ENONAME = -50,         /* no host, or no service, has this name */
+    IOCP_ENOADDRESS = -51,      /* the name exists, and has no address of this family */
+    IOCP_ENOEXEC = -52,         /* not a program that this system can run */
+    IOCP_EELEVATION = -53       /* the program asks for an administrator's rights */
 } iocp_error_t;
 
 /*

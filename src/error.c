@@ -54,6 +54,16 @@ static const error_entry error_table[] = {
     {IOCP_ENOSPC, "IOCP_ENOSPC", "no space left on the disk"},
     {IOCP_ENAMETOOLONG, "IOCP_ENAMETOOLONG", "the path is too long"},
     {IOCP_EIO, "IOCP_EIO", "the device failed"},
+    {IOCP_EASYNC, "IOCP_EASYNC", "the loop still has asyncs"},
+    {IOCP_ENOTFOLDER, "IOCP_ENOTFOLDER", "not a folder, where one is needed"},
+    {IOCP_EISFOLDER, "IOCP_EISFOLDER", "a folder, where none can be used"},
+    {IOCP_ENOTEMPTY, "IOCP_ENOTEMPTY", "the folder is not empty"},
+    {IOCP_EXDEV, "IOCP_EXDEV", "from one volume to another"},
+    {IOCP_ELOOP, "IOCP_ELOOP", "too many links, or one that leads nowhere"},
+    {IOCP_ENONAME, "IOCP_ENONAME", "no host, or no service, has this name"},
+    {IOCP_ENOADDRESS, "IOCP_ENOADDRESS", "the name has no address of this family"},
+    {IOCP_ENOEXEC, "IOCP_ENOEXEC", "not a program that this system can run"},
+    {IOCP_EELEVATION, "IOCP_EELEVATION", "the program asks for an administrator's rights"},
 };
 
 static const error_entry *error__find(int code)

@@ -105,6 +105,15 @@ uint32_t sim_native_error(int status)
         {IOCP_ENOTFOUND, 2},
         {IOCP_EEXIST, 80},
         {IOCP_ENAMETOOLONG, 206},
+        {IOCP_ENOTFOLDER, 267},
+        {IOCP_EISFOLDER, 336},
+        {IOCP_ENOTEMPTY, 145},
+        {IOCP_EXDEV, 17},
+        {IOCP_ELOOP, 1921},
+        {IOCP_ENONAME, 11001},
+        {IOCP_ENOADDRESS, 11004},
+        {IOCP_ENOEXEC, 193},
+        {IOCP_EELEVATION, 740},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
         if (table[i].status == status) {
