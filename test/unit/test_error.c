@@ -129,6 +129,23 @@ static void an_unknown_code_gets_the_unknown_name_and_text(void **state)
     }
 }
 
+/* A receive after IOCP_SHUTDOWN_RECV ends by it, as does a send after IOCP_SHUTDOWN_SEND. */
+static void what_was_shut_down_is_not_said_to_be_the_sending_side(void **state)
+{
+    (void)state;
+    const char *text = iocp_error_text(IOCP_EPIPE);
+    assert_non_null(strstr(text, "this side of the connection was shut down"));
+    assert_null(strstr(text, "send"));
+}
+
+static void a_code_that_pipes_have_too_does_not_speak_of_sockets_alone(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(iocp_error_text(IOCP_EPIPE), "pipe"));
+    assert_non_null(strstr(iocp_error_text(IOCP_ENOTCONN), "pipe"));
+    assert_non_null(strstr(iocp_error_text(IOCP_EISCONN), "pipe"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +153,8 @@ int main(void)
         cmocka_unit_test(the_codes_have_no_gap),
         cmocka_unit_test(every_code_has_a_text_that_fits_on_a_line),
         cmocka_unit_test(no_two_codes_share_a_name_or_a_text),
+        cmocka_unit_test(what_was_shut_down_is_not_said_to_be_the_sending_side),
+        cmocka_unit_test(a_code_that_pipes_have_too_does_not_speak_of_sockets_alone),
         cmocka_unit_test(an_unknown_code_gets_the_unknown_name_and_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
