@@ -16,6 +16,7 @@ set(core_sources
     src/timer/heap.c)
 
 set(win32_sources
+    src/win32/apc.c
     src/win32/backend.c
     src/win32/clock.c
     src/win32/errmap.c

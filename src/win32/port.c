@@ -1,5 +1,6 @@
 #include "port.h"
 
+#include "apc.h"
 #include "errmap.h"
 #include "overlapped.h"
 
@@ -260,16 +261,12 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
 
 /* ---- Waking ---- */
 
-static void CALLBACK port__alert(ULONG_PTR unused)
-{
-    (void)unused; /* that it runs is all: it ends the alertable wait */
-}
-
+/* It may be left over in the thread's queue when the loop, and we, are gone. */
 static bool port__send_apc(ioc_win_port *port)
 {
     AcquireSRWLockShared(&port->thread_lock);
     bool is_sent =
-        port->thread != NULL && port->sys->QueueUserAPC(port__alert, port->thread, 0) != 0;
+        port->thread != NULL && port->sys->QueueUserAPC(ioc_apc_of_wake(), port->thread, 0) != 0;
     ReleaseSRWLockShared(&port->thread_lock);
     return is_sent;
 }

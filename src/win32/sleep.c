@@ -1,5 +1,6 @@
 #include "sleep.h"
 
+#include "apc.h"
 #include "base.h"
 #include "errmap.h"
 
@@ -34,19 +35,12 @@ bool ioc_sleep_has_high_resolution(const ioc_sys *sys)
     return timer != NULL;
 }
 
-static void CALLBACK sleep__alert(void *unused, DWORD low_time, DWORD high_time)
-{
-    (void)unused; /* that it runs is all: it ends the alertable wait */
-    (void)low_time;
-    (void)high_time;
-}
-
 /* A timer of high resolution may refuse to be set with an APC. */
 static bool sleep__takes_apc(const ioc_sys *sys, HANDLE timer)
 {
     LARGE_INTEGER due;
     due.QuadPart = -SLEEP_UNITS_PER_HOUR;
-    bool takes_apc = sys->SetWaitableTimer(timer, &due, 0, sleep__alert, NULL, FALSE);
+    bool takes_apc = sys->SetWaitableTimer(timer, &due, 0, ioc_apc_of_timer(), NULL, FALSE);
     (void)sys->CancelWaitableTimer(timer);
     return takes_apc;
 }
@@ -154,8 +148,8 @@ static bool sleep__set_timer(ioc_sleep *sleep, uint64_t timeout_ns)
     bool is_apc = sleep->method == IOCP_SLEEP_APC;
     LARGE_INTEGER due; /* below 0: from now */
     due.QuadPart = -(LONGLONG)ioc_divide_up(timeout_ns, SLEEP_NS_PER_UNIT);
-    return sleep->sys->SetWaitableTimer(sleep->timer, &due, 0, is_apc ? sleep__alert : NULL, NULL,
-                                        FALSE);
+    return sleep->sys->SetWaitableTimer(sleep->timer, &due, 0, is_apc ? ioc_apc_of_timer() : NULL,
+                                        NULL, FALSE);
 }
 
 /* Have the timer's packet sent to the port. One that waits already does so for the new time. */

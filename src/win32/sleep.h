@@ -12,7 +12,7 @@
  * anew only if the time has changed. With APCs it is set before each sleep: somebody else's
  * alertable wait may have used up the APC. Where no time is wanted the timer is taken back, so that
  * an idle loop sleeps on. The APC itself touches nothing, so that it cannot come too late for
- * anything.
+ * anything (apc.h).
  */
 #ifndef IOC_SLEEP_H
 #define IOC_SLEEP_H

@@ -4,6 +4,7 @@
 #include "iocploop.h"
 #include "win32/win.h"
 
+#include "threads.h"
 #include "win_leaks.h"
 
 #include <string.h>
@@ -141,6 +142,114 @@ static void the_dll_is_unloaded_right_behind_work_and_waits(void **state)
     assert_true(CloseHandle(event));
 }
 
+/* ---- An APC of the DLL's that is left over ---- */
+
+static IMAGE_IMPORT_DESCRIPTOR *module__imports(HMODULE module)
+{
+    char *base = (char *)module;
+    IMAGE_DOS_HEADER *dos = (void *)base;
+    IMAGE_NT_HEADERS *nt = (void *)(base + dos->e_lfanew);
+    DWORD offset = nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress;
+    return (void *)(base + offset);
+}
+
+/* Where the module keeps the address of a function that it imports. */
+static ULONG_PTR *module__import(HMODULE module, const char *name)
+{
+    char *base = (char *)module;
+    for (IMAGE_IMPORT_DESCRIPTOR *from = module__imports(module); from->Name != 0; from++) {
+        IMAGE_THUNK_DATA *names = (void *)(base + from->OriginalFirstThunk);
+        IMAGE_THUNK_DATA *addresses = (void *)(base + from->FirstThunk);
+        for (size_t i = 0; names[i].u1.AddressOfData != 0; i++) {
+            IMAGE_IMPORT_BY_NAME *entry = (void *)(base + names[i].u1.AddressOfData);
+            bool is_number = IMAGE_SNAP_BY_ORDINAL(names[i].u1.Ordinal);
+            if (!is_number && strcmp((char *)entry->Name, name) == 0) {
+                return (void *)&addresses[i].u1.Function;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void module__redirect(HMODULE module, const char *name, ULONG_PTR function)
+{
+    DWORD former;
+    ULONG_PTR *import = module__import(module, name);
+    assert_non_null(import);
+    assert_true(VirtualProtect(import, sizeof *import, PAGE_READWRITE, &former));
+    *import = function;
+    assert_true(VirtualProtect(import, sizeof *import, former, &former));
+}
+
+static BOOL WINAPI refuse_packet(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
+{
+    (void)port;
+    (void)bytes;
+    (void)key;
+    (void)overlapped;
+    SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    return FALSE;
+}
+
+/* A thread that sleeps in the loop once, and waits alertably when the DLL is gone. */
+typedef struct sleeper {
+    test_thread thread;
+    const library *loaded;
+    iocp_loop_t *loop;
+    HANDLE has_slept;
+    HANDLE is_gone;
+    int timers;
+    DWORD ended_by;
+} sleeper;
+
+static void sleeper__run(void *arg)
+{
+    sleeper *self = arg;
+    (void)self->loaded->timer(self->loop, 1000000, on_timer, &self->timers, NULL);
+    (void)self->loaded->run(self->loop, IOCP_RUN_UNTIL_DONE);
+    (void)SetEvent(self->has_slept);
+    (void)WaitForSingleObject(self->is_gone, INFINITE);
+    self->ended_by = SleepEx(0, TRUE);
+}
+
+/* Work that cannot come back by a packet sends an APC to who slept last, and another runs it. */
+static void sleeper__leave_apc(const sleeper *self)
+{
+    int worked = 1;
+    module__redirect(self->loaded->module, "PostQueuedCompletionStatus", (ULONG_PTR)refuse_packet);
+    assert_int_equal(
+        self->loaded->work(self->loop, set_event, self->has_slept, on_end, &worked, NULL), IOCP_OK);
+    while (worked == 1) {
+        assert_int_equal(self->loaded->run(self->loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(worked, IOCP_OK);
+}
+
+static void an_apc_that_is_left_over_does_not_need_the_dll(void **state)
+{
+    (void)state;
+    library loaded = library__load();
+    sleeper self = {.loaded = &loaded};
+    self.has_slept = CreateEventW(NULL, FALSE, FALSE, NULL);
+    self.is_gone = CreateEventW(NULL, FALSE, FALSE, NULL);
+    assert_true(self.has_slept != NULL && self.is_gone != NULL);
+    assert_int_equal(loaded.create(NULL, &self.loop), IOCP_OK);
+    assert_true(test_thread_start(&self.thread, sleeper__run, &self));
+    assert_int_equal(WaitForSingleObject(self.has_slept, INFINITE), WAIT_OBJECT_0);
+    sleeper__leave_apc(&self);
+    assert_int_equal(loaded.destroy(self.loop, UINT64_MAX), IOCP_OK);
+    assert_true(FreeLibrary(loaded.module));
+    while (GetModuleHandleW(L"iocploop.dll") != NULL) {
+        test_yield(); /* the pool's thread leaves it a moment later */
+    }
+    assert_true(SetEvent(self.is_gone));
+    test_thread_join(&self.thread);
+    assert_int_equal(self.timers, 1);
+    assert_int_equal(self.ended_by, WAIT_IO_COMPLETION); /* there was one */
+    assert_true(CloseHandle(self.has_slept));
+    assert_true(CloseHandle(self.is_gone));
+}
+
 static void the_dll_is_the_version_of_its_header(void **state)
 {
     (void)state;
@@ -172,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_loop_has_no_thread_of_its_own),
         cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
         cmocka_unit_test(the_dll_is_unloaded_right_behind_work_and_waits),
+        cmocka_unit_test(an_apc_that_is_left_over_does_not_need_the_dll),
         cmocka_unit_test(the_dll_is_the_version_of_its_header),
     };
     win_catch_crashes();
