@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define SLEEP_NS_PER_UNIT    100 /* the system's unit of time */
-#define SLEEP_UNITS_PER_HOUR INT64_C(36000000000)
+#define SLEEP_NS_PER_UNIT 100 /* the system's unit of time */
 
 /* What the port's own time limit grants a timer: two ticks, so that it is the timer that wakes. */
 #define SLEEP_ROOM_MS 32
@@ -35,25 +34,14 @@ bool ioc_sleep_has_high_resolution(const ioc_sys *sys)
     return timer != NULL;
 }
 
-/* A timer of high resolution may refuse to be set with an APC. */
-static bool sleep__takes_apc(const ioc_sys *sys, HANDLE timer)
-{
-    LARGE_INTEGER due;
-    due.QuadPart = -SLEEP_UNITS_PER_HOUR;
-    bool takes_apc = sys->SetWaitableTimer(timer, &due, 0, ioc_apc_of_timer(), NULL, FALSE);
-    (void)sys->CancelWaitableTimer(timer);
-    return takes_apc;
-}
-
+/* Of high resolution where its packet is asked for and the system has such, Windows 10 1803. */
 static HANDLE sleep__open_timer(const ioc_sleep *sleep)
 {
-    const ioc_sys *sys = sleep->sys;
-    HANDLE timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
-    if (timer != NULL && sleep->method == IOCP_SLEEP_APC && !sleep__takes_apc(sys, timer)) {
-        (void)sys->CloseHandle(timer);
-        timer = NULL;
+    HANDLE timer = NULL;
+    if (sleep->method == IOCP_SLEEP_WAIT_PACKET) {
+        timer = sleep__create_timer(sleep->sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
     }
-    return timer != NULL ? timer : sleep__create_timer(sys, 0); /* also before Windows 10 1803 */
+    return timer != NULL ? timer : sleep__create_timer(sleep->sys, 0);
 }
 
 /* What a method needs, or a Win32 code. After an error nothing of it is left. */

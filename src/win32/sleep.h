@@ -13,6 +13,12 @@
  * alertable wait may have used up the APC. Where no time is wanted the timer is taken back, so that
  * an idle loop sleeps on. The APC itself touches nothing, so that it cannot come too late for
  * anything (apc.h).
+ *
+ * With packets the timer is one of high resolution. With APCs it never is: no page of Microsoft's
+ * promises the APC of such a timer, and a program that tried says that its callback does not work
+ * (Erellu/fubuki, issue 4); an APC that is dropped in silence would make every timer late by the room
+ * of the port's limit. Nothing is lost by it: systems that have such timers, since Windows 10 1803,
+ * have wait completion packets, too, and APCs are for those that have none.
  */
 #ifndef IOC_SLEEP_H
 #define IOC_SLEEP_H

@@ -41,8 +41,6 @@ static struct {
     DWORD flags[4];
     DWORD access;
     DWORD refused_flags; /* timers with one of these are refused */
-    bool refuses_apcs;   /* by timers of high resolution */
-    DWORD last_flags;    /* of the timer that was created last */
     LONGLONG due;
     LONG period;
     PTIMERAPCROUTINE routine;
@@ -65,7 +63,6 @@ static HANDLE WINAPI sleep__create_timer(SECURITY_ATTRIBUTES *security, const wc
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
-    now.last_flags = flags;
     return win_faults_table()->CreateWaitableTimerExW(security, name, flags, access);
 }
 
@@ -75,11 +72,6 @@ static BOOL WINAPI sleep__set_timer(HANDLE timer, const LARGE_INTEGER *due, LONG
     now.due = due->QuadPart;
     now.period = period;
     now.routine = routine;
-    bool is_high = (now.last_flags & CREATE_WAITABLE_TIMER_HIGH_RESOLUTION) != 0;
-    if (now.refuses_apcs && is_high && routine != NULL) {
-        SetLastError(ERROR_INVALID_PARAMETER);
-        return FALSE;
-    }
     return win_faults_table()->SetWaitableTimer(timer, due, period, routine, argument, resumes);
 }
 
@@ -380,39 +372,34 @@ static void a_method_that_was_asked_for_and_cannot_be_opened_tells_why(void **st
     assert_int_equal(win_open_handles(), now.handles_before);
 }
 
-static void the_timer_is_of_high_resolution_if_the_system_has_such(void **state)
+static void the_timer_of_a_packet_is_of_high_resolution_if_the_system_has_such(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        now.creates = 0;
-        now.refused_flags = 0;
-        sleep__open_port(sleep_methods[i]);
-        assert_int_equal(now.creates, 1);
-        assert_int_equal(now.flags[0], CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
-        assert_int_equal(now.access, SYNCHRONIZE | TIMER_MODIFY_STATE);
-        now.creates = 0;
-        now.refused_flags = CREATE_WAITABLE_TIMER_HIGH_RESOLUTION;
-        sleep__open_port(sleep_methods[i]);
-        assert_int_equal(sleep__method(), sleep_methods[i]);
-        assert_int_equal(now.creates, 2);
-        assert_int_equal(now.flags[0], CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
-        assert_int_equal(now.flags[1], 0);
-        assert_int_equal(now.access, SYNCHRONIZE | TIMER_MODIFY_STATE);
-    }
+    sleep__open_port(IOCP_SLEEP_WAIT_PACKET);
+    assert_int_equal(now.creates, 1);
+    assert_int_equal(now.flags[0], CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+    assert_int_equal(now.access, SYNCHRONIZE | TIMER_MODIFY_STATE);
+    now.creates = 0;
+    now.refused_flags = CREATE_WAITABLE_TIMER_HIGH_RESOLUTION;
+    sleep__open_port(IOCP_SLEEP_WAIT_PACKET);
+    assert_int_equal(sleep__method(), IOCP_SLEEP_WAIT_PACKET);
+    assert_int_equal(now.creates, 2);
+    assert_int_equal(now.flags[0], CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+    assert_int_equal(now.flags[1], 0);
+    assert_int_equal(now.access, SYNCHRONIZE | TIMER_MODIFY_STATE);
 }
 
-static void a_timer_of_high_resolution_that_takes_no_apc_gives_way_to_one_that_does(void **state)
+/* Which may drop its APC in silence. */
+static void the_timer_of_an_apc_is_never_of_high_resolution(void **state)
 {
     (void)state;
-    now.refuses_apcs = true;
     sleep__open_port(IOCP_SLEEP_APC);
-    assert_int_equal(now.creates, 2);
-    assert_int_equal(now.last_flags, 0);
+    assert_int_equal(now.creates, 1);
+    assert_int_equal(now.flags[0], 0);
+    assert_int_equal(now.access, SYNCHRONIZE | TIMER_MODIFY_STATE);
+    assert_int_equal(sleep__sets(), 0);
     sleep__sleep(1, 1 + SLEEP_MS);
     assert_int_equal(now.ended_by, WAIT_IO_COMPLETION);
-    now.creates = 0;
-    sleep__open_port(IOCP_SLEEP_WAIT_PACKET); /* has none */
-    assert_int_equal(now.creates, 1);
 }
 
 static void the_ports_own_limit_needs_no_timer(void **state)
@@ -970,8 +957,8 @@ int main(void)
         SLEEP_TEST(packets_that_the_system_does_not_have_are_not_supported),
         SLEEP_TEST(auto_takes_packets_then_apcs_then_the_ports_limit),
         SLEEP_TEST(a_method_that_was_asked_for_and_cannot_be_opened_tells_why),
-        SLEEP_TEST(the_timer_is_of_high_resolution_if_the_system_has_such),
-        SLEEP_TEST(a_timer_of_high_resolution_that_takes_no_apc_gives_way_to_one_that_does),
+        SLEEP_TEST(the_timer_of_a_packet_is_of_high_resolution_if_the_system_has_such),
+        SLEEP_TEST(the_timer_of_an_apc_is_never_of_high_resolution),
         SLEEP_TEST(the_ports_own_limit_needs_no_timer),
         SLEEP_TEST(the_capabilities_are_what_the_system_has),
         SLEEP_TEST(a_timer_with_a_packet_is_set_once_for_a_time_that_stays),
