@@ -8,14 +8,16 @@
 
 #define SLEEP_NS_PER_UNIT 100 /* the system's unit of time */
 
+/* What is asked of the system at once at most. */
+#define SLEEP_MOST_NS (300 * (1000 * IOC_NS_PER_MS))
+
 /* What the port's own time limit grants a timer: two ticks, so that it is the timer that wakes. */
 #define SLEEP_ROOM_MS 32
 
 /* Rounded up, so that no timer is early and no wait of less than a millisecond becomes a spin. */
 static DWORD sleep__milliseconds(uint64_t timeout_ns)
 {
-    uint64_t ms = ioc_divide_up(timeout_ns, IOC_NS_PER_MS);
-    return ms < INFINITE - 1 ? (DWORD)ms : INFINITE - 1;
+    return (DWORD)ioc_divide_up(timeout_ns, IOC_NS_PER_MS);
 }
 
 /* ---- Opening and closing ---- */
@@ -151,15 +153,15 @@ static bool sleep__associate(ioc_sleep *sleep)
     return sleep->is_associated;
 }
 
-/* True: the timer will wake us. */
-static bool sleep__arm(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
+/* True: the timer will wake us, at the time or on the way there. */
+static bool sleep__arm(ioc_sleep *sleep, uint64_t timeout_ns, uint64_t until_ns)
 {
     bool is_packet = sleep->method == IOCP_SLEEP_WAIT_PACKET;
     if (is_packet && sleep->until_ns == until_ns) {
         return true;
     }
     sleep->until_ns = 0;
-    if (sleep__set_timer(sleep, until_ns - now_ns) && (!is_packet || sleep__associate(sleep))) {
+    if (sleep__set_timer(sleep, timeout_ns) && (!is_packet || sleep__associate(sleep))) {
         sleep->until_ns = until_ns;
     }
     return sleep->until_ns != 0;
@@ -179,11 +181,13 @@ DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
         sleep__disarm(sleep);
         return INFINITE;
     }
-    DWORD limit_ms = sleep__milliseconds(until_ns - now_ns);
-    if (sleep->method == IOCP_SLEEP_PORT || !sleep__arm(sleep, now_ns, until_ns)) {
+    uint64_t left_ns = until_ns - now_ns;
+    uint64_t timeout_ns = left_ns < SLEEP_MOST_NS ? left_ns : SLEEP_MOST_NS;
+    DWORD limit_ms = sleep__milliseconds(timeout_ns);
+    if (sleep->method == IOCP_SLEEP_PORT || !sleep__arm(sleep, timeout_ns, until_ns)) {
         return limit_ms;
     }
-    return limit_ms < INFINITE - 1 - SLEEP_ROOM_MS ? limit_ms + SLEEP_ROOM_MS : INFINITE - 1;
+    return limit_ms + SLEEP_ROOM_MS;
 }
 
 void ioc_sleep_take_packet(ioc_sleep *sleep)

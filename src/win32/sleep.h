@@ -19,6 +19,14 @@
  * (Erellu/fubuki, issue 4); an APC that is dropped in silence would make every timer late by the room
  * of the port's limit. Nothing is lost by it: systems that have such timers, since Windows 10 1803,
  * have wait completion packets, too, and APCs are for those that have none.
+ *
+ * What is asked of the system at once is five minutes at most. Its timers, and the port's limit,
+ * count by another clock than the loop, which reads QueryPerformanceCounter: crystals are off by
+ * 30 to 50 parts in a million ("Acquiring high-resolution time stamps"), some seconds a day, and
+ * since Windows 8 timers and limits stand still while the machine sleeps (SetWaitableTimer,
+ * GetQueuedCompletionStatusEx). So on the way to a time that is far the loop looks at its own clock
+ * again, and what the two disagree about in five minutes is no more than what the port's limit
+ * grants a timer, 32 ms. A loop without a time sleeps on.
  */
 #ifndef IOC_SLEEP_H
 #define IOC_SLEEP_H
@@ -37,7 +45,7 @@ typedef struct ioc_sleep {
     HANDLE packet;      /* WAIT_PACKET */
     OVERLAPPED token;   /* WAIT_PACKET: only its address counts */
     bool is_associated; /* WAIT_PACKET: the packet waits for the timer, or is in the port */
-    uint64_t until_ns;  /* what the timer is set for, 0: it is not */
+    uint64_t until_ns; /* what the timer is set for, or a part of the way to it; 0: it is not set */
 } ioc_sleep;
 
 /*

@@ -21,6 +21,7 @@
 #define SLEEP_S     (1000 * IOC_NS_PER_MS)
 #define SLEEP_ROOM  32 /* ms that the port's limit grants a timer */
 #define SLEEP_FAR   (3600 * SLEEP_S)
+#define SLEEP_MOST  (300 * SLEEP_S) /* that is asked of the system at once */
 
 static const iocp_sleep_method_t sleep_methods[] = {
     IOCP_SLEEP_WAIT_PACKET,
@@ -52,6 +53,7 @@ static struct {
     uint64_t stands_at_ns; /* the loop's clock; 0: it is the system's */
     unsigned sleeps_left;  /* that many sleeps, and the clock that stands moves on */
     uint64_t moves_by_ns;
+    uint64_t ms_takes_ns; /* not 0: a sleep takes its limit, and so much of the loop's clock a ms */
 } now;
 
 static HANDLE WINAPI sleep__create_timer(SECURITY_ATTRIBUTES *security, const wchar_t *name,
@@ -100,11 +102,23 @@ static void sleep__count_down(void)
     }
 }
 
+/* The whole limit passes, on the clock that stands: by the system's, which is another. */
+static BOOL sleep__pass_limit(DWORD limit_ms)
+{
+    assert_int_not_equal(limit_ms, INFINITE);
+    now.stands_at_ns += limit_ms * now.ms_takes_ns;
+    SetLastError(WAIT_TIMEOUT);
+    return FALSE;
+}
+
 static BOOL WINAPI sleep__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
                                   ULONG *count, DWORD timeout_ms, BOOL is_alertable)
 {
     bool is_sleep = timeout_ms != 0;
     now.limit_ms = timeout_ms;
+    if (now.ms_takes_ns != 0 && is_sleep) {
+        return sleep__pass_limit(timeout_ms);
+    }
     if (now.is_patient && is_sleep) {
         timeout_ms = INFINITE;
     }
@@ -527,11 +541,28 @@ static void the_ports_limit_leaves_a_timer_room_and_is_endless_only_without_one(
             assert_int_equal(now.limit_ms, cases[k].limit_ms + room);
         }
         sleep__sleep_shortly(1, IOC_FOREVER - 1);
-        assert_int_equal(now.limit_ms, INFINITE - 1);
-        sleep__sleep_shortly(1, (uint64_t)(INFINITE - 2) * SLEEP_MS);
-        assert_in_range(now.limit_ms, INFINITE - 2, INFINITE - 1);
+        assert_int_equal(now.limit_ms, SLEEP_MOST / SLEEP_MS + room);
         sleep__sleep_shortly(1, IOC_FOREVER);
         assert_int_equal(now.limit_ms, INFINITE);
+    }
+}
+
+static void what_is_asked_of_the_system_at_once_is_five_minutes_at_most(void **state)
+{
+    (void)state;
+    static const uint64_t times[] = {
+        1 + SLEEP_MOST - 100, 1 + SLEEP_MOST, 2 + SLEEP_MOST, 1 + SLEEP_FAR, IOC_FOREVER - 1,
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(sleep_methods); i++) {
+        bool is_port = sleep_methods[i] == IOCP_SLEEP_PORT;
+        sleep__open_port(sleep_methods[i]);
+        for (size_t k = 0; k < IOC_COUNT_OF(times); k++) {
+            sleep__sleep_shortly(1, times[k]);
+            assert_int_equal(now.limit_ms, SLEEP_MOST / SLEEP_MS + (is_port ? 0 : SLEEP_ROOM));
+            if (!is_port) {
+                assert_true(now.due == -(LONGLONG)(SLEEP_MOST / 100) + (k == 0));
+            }
+        }
     }
 }
 
@@ -794,6 +825,41 @@ static void a_timer_costs_one_wake_up(void **state)
     }
 }
 
+/* What the clocks disagree about in the last part of the way, and the room. */
+static uint64_t sleep__most_late_ns(uint64_t ms_takes_ns)
+{
+    uint64_t excess_ns = ms_takes_ns > SLEEP_MS ? ms_takes_ns - SLEEP_MS : 0;
+    return SLEEP_MOST / SLEEP_MS * excess_ns + (SLEEP_ROOM + 1) * ms_takes_ns;
+}
+
+/*
+ * The clock that the system sleeps by is off by 100 parts in a million of the loop's, which is 26 s
+ * in three days, or stands still for most of the time, as when the machine sleeps.
+ */
+static void a_timer_of_days_is_on_time_by_the_loops_clock(void **state)
+{
+    (void)state;
+    static const uint64_t ms_takes_ns[] = {SLEEP_MS - 100, SLEEP_MS + 100, 10 * SLEEP_MS};
+    uint64_t delay_ns = 3 * 24 * SLEEP_FAR;
+    sleep__stop_clock();
+    for (size_t i = 0; i < IOC_COUNT_OF(sleep_methods); i++) {
+        for (size_t k = 0; k < IOC_COUNT_OF(ms_takes_ns); k++) {
+            sleep_timer timer;
+            sleep__open_loop(sleep_methods[i]);
+            uint64_t begin_ns = now.stands_at_ns;
+            now.ms_takes_ns = ms_takes_ns[k];
+            (void)sleep__start(&timer, delay_ns);
+            sleep__run_once();
+            now.ms_takes_ns = 0;
+            uint64_t late_ns = now.stands_at_ns - begin_ns - delay_ns;
+            assert_int_equal(timer.calls, 1);
+            assert_int_equal(timer.status, IOCP_OK);
+            assert_in_range(late_ns, 0, sleep__most_late_ns(ms_takes_ns[k]));
+            assert_in_range(sleep__stats().sleeps, 1, delay_ns / SLEEP_MOST + 3);
+        }
+    }
+}
+
 /* A limit rounded down to 0 would ask the port again and again until the time has come. */
 static void a_time_less_than_a_millisecond_away_is_no_spin(void **state)
 {
@@ -967,6 +1033,7 @@ int main(void)
         SLEEP_TEST(a_timer_is_taken_back_when_no_time_is_wanted),
         SLEEP_TEST(a_call_that_does_not_sleep_leaves_the_timer_alone),
         SLEEP_TEST(the_ports_limit_leaves_a_timer_room_and_is_endless_only_without_one),
+        SLEEP_TEST(what_is_asked_of_the_system_at_once_is_five_minutes_at_most),
         SLEEP_TEST(a_timer_that_cannot_be_set_gets_the_ports_limit_without_room),
         SLEEP_TEST(a_packet_that_cannot_be_associated_is_tried_again),
         SLEEP_TEST(a_packet_for_a_former_time_ends_one_sleep_and_no_more),
@@ -981,6 +1048,7 @@ int main(void)
         SLEEP_TEST(a_loop_sleeps_right_on_any_thread),
         SLEEP_TEST(no_timer_is_early_with_any_method),
         SLEEP_TEST(a_timer_costs_one_wake_up),
+        SLEEP_TEST(a_timer_of_days_is_on_time_by_the_loops_clock),
         SLEEP_TEST(a_time_less_than_a_millisecond_away_is_no_spin),
         SLEEP_TEST(a_loop_whose_timer_cannot_be_set_is_on_time),
         SLEEP_TEST(a_loop_whose_timer_cannot_be_set_sleeps_once_and_exactly_as_long),
