@@ -10,7 +10,7 @@ source "$root/tools/examples.sh"
 source "$root/tools/examples_io.sh"
 cd "$root"
 
-all_steps=(format layers msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
+all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
     mingw-x86-debug echo examples package)
 steps=("$@")
 [ $# -gt 0 ] || steps=("${all_steps[@]}")
@@ -50,36 +50,6 @@ check() {
     printf 'ok    %-44s %4d s\n' "$2" $took
 }
 
-# Reads the output of ctest -V. Prints "passed failed skipped", then what the failed tests said.
-# A program counts as many times as CMocka counts in it; one that dies early counts as one failure.
-count_tests() {
-    awk '
-        match($0, /^[0-9]+: /) {
-            id = substr($0, 1, RLENGTH - 2)
-            said[id] = said[id] "      | " substr($0, RLENGTH + 1) "\n"
-        }
-        /^[0-9]+: \[  PASSED  \] [0-9]+ test/ { ok[id] += $5; cases[id] = 1 }
-        /^[0-9]+: \[  FAILED  \] [0-9]+ test/ { bad[id] += $5 }
-        /^[0-9]+: \[  SKIPPED \] [0-9]+ test/ { left[id] += $5; cases[id] = 1 }
-        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / {
-            match($0, /#[0-9]+:/)
-            id = substr($0, RSTART + 1, RLENGTH - 2)
-            passed += ok[id]
-            skipped += left[id]
-            if ($0 ~ /\*\*\*Skipped/) {
-                skipped++
-            } else if ($0 ~ / Passed +[0-9.]+ sec/) {
-                failed += bad[id]
-                if (!cases[id] && !bad[id])
-                    passed++
-            } else {
-                failed += bad[id] ? bad[id] : 1
-                report = report "    " $0 "\n" said[id]
-            }
-        }
-        END { printf "%d %d %d\n%s", passed, failed, skipped, report }' "$1"
-}
-
 # suite PRESET PROGRAMS: build it, run its tests, so many programs at a time.
 suite() {
     local preset=$1 parallel=$2 log=$logs/$1-tests.log code=0 run=() start ok bad left
@@ -93,7 +63,7 @@ suite() {
     start=$SECONDS
     timeout -k 10 900 "${run[@]}" ctest --preset "$preset" -V -j "$parallel" -LE check-source \
         >"$log" 2>&1 || code=$?
-    count_tests "$log" >"$log.sum"
+    awk -f tools/count-tests.awk "$log" >"$log.sum"
     read -r ok bad left <"$log.sum"
     # What a suite that was cut off did not come to is in none of the sums.
     if [ $code -ne 0 ] && { [ "$bad" -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 137 ]; }; then
@@ -180,6 +150,9 @@ run_step() {
         for case in layers exports sources version; do
             check 30 "$case" cmake -DSOURCE_DIR="$root" -P cmake/checks/$case.cmake || true
         done
+        ;;
+    tools)
+        check 120 "a test program that Wine loses" tools/wine-run-check.sh || true
         ;;
     msvc)
         check 300 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
