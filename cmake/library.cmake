@@ -1,11 +1,24 @@
 # The library: its sources once as objects, from these the DLL and the static library.
 
 set(core_sources
+    src/accept.c
     src/alloc.c
-    src/api.c
+    src/api/api.c
+    src/api/file.c
+    src/api/handle.c
+    src/api/loop.c
+    src/api/operation.c
+    src/api/post.c
+    src/api/socket.c
+    src/api/stats.c
+    src/api/timer.c
+    src/api/version.c
+    src/api/wait.c
+    src/api/work.c
     src/cancel.c
     src/error.c
     src/handle.c
+    src/kind.c
     src/loop.c
     src/op.c
     src/post.c
@@ -13,23 +26,33 @@ set(core_sources
     src/queue/pool.c
     src/slab.c
     src/stats.c
-    src/timer/heap.c)
+    src/timeout.c
+    src/timer/heap.c
+    src/transfer.c)
 
 set(win32_sources
     src/win32/apc.c
     src/win32/backend.c
     src/win32/clock.c
     src/win32/errmap.c
-    src/win32/file.c
+    src/win32/job.c
+    src/win32/mode.c
+    src/win32/net/connection.c
+    src/win32/net/family.c
+    src/win32/net/message.c
+    src/win32/net/options.c
+    src/win32/net/socket.c
+    src/win32/net/winsock.c
     src/win32/nt.c
+    src/win32/object/adopt.c
+    src/win32/object/file.c
+    src/win32/object/path.c
+    src/win32/object/process.c
     src/win32/overlapped.c
     src/win32/port.c
-    src/win32/process.c
     src/win32/sleep.c
-    src/win32/socket.c
     src/win32/sys.c
     src/win32/wait.c
-    src/win32/winsock.c
     src/win32/work.c)
 
 # What the library needs of the system. Everything else is looked up at run time.

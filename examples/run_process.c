@@ -60,7 +60,7 @@ static iocp_action_t IOCP_CALL on_message(iocp_loop_t *loop, const iocp_result_t
     const char *what = result->event == JOB_OBJECT_MSG_NEW_PROCESS             ? "started"
                        : result->event == JOB_OBJECT_MSG_EXIT_PROCESS          ? "ended"
                        : result->event == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS ? "crashed"
-                                                                                 : "met a limit";
+                                                                               : "met a limit";
     if (result->status == IOCP_ETIMEDOUT || !check(result->status, "watching the job")) {
         return IOCP_DISARM;
     }

@@ -11,6 +11,13 @@
  * each operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same
  * again).
  *
+ * How to read an entry. *The result* is the iocp_result_t that a callback is told. "Errors" are the
+ * codes that the function itself returns, at once: then nothing was queued, and no callback comes.
+ * "Errors in the result" are what the callback finds in its `status`. Both name the codes that a
+ * program may want to tell apart; others of iocp_error_t can come. "Loop thread" and "any thread"
+ * say who may call, see Threads below. "N.B." is what does harm when it is not known, and "Win32"
+ * the system's calls that it rests on.
+ *
  * What always holds:
  *  - An operation whose function returned 0 ends in exactly one callback. One whose function
  *    returned an error never calls back.
@@ -21,18 +28,25 @@
  *    The caller owns data buffers, and leaves them alone until the callback.
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
- *    process's own thread pool is used by iocp_work and iocp_file_flush, and for iocp_wait and
- *    iocp_process_wait where the system has no wait completion packets; by nothing else.)
+ *    process's own thread pool is used by iocp_work, iocp_file_flush and iocp_handle_adopt, and for
+ *    iocp_wait and iocp_process_wait where the system has no wait completion packets; by nothing
+ *    else.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
  * whichever thread calls (the caller makes sure that it is one at a time). Functions marked
  * *any thread* may be called at any time from any thread, but have to return before
- * iocp_loop_destroy frees the loop: see there. Builds without NDEBUG answer IOCP_ETHREAD to a call
- * from the wrong thread.
+ * iocp_loop_destroy frees the loop: see there. A call from the wrong thread is answered with
+ * IOCP_ETHREAD: in builds without NDEBUG while the loop runs, and with
+ * iocp_loop_options_t.check_threads in every build and between two ticks as well. (Functions that
+ * do not return a code are not checked.)
+ * N.B. A thread that ends while I/O is pending that it has started may lose it: while Resource
+ * Monitor is attached Windows ties the I/O of a port, too, to the thread that issued it. Such
+ * operations end as IOCP_ECONNABORTED. Keep the thread until they have ended.
  *
  * Times are in nanoseconds and their names end in _ns. Sizes are size_t. All functions that return
- * int return 0 or one of the negative IOCP_E codes, unless said otherwise.
+ * int return 0 or one of the negative IOCP_E codes, unless said otherwise. A structure that begins
+ * with `size` is told there how large the caller's is; a size of more than 4096 is IOCP_EINVAL.
  */
 #ifndef IOCPLOOP_H
 #define IOCPLOOP_H
@@ -90,6 +104,15 @@ typedef enum iocp_capability {
  */
 IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 
+/*
+ * Example: is the DLL that was found new enough for what this program was built with?
+ *
+ *   static int library_is_new_enough(void)
+ *   {
+ *       return iocp_version() >= IOCP_VERSION;
+ *   }
+ */
+
 /* ==== Errors ================================================================================= */
 
 /*
@@ -106,7 +129,7 @@ typedef enum iocp_error {
     IOCP_ENOENT = -4,           /* the operation has ended, or never was */
     IOCP_EBUSY = -5,            /* not now: nested run, destroy in a callback, in use elsewhere */
     IOCP_ECLOSING = -6,         /* the loop is being destroyed and takes no new work */
-    IOCP_ETHREAD = -7,          /* called from another thread than the loop's (debug builds) */
+    IOCP_ETHREAD = -7,          /* called from another thread than the loop's */
     IOCP_ENOTSUP = -8,          /* this kind of handle or operation, or this system, cannot do it */
     IOCP_EUNKNOWN = -9,         /* an error this list does not name: look at the raw code */
     IOCP_ECANCELED = -10,       /* this program cancelled it, or closed its handle or loop */
@@ -162,15 +185,24 @@ typedef enum iocp_error {
 IOCP_API const char *IOCP_CALL iocp_error_name(int error);
 IOCP_API const char *IOCP_CALL iocp_error_text(int error);
 
+/*
+ * Example: an error, for people.
+ *
+ *   static void print_error(const char *what, int error, uint32_t native_error)
+ *   {
+ *       fprintf(stderr, "%s: %s (%s, the system says %lu)\n", what, iocp_error_text(error),
+ *               iocp_error_name(error), (unsigned long)native_error);
+ *   }
+ */
+
 /* ==== Identifiers and results ================================================================ */
 
 typedef struct iocp_loop iocp_loop_t;   /* opaque */
 typedef struct iocp_async iocp_async_t; /* opaque */
 
 /*
- * Operations and handles are named by value. Each id is given out once in the life of a loop, so
- * the id of something that has ended finds nothing. An id means nothing on another loop. {0} names
- * nothing.
+ * Operations and handles are named by value. Each id is given out once, and carries a tag of its
+ * loop: an id of another loop is IOCP_EBADF or IOCP_ENOENT like one of the past. {0} names nothing.
  */
 typedef struct iocp_op {
     uint64_t id;
@@ -215,6 +247,9 @@ typedef enum iocp_type {
     IOCP_TYPE_WORK = 22
 } iocp_type_t;
 
+/* The kinds of this version are 1 to IOCP_TYPES - 1. */
+#define IOCP_TYPES (IOCP_TYPE_WORK + 1)
+
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
     IOCP_RESULT_INLINE = 1,    /* done within the call that started it; no packet was queued */
@@ -253,11 +288,44 @@ typedef enum iocp_action {
  * in it, except those that run or destroy this loop (they answer IOCP_EBUSY).
  *
  * IOCP_REARM works after every status, so a callback that rearms without looking at the status can
- * be called once in each tick. It is taken as IOCP_DISARM for iocp_cancel and iocp_close, on a
- * handle that is closing, for a wait whose async is gone, and while the loop is being destroyed.
+ * be called once in each tick. iocp_cancel and iocp_close have one callback, whatever it answers.
+ *
+ * The one rule of lifetimes: where nothing can be started again (the handle is closing, its async
+ * is gone, the loop is being destroyed) a callback that answers IOCP_REARM is followed by one more,
+ * with IOCP_ECANCELED, whose answer does not count. So what belongs to an operation is freed in the
+ * callback that answers IOCP_DISARM or is told IOCP_ECANCELED there, and what belongs to a handle
+ * in the callback of iocp_close, which comes last, also while the loop is being destroyed.
  */
 typedef iocp_action_t(IOCP_CALL *iocp_callback_t)(iocp_loop_t *loop, const iocp_result_t *result,
                                                   void *userdata);
+
+/*
+ * Example: a connection that is received from until it ends, and then freed.
+ *
+ *   struct connection {
+ *       char buffer[4096];
+ *       uint64_t received;
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_close(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *connection)
+ *   {
+ *       free(connection);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_recv(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       struct connection *connection = userdata;
+ *       connection->received += result->bytes;
+ *       if (result->status == IOCP_OK) {
+ *           return IOCP_REARM;
+ *       }
+ *       iocp_close(loop, result->handle, on_close, connection, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ */
 
 /* ==== The loop =============================================================================== */
 
@@ -278,8 +346,9 @@ typedef enum iocp_completion_mode {
 
 /*
  * How a loop sleeps until a time. Whatever the method, no timer is early. The first two are as
- * exact as the system's waitable timers: better than a millisecond with
- * IOCP_CAP_HIGH_RESOLUTION_TIMERS.
+ * exact as the system's waitable timers: a packet's is better than a millisecond with
+ * IOCP_CAP_HIGH_RESOLUTION_TIMERS, an APC's follows the system's tick. A loop whose next time is
+ * further away than five minutes looks at its clock every five.
  */
 typedef enum iocp_sleep_method {
     IOCP_SLEEP_AUTO = 0,        /* the first of these that the system has */
@@ -300,6 +369,12 @@ typedef struct iocp_loop_options {
     iocp_allocate_fn allocate; /* NULL: malloc */
     iocp_free_fn free;         /* NULL: free */
     void *allocator_context;
+    uint32_t check_threads; /* 1: IOCP_ETHREAD in every build, also for calls of another thread
+                               between two ticks: the loop belongs to the thread that created it,
+                               then to the one that ran it last; another takes it over by
+                               iocp_loop_run, iocp_loop_tick or iocp_loop_destroy. 0: in builds
+                               without NDEBUG, while the loop runs */
+    uint32_t reserved;      /* 0 */
 } iocp_loop_options_t;
 
 /*
@@ -311,17 +386,19 @@ typedef struct iocp_loop_options {
 IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp_loop_t **loop);
 
 /*
- * End a loop. Refuses new work from here on (IOCP_ECLOSING), ends every pending operation as
- * IOCP_ECANCELED (or with its true result if that was quicker), closes every handle, runs all
- * callbacks and posted functions, and frees the loop once the kernel has given everything back.
- * Works on a stopped loop too.
+ * End a loop. Refuses new work from here on (IOCP_ECLOSING; iocp_close works), ends every pending
+ * operation as IOCP_ECANCELED (or with its true result if that was quicker), closes every handle,
+ * runs all callbacks and posted functions, and frees the loop once the kernel has given everything
+ * back. Works on a stopped loop too.
  *
- * Loop thread. Waits at most `timeout_ns` for the kernel (UINT64_MAX: as long as it takes).
- * Returns 0: everything is back and the loop is gone. IOCP_ETIMEDOUT: something did not come back;
- * the loop stays, so that nothing writes to freed memory; iocp_loop_dump tells what it is, and
- * iocp_loop_destroy can be called again. IOCP_EBUSY: called from a callback (nothing has happened),
- * or asyncs still exist (destroy them, then call again). Or what the system said of the port (call
- * it again).
+ * Loop thread. Works for `timeout_ns` at most (UINT64_MAX: as long as it takes) and looks at the
+ * clock before each callback, whatever is pending; 0 does not wait for the kernel, but does all that
+ * can be done without that. Returns 0: everything is back and the
+ * loop is gone. IOCP_ETIMEDOUT: something did not come back; the loop stays, so that nothing writes
+ * to freed memory; iocp_loop_dump tells what it is, and iocp_loop_destroy can be called again.
+ * IOCP_EASYNC: everything is back, but asyncs still exist (destroy them, then call again).
+ * IOCP_EBUSY: called from a callback (nothing has happened). Or what the system said of the port
+ * (call it again).
  * N.B. No thread may be inside a call on the loop, or begin one, when this returns 0. To wait for
  * IOCP_ECLOSING does not do, since that call may come too late: end such threads first, or let the
  * loop have an async until they have ended, since with one it is not freed.
@@ -329,14 +406,18 @@ IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp
 IOCP_API int IOCP_CALL iocp_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns);
 
 typedef enum iocp_run_mode {
-    IOCP_RUN_NO_WAIT = 0,   /* one tick that does not sleep */
-    IOCP_RUN_ONCE = 1,      /* tick until at least one callback or posted function has run */
-    IOCP_RUN_UNTIL_DONE = 2 /* until no operation keeps the loop running, or it is stopped */
+    IOCP_RUN_NO_WAIT = 0,      /* one tick that does not sleep */
+    IOCP_RUN_ONCE = 1,         /* tick until at least one callback or posted function has run */
+    IOCP_RUN_UNTIL_DONE = 2,   /* until no operation keeps the loop running, or it is stopped */
+    IOCP_RUN_UNTIL_STOPPED = 3 /* until it is stopped: one with nothing to do waits for posts */
 } iocp_run_mode_t;
 
 /*
- * Run the loop on the calling thread. All modes return when the loop is stopped, or when no
- * operation is left that keeps it running.
+ * Run the loop on the calling thread. All modes return when the loop is stopped, and all but
+ * IOCP_RUN_UNTIL_STOPPED when no operation is left that keeps it running.
+ * N.B. The loop sleeps in an alertable wait, with each method of sleeping: APCs that the program
+ * has queued to this thread (QueueUserAPC, ReadFileEx) run inside it. They may call what *any
+ * thread* may, and nothing else of this loop.
  * Errors: IOCP_EINVAL, IOCP_EBUSY (from a callback of this loop), or what the system said of the
  * port (nothing is lost, the call can be repeated).
  */
@@ -393,7 +474,10 @@ IOCP_API uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop);
 IOCP_API uint64_t IOCP_CALL iocp_loop_now(const iocp_loop_t *loop);
 IOCP_API void IOCP_CALL iocp_loop_update_now(iocp_loop_t *loop);
 
-/* How many operations keep IOCP_RUN_UNTIL_DONE going (see iocp_op_unref). Loop thread. */
+/*
+ * How many operations keep IOCP_RUN_UNTIL_DONE going: all that are pending, but for those of
+ * iocp_op_unref and timers of UINT64_MAX. Loop thread.
+ */
 IOCP_API size_t IOCP_CALL iocp_loop_active(const iocp_loop_t *loop);
 
 /*
@@ -416,8 +500,37 @@ IOCP_API int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t
  * thread that takes a packet by GetQueuedCompletionStatus, posts it back as it is, and then has the
  * loop thread tick before it goes on. Packets with a key of the program's own are dropped and
  * counted (iocp_stats_t.foreign_packets). Loop thread.
+ * N.B. That thread posts a packet back also when GetQueuedCompletionStatus has returned FALSE with
+ * an OVERLAPPED: it is that of an operation which failed, and without it the operation never ends.
+ * Only FALSE with NULL is no packet.
  */
 IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle);
+
+/*
+ * A pointer of the program's that stays with the loop, NULL at first, so that each callback and
+ * each posted function finds what the loop is part of. The loop does nothing with it. Loop thread.
+ * Errors: IOCP_EINVAL.
+ */
+IOCP_API int IOCP_CALL iocp_loop_set_data(iocp_loop_t *loop, void *data);
+IOCP_API int IOCP_CALL iocp_loop_get_data(const iocp_loop_t *loop, void **data);
+
+/*
+ * Example: a loop for a thread of its own, until somebody calls iocp_loop_stop.
+ *
+ *   static int serve(void *server)
+ *   {
+ *       const iocp_loop_options_t options = {.size = sizeof options, .check_threads = 1};
+ *       iocp_loop_t *loop = NULL;
+ *       int status = iocp_loop_create(&options, &loop);
+ *       if (status != IOCP_OK) {
+ *           return status;
+ *       }
+ *       iocp_loop_set_data(loop, server);
+ *       status = iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED);
+ *       iocp_loop_destroy(loop, UINT64_MAX);
+ *       return status;
+ *   }
+ */
 
 /* ==== Operations ============================================================================= */
 
@@ -430,8 +543,8 @@ IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **han
  * caller's; it must stay in place and untouched until the callback, also when the operation was
  * cancelled or its handle closed.
  *
- * Every function may return IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING; those that take a handle
- * also IOCP_EBADF and, if its kind does not fit, IOCP_ENOTSUP.
+ * Every function may return IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING (iocp_close does not); those
+ * that take a handle also IOCP_EBADF and, if its kind does not fit, IOCP_ENOTSUP.
  *
  * N.B. Callbacks of several operations come in no certain order, also on one handle, unless the
  * operation says so: one that is done at once may be told before an earlier one whose packet is
@@ -446,19 +559,36 @@ IOCP_API int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, voi
  * Ask an operation to end. Its own callback says how it ended: IOCP_ECANCELED, or its true result
  * if that was quicker. A queued operation never starts; one in the kernel is asked with CancelIoEx.
  * This call's own callback, which may be NULL, gets status 0 (asked), IOCP_ENOENT (the operation
- * has ended, its callback is due or running, or it never was), IOCP_ENOTSUP (a close cannot be
- * taken back), or what the kernel said. Cancels are handled first in a tick.
- * N.B. One that came too late is forgotten: after IOCP_REARM the operation goes on.
- * N.B. A send that is cancelled, also by its deadline, may have gone out in part. Nothing but
- * closing the connection makes sense after that.
+ * has ended, or never was), IOCP_ENOTSUP (a close cannot be taken back), or what the kernel said.
+ * Cancels are handled first in a tick. Which of these it is shows when the cancel's turn comes, in
+ * the next tick or iocp_loop_submit: IOCP_ENOENT is also one that was pending at the call, and has
+ * ended since.
+ *
+ * A cancel is for the operation, and not for one run of it: where the callback is due or running,
+ * also the operation's own, and then answers IOCP_REARM, it has one more callback, with
+ * IOCP_ECANCELED, and is not started for that; likewise where the run that was asked to end has
+ * ended otherwise. So a program that has cancelled can rearm without asking, and frees what belongs
+ * to the operation when it is told IOCP_ECANCELED.
+ *
+ * N.B. A send, or a write to a pipe, that is cancelled, also by its deadline, may have gone out in
+ * part. `bytes` is what the system says that it had taken: the other end may have got that much or
+ * less of a send, and of a write to a pipe the system may say 0 where some of it was read. Nothing
+ * but closing the connection makes sense after that.
  */
 IOCP_API int IOCP_CALL iocp_cancel(iocp_loop_t *loop, iocp_op_t target, iocp_callback_t callback,
                                    void *userdata, iocp_op_t *op);
 
 /*
- * End an operation with IOCP_ETIMEDOUT if it has not ended in `delay_ns` from now. Replaces an
- * earlier deadline; UINT64_MAX takes it away. A deadline holds for one run of the operation: after
- * IOCP_REARM it must be set again, which its callback may do.
+ * End an operation with IOCP_ETIMEDOUT if its run has not ended after `delay_ns`. It stays with the
+ * operation: the run that is under way has this long from now on, and each one after IOCP_REARM
+ * has it anew, from the return of the callback. Another call replaces it, for the run under way
+ * too; UINT64_MAX takes it away. In the operation's own callback it sets what the next run has.
+ *
+ * The time also counts while the operation is queued, or waits its turn on its handle (a receive
+ * behind others, a shutdown behind sends): one that has not been started by then never starts.
+ *
+ * So one call at the start is the idle limit of a receive that is rearmed for ever. A limit for all
+ * runs together is a timer that cancels, or a call with what is left in each callback.
  * Loop thread. Errors: IOCP_ENOENT (also if its callback is due), IOCP_ENOTSUP (a close or a
  * cancel), IOCP_ENOMEM.
  */
@@ -480,6 +610,51 @@ typedef enum iocp_op_state {
 /* An iocp_op_state_t, or IOCP_EINVAL if loop is NULL. Loop thread. */
 IOCP_API int IOCP_CALL iocp_op_state(iocp_loop_t *loop, iocp_op_t op);
 
+/*
+ * In an operation's own callback: what IOCP_REARM then starts has this memory instead of what it
+ * had, with the same address and offset; a list of buffers becomes this one. So a receive can go
+ * on into the next buffer while the last one is worked on, or into the rest of this one, and one
+ * operation can send a long text piece by piece. Without IOCP_REARM the call has no effect.
+ *
+ * For recv, recvv, recvfrom, read, pread, and send, sendv, sendto, write, pwrite (which only read
+ * the memory). `size` as in the function that queued it.
+ * Loop thread. Errors: IOCP_ENOENT (it has ended), IOCP_EBUSY (its callback is not running: the
+ * memory is the kernel's), IOCP_ENOTSUP (a kind without such memory), IOCP_EINVAL (too large, NULL
+ * with a size).
+ */
+IOCP_API int IOCP_CALL iocp_op_set_buffer(iocp_loop_t *loop, iocp_op_t op, void *data, size_t size);
+
+/*
+ * Example: a request is received piece by piece into one buffer, and a client that says nothing
+ * for 30 seconds has had its time.
+ *
+ *   struct request {
+ *       char text[8192];
+ *       size_t length;
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_piece(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
+ *   {
+ *       struct request *request = userdata;
+ *       request->length += (size_t)result->bytes;
+ *       if (result->status != IOCP_OK || request->length == sizeof request->text) {
+ *           return IOCP_DISARM;
+ *       }
+ *       iocp_op_set_buffer(loop, result->op, request->text + request->length,
+ *                          sizeof request->text - request->length);
+ *       return IOCP_REARM;
+ *   }
+ *
+ *   static int request_receive(iocp_loop_t *loop, iocp_handle_t handle, struct request *request)
+ *   {
+ *       iocp_op_t op;
+ *       int status = iocp_recv(loop, handle, request->text, sizeof request->text, on_piece,
+ *                              request, &op);
+ *       return status == IOCP_OK ? iocp_op_deadline(loop, op, 30000000000u) : status;
+ *   }
+ */
+
 /* ==== Timers ================================================================================= */
 
 /*
@@ -488,7 +663,8 @@ IOCP_API int IOCP_CALL iocp_op_state(iocp_loop_t *loop, iocp_op_t op);
  *
  * IOCP_REARM repeats it without drift: the next time is the previous due time plus `delay_ns`. A
  * timer that fell behind skips the times that have passed. A delay of 0 rearmed fires once in each
- * tick. One of UINT64_MAX never fires, until it is reset or cancelled.
+ * tick. One of UINT64_MAX never fires, until it is reset or cancelled, and does not keep
+ * IOCP_RUN_UNTIL_DONE going: a program may have one timer for good, and set it when it needs it.
  */
 IOCP_API int IOCP_CALL iocp_timer(iocp_loop_t *loop, uint64_t delay_ns, iocp_callback_t callback,
                                   void *userdata, iocp_op_t *op);
@@ -503,12 +679,50 @@ IOCP_API int IOCP_CALL iocp_timer(iocp_loop_t *loop, uint64_t delay_ns, iocp_cal
  */
 IOCP_API int IOCP_CALL iocp_timer_reset(iocp_loop_t *loop, iocp_op_t op, uint64_t delay_ns);
 
+/*
+ * Example: once in a second, ten times.
+ *
+ *   static iocp_action_t IOCP_CALL on_second(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                            void *userdata)
+ *   {
+ *       int *left = userdata;
+ *       return result->status == IOCP_OK && --*left > 0 ? IOCP_REARM : IOCP_DISARM;
+ *   }
+ *
+ *   static int count_down(iocp_loop_t *loop, int *left)
+ *   {
+ *       *left = 10;
+ *       return iocp_timer(loop, 1000000000u, on_second, left, NULL);
+ *   }
+ */
+
 /* ==== Handles ================================================================================ */
+
+/* What a handle is. */
+typedef enum iocp_handle_kind {
+    IOCP_HANDLE_STREAM = 1,   /* a stream socket, or one that listens */
+    IOCP_HANDLE_DATAGRAM = 2, /* a datagram socket */
+    IOCP_HANDLE_FILE = 3,     /* a file */
+    IOCP_HANDLE_PIPE = 5,     /* a pipe, connected */
+    IOCP_HANDLE_OTHER = 10    /* adopted, and not looked at yet, or none of these */
+} iocp_handle_kind_t;
+
+/* An iocp_handle_kind_t, or IOCP_EBADF. Loop thread. Asks nothing of the system. */
+IOCP_API int IOCP_CALL iocp_handle_kind(const iocp_loop_t *loop, iocp_handle_t handle);
+
+/*
+ * A pointer of the program's that stays with a handle, NULL at first. The loop does nothing with
+ * it; it is there until the callback of iocp_close has returned. Loop thread. Errors: IOCP_EBADF
+ * (not while it is closing: then both still work), IOCP_EINVAL.
+ */
+IOCP_API int IOCP_CALL iocp_handle_set_data(iocp_loop_t *loop, iocp_handle_t handle, void *data);
+IOCP_API int IOCP_CALL iocp_handle_get_data(const iocp_loop_t *loop, iocp_handle_t handle,
+                                            void **data);
 
 /*
  * Close a handle. From this call on the handle takes no new operation (IOCP_EBADF). Everything
  * pending on it is cancelled, and the close calls back last, after every other operation of the
- * handle. `callback` may be NULL.
+ * handle. `callback` may be NULL. It works while the loop is being destroyed, too.
  * N.B. Data that is still being sent is lost. For an orderly end wait for the sends, call
  * iocp_shutdown and receive until IOCP_EOF first.
  * Win32: CancelIoEx, and closesocket or CloseHandle once every packet is back.
@@ -517,15 +731,29 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
                                   void *userdata, iocp_op_t *op);
 
 /*
- * Take over an overlapped HANDLE of a file or a pipe, which belongs to the loop from here on
- * (unless this fails). A file is read and written from its beginning; one that was opened to append
- * only (FILE_APPEND_DATA without FILE_WRITE_DATA) appends. A pipe takes iocp_read and iocp_write.
- * The handle is not inherited by child processes from here on, also if this fails.
- * Loop thread. Errors: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: its operations
- * would block the loop, and no packet would come), IOCP_ENOTSUP (neither a file nor a pipe: a
- * console, say), IOCP_EINVAL (a socket, or bound to another completion port), IOCP_EBADF,
- * IOCP_ENOMEM, IOCP_ECLOSING.
- * Win32: GetFileType, NtQueryInformationFile, CreateIoCompletionPort.
+ * Take over a HANDLE that was opened with FILE_FLAG_OVERLAPPED, which belongs to the loop from here
+ * on (unless this fails), and is not inherited by child processes. A file is read and written from
+ * its beginning; one that was opened to append only (FILE_APPEND_DATA without FILE_WRITE_DATA)
+ * appends. A pipe takes iocp_read and iocp_write. Anything else (a console, a device, a folder) is
+ * an IOCP_HANDLE_OTHER and takes iocp_close alone.
+ *
+ * What it is, is asked on the process's thread pool, since Windows lets the question wait while
+ * somebody reads a synchronous pipe. Operations of a file or a pipe can be started meanwhile, and
+ * wait for the answer; a cancel, a deadline or iocp_close ends them as they wait, and the close
+ * itself calls back when the answer is there. Until then the handle's kind is IOCP_HANDLE_OTHER,
+ * and functions that answer at once (iocp_file_get_size, set_size, get_position, set_position) say
+ * IOCP_EAGAIN. What cannot be used stays the loop's until iocp_close, and its operations tell why.
+ * Errors in their results: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: they would
+ * block the loop, and no packet would come), IOCP_EINVAL (bound to another completion port, or a
+ * socket: iocp_socket_adopt), IOCP_ENOTSUP (what it turned out to be does not have this operation),
+ * IOCP_EBADF (not a handle).
+ *
+ * N.B. Nothing of the program's own may be pending on it from this call on (ConnectNamedPipe is the
+ * natural one: wait for its end first). Its packet would come here, and be dropped.
+ * N.B. Binding to a port is for all who share the handle's file object, in other processes too:
+ * adopt none that you have inherited. Nothing else of the file object is changed that others feel.
+ * Loop thread. Errors: IOCP_EINVAL (NULL, INVALID_HANDLE_VALUE), IOCP_ENOMEM, IOCP_ECLOSING.
+ * Win32: on the pool GetFileType, NtQueryInformationFile, CreateIoCompletionPort.
  */
 IOCP_API int IOCP_CALL iocp_handle_adopt(iocp_loop_t *loop, void *native, iocp_handle_t *handle);
 
@@ -534,6 +762,8 @@ IOCP_API int IOCP_CALL iocp_handle_adopt(iocp_loop_t *loop, void *native, iocp_h
  * sendto, write and pwrite that was accepted and has not called back. `*most` gets the high-water
  * mark: the most that it has been since the handle was opened or this was last asked with `most`.
  * Either may be NULL. Loop thread. Errors: IOCP_EBADF.
+ * N.B. That is what the system has not taken. What it has taken, and the peer not yet, does not
+ * count here: see iocp_send.
  */
 IOCP_API int IOCP_CALL iocp_handle_queued(iocp_loop_t *loop, iocp_handle_t handle, uint64_t *bytes,
                                           uint64_t *most);
@@ -554,6 +784,37 @@ IOCP_API int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint6
  */
 IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handle, void **native);
 
+/*
+ * Example: a source that is asked for more only when the reader keeps up with it.
+ *
+ *   struct source {
+ *       void (*produce)(struct source *source, iocp_loop_t *loop, iocp_handle_t handle);
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_drain(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
+ *   {
+ *       struct source *source = userdata;
+ *       if (result->status == IOCP_OK) {
+ *           source->produce(source, loop, result->handle);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int source_go_on(iocp_loop_t *loop, iocp_handle_t handle, struct source *source)
+ *   {
+ *       uint64_t queued = 0;
+ *       int status = iocp_handle_queued(loop, handle, &queued, NULL);
+ *       if (status == IOCP_OK && queued >= 1048576) {
+ *           return iocp_drain(loop, handle, 262144, on_drain, source, NULL);
+ *       }
+ *       if (status == IOCP_OK) {
+ *           source->produce(source, loop, handle);
+ *       }
+ *       return status;
+ *   }
+ */
+
 /* ==== Sockets ================================================================================ */
 
 /*
@@ -572,10 +833,12 @@ IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type,
                                         iocp_handle_t *handle);
 
 /*
- * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on (unless
- * this fails). It must not belong to another completion port. It is not inheritable by child
- * processes from here on, also if this fails. Loop thread. Errors: IOCP_ENOTSOCK, IOCP_EINVAL
- * (bound to another port), as iocp_socket_open.
+ * Take over an overlapped stream or datagram SOCKET, which belongs to the loop from here on, and is
+ * not inherited by child processes. If this fails the socket is as it was, and the caller's. It
+ * must not belong to another completion port.
+ * N.B. Nothing of the program's own may be pending on it, see iocp_handle_adopt.
+ * Loop thread. Errors: IOCP_ENOTSOCK, IOCP_ENOTOVERLAPPED (opened without WSA_FLAG_OVERLAPPED),
+ * IOCP_EINVAL (bound to another port), as iocp_socket_open.
  */
 IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
                                          iocp_handle_t *handle);
@@ -590,9 +853,23 @@ IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handl
 
 /*
  * Bind to a local address, which is copied; listen for connections, `backlog` of which may wait for
- * an accept (0: the system's largest). Loop thread. Errors: IOCP_EINVAL (bound already; to listen:
- * not bound), IOCP_EBADF, IOCP_ENOTSUP (not a socket; a datagram socket does not listen),
- * IOCP_EISCONN (to listen), IOCP_EADDRINUSE, IOCP_EADDRNOTAVAIL, IOCP_EACCES, IOCP_EFAULT (the
+ * an accept (0: the system's largest).
+ *
+ * A stream socket is bound for itself alone: unless IOCP_SOCKET_EXCLUSIVE or
+ * IOCP_SOCKET_REUSE_ADDRESS has been set on it before, to whatever value, bind sets
+ * SO_EXCLUSIVEADDRUSE, as Microsoft asks of all servers ("Using SO_REUSEADDR and
+ * SO_EXCLUSIVEADDRUSE"). Without it another process of the same user could bind 127.0.0.1:p beside
+ * our 0.0.0.0:p, with SO_REUSEADDR or with no option at all, and steal what comes there; and our
+ * bind of 0.0.0.0:p beside its 127.0.0.1:p would succeed, and never see it. With it either is
+ * IOCP_EADDRINUSE or IOCP_EACCES.
+ * N.B. While a connection that came in on an exclusive port is active the port cannot be bound
+ * exclusively anew, also after its listener is closed; Windows keeps one active that was closed
+ * with data on its way. One that has ended by iocp_shutdown on both sides is not in the way;
+ * Microsoft's page does not say what counts, its developers wrote that TIME_WAIT does not.
+ *
+ * Loop thread. Errors: IOCP_EINVAL (bound already; to listen: not bound), IOCP_EBADF, IOCP_ENOTSUP
+ * (not a socket; a datagram socket does not listen), IOCP_EISCONN (to listen), IOCP_EADDRINUSE,
+ * IOCP_EADDRNOTAVAIL, IOCP_EACCES (also: somebody has the port for himself), IOCP_EFAULT (the
  * address is too short), IOCP_ENOMEM. Win32: bind, listen.
  */
 IOCP_API int IOCP_CALL iocp_socket_bind(iocp_loop_t *loop, iocp_handle_t handle,
@@ -617,12 +894,15 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_LINGER = 5,        /* seconds, or -1 for off: SO_LINGER. 0: close resets.
                                     N.B. More than 0: a close keeps the loop waiting, so long */
     IOCP_SOCKET_V6ONLY = 6,        /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
-    IOCP_SOCKET_EXCLUSIVE = 7,     /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE */
+    IOCP_SOCKET_EXCLUSIVE = 7,     /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE. Streams: bind sets
+                                      it to 1 where neither this nor the next was set */
     IOCP_SOCKET_REUSE_ADDRESS = 8, /* 0 or 1, before bind: SO_REUSEADDR, which takes a port over */
     IOCP_SOCKET_ERROR = 9,         /* get only: SO_ERROR, a raw Winsock code */
     /* Datagram sockets: */
     IOCP_SOCKET_BROADCAST = 10,      /* 0 or 1: SO_BROADCAST */
-    IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1: whether this host gets what it sends to a group */
+    IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1 (default): whether this socket gets what this host
+                                        sends to its groups. N.B. On Windows the receiver's
+                                        setting, on other systems the sender's */
     IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes */
     IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent,
                                         or that it went too far, is ignored; 1: a receive then ends
@@ -640,21 +920,35 @@ IOCP_API int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t h
                                               iocp_socket_option_t option, int *value);
 
 /*
- * Accept one connection. The result holds the new handle and the peer's address. The new socket
- * belongs to no completion port until its first operation here, so iocp_socket_detach can hand it
- * to another loop. Several accepts may be pending; a failed one leaves the listener as it is.
- * With IOCP_REARM the next connection comes to the same callback.
+ * Accept one connection: the result holds the new handle in `opened`, and the peer's address. The
+ * new socket belongs to no completion port until its first operation here, so iocp_socket_detach
+ * can hand it to another loop. Several accepts may be pending; a failed one leaves the listener as
+ * it is. With IOCP_REARM the next connection comes to the same callback.
  * N.B. The opened handle is the callback's: use it or close it.
+ *
+ * Errors in the result, and what to do. A peer that has gone before it was accepted is none of
+ * them: it is dropped, and the accept waits for the next one.
+ *   IOCP_EMFILE, IOCP_ENOBUFS, IOCP_ENOMEM: no handle or memory for another connection. Answer
+ *     IOCP_REARM. This is told once: the rearmed accept tries again by itself, after a pause that
+ *     grows from 1 to 64 ms, and calls back with the next connection. Meanwhile connections wait in
+ *     the backlog; closing idle ones helps (iocp_loop_handles).
+ *   IOCP_EINVAL: the socket does not listen (where the system checks it). Answer IOCP_DISARM.
+ *   IOCP_ECANCELED, IOCP_ETIMEDOUT: the program's own doing, a cancel, a close or a deadline.
+ *   Anything else, IOCP_ENETDOWN for instance: the listener may be of no more use. A program that
+ *     rearms gives it a pause (iocp_timer), or it closes the listener and opens it anew.
  * Win32: AcceptEx, SO_UPDATE_ACCEPT_CONTEXT.
  */
 IOCP_API int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener,
                                    iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * Connect to an address, which is copied. A socket that is not bound is bound to any address first.
- * Never blocks. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH, IOCP_ETIMEDOUT and
- * others.
- * Win32: ConnectEx, SO_UPDATE_CONNECT_CONTEXT.
+ * Connect to an address, which is copied. A socket that is not bound is bound to any address first,
+ * with SO_REUSE_UNICASTPORT, so that the system can use a port for several destinations, and not
+ * only some 16 000 connections fit for all of them together. Never blocks. On the loopback address
+ * a port with no listener, or with a full backlog, refuses at once, and not after Windows' two
+ * seconds of trying. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH,
+ * IOCP_ETIMEDOUT and others.
+ * Win32: ConnectEx, SO_UPDATE_CONNECT_CONTEXT; SIO_TCP_INITIAL_RTO.
  */
 IOCP_API int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle,
                                     const struct sockaddr *address, size_t length,
@@ -662,9 +956,22 @@ IOCP_API int IOCP_CALL iocp_connect(iocp_loop_t *loop, iocp_handle_t handle,
 
 /*
  * Send all of the data. What is sent on one socket goes out in the order of the calls; the
- * callbacks may come in another. At most UINT32_MAX bytes altogether, IOCP_BUFFERS_MAX buffers. A
- * cancelled send tells in `bytes` how much was taken.
- * Errors in the result: IOCP_ECONNRESET, IOCP_EPIPE (after iocp_shutdown), IOCP_ENOTCONN.
+ * callbacks may come in another. At most UINT32_MAX bytes altogether, IOCP_BUFFERS_MAX buffers.
+ * Status 0 says that the system has the data, and not that the peer has. A send of a stream that
+ * did not take everything is never a success, whatever the system says: it is IOCP_ECONNABORTED
+ * with the true count in `bytes`.
+ *
+ * Winsock takes sends of any size while at most one is buffered: two of 64 MB to a peer that does
+ * not read are done at once, and the kernel keeps them. iocp_handle_queued and iocp_drain count the
+ * bytes that the system has not taken, and a deadline sees no more: it ends a send that the system
+ * does not take. (Whether the peer goes on reading its answer tells: set a deadline on the receive
+ * of that.) To bound what the kernel keeps, send pieces of 64 KiB, the next when the last has
+ * called back; or set IOCP_SOCKET_SEND_BUFFER to 0, which has it copy nothing: a send then calls
+ * back when the peer's system has acknowledged it, and the connection idles meanwhile unless
+ * several are pending.
+ * N.B. A cancelled send tells in `bytes` how much was taken. That much may reach the peer, or less.
+ * Errors in the result: IOCP_ECONNRESET, IOCP_ECONNABORTED, IOCP_EPIPE (after iocp_shutdown),
+ * IOCP_ENOTCONN.
  * Win32: WSASend.
  */
 IOCP_API int IOCP_CALL iocp_send(iocp_loop_t *loop, iocp_handle_t handle, const void *data,
@@ -675,11 +982,14 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
                                   void *userdata, iocp_op_t *op);
 
 /*
- * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF. A
- * size of 0 waits until there is something to receive (or the end), and takes none of it. Sizes and
- * lists as in iocp_send. On a stream receives are carried out one after the other, in the order of
- * their calls.
- * Errors in the result: IOCP_ECONNRESET, IOCP_ENOTCONN. Win32: WSARecv.
+ * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF, also
+ * that of each receive after it. A size of 0 waits until there is something to receive (or the
+ * end), and takes none of it: the next receive gets it, on datagram sockets too. Sizes and lists as
+ * in iocp_send. On a stream receives are carried out one after the other, in the order of their
+ * calls.
+ * Errors in the result: IOCP_ECONNRESET, IOCP_ECONNABORTED (also after the peer has closed and was
+ * sent more: its system answers with a reset, which Windows tells by either code), IOCP_EPIPE
+ * (after IOCP_SHUTDOWN_RECV), IOCP_ENOTCONN. Win32: WSARecv; MSG_PEEK.
  */
 IOCP_API int IOCP_CALL iocp_recv(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size,
                                  iocp_callback_t callback, void *userdata, iocp_op_t *op);
@@ -701,7 +1011,9 @@ IOCP_API int IOCP_CALL iocp_sendto(iocp_loop_t *loop, iocp_handle_t handle, cons
  * Receive one datagram. The result holds the sender's address. A datagram that is longer than the
  * buffer is a success with its beginning in the buffer and IOCP_RESULT_TRUNCATED; an empty one is
  * a success with 0 bytes (iocp_recv on a datagram socket does the same, and never ends with
- * IOCP_EOF). N.B. The socket must be bound: by iocp_socket_bind, or by a first iocp_sendto.
+ * IOCP_EOF). A size of 0 waits until there is a datagram and takes nothing: 0 bytes, not
+ * IOCP_RESULT_TRUNCATED, and the next receive gets it.
+ * N.B. The socket must be bound: by iocp_socket_bind, or by a first iocp_sendto.
  * Errors in the result: IOCP_EINVAL (not bound, where the system checks it), IOCP_ECONNRESET and
  * IOCP_ENETRESET (only if asked for with IOCP_SOCKET_UNREACHABLE). Win32: WSARecvFrom.
  */
@@ -731,12 +1043,55 @@ typedef enum iocp_shutdown_how {
 /*
  * End one or both directions. Ending the sending side first waits for the sends that are pending,
  * then the peer receives IOCP_EOF after their data.
- * N.B. Shutting down the receiving side does not end a receive that is pending: cancel it.
+ * N.B. Shutting down the receiving side does not end a receive that is pending: cancel it. One that
+ * is started afterwards is IOCP_EPIPE, and data that was not received, or comes later, resets the
+ * connection.
  * Win32: shutdown.
  */
 IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
                                      iocp_shutdown_how_t how, iocp_callback_t callback,
                                      void *userdata, iocp_op_t *op);
+
+/*
+ * Example: a server on a port, which closes each connection when it has it.
+ *
+ *   static iocp_action_t IOCP_CALL on_accept(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                            void *userdata)
+ *   {
+ *       switch (result->status) {
+ *       case IOCP_OK:
+ *           iocp_close(loop, result->opened, NULL, NULL, NULL);
+ *           return IOCP_REARM;
+ *       case IOCP_EMFILE:
+ *       case IOCP_ENOBUFS:
+ *       case IOCP_ENOMEM:
+ *           return IOCP_REARM;
+ *       default:
+ *           fprintf(stderr, "accept: %s\n", iocp_error_text(result->status));
+ *           return IOCP_DISARM;
+ *       }
+ *   }
+ *
+ *   static int listen_on(iocp_loop_t *loop, uint16_t port, iocp_handle_t *listener)
+ *   {
+ *       struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+ *       int status = iocp_socket_open(loop, AF_INET, SOCK_STREAM, 0, listener);
+ *       if (status != IOCP_OK) {
+ *           return status;
+ *       }
+ *       status = iocp_socket_bind(loop, *listener, (struct sockaddr *)&address, sizeof address);
+ *       if (status == IOCP_OK) {
+ *           status = iocp_socket_listen(loop, *listener, 0);
+ *       }
+ *       if (status == IOCP_OK) {
+ *           status = iocp_accept(loop, *listener, on_accept, NULL, NULL);
+ *       }
+ *       if (status != IOCP_OK) {
+ *           iocp_close(loop, *listener, NULL, NULL, NULL);
+ *       }
+ *       return status;
+ *   }
+ */
 
 /* ==== Files and pipes ======================================================================== */
 
@@ -753,17 +1108,23 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read; its server
- * may learn who opens it, but not act in that name). `path` is UTF-8, ends with a zero, and may be
- * longer than MAX_PATH; it is copied. One that begins with \\?\ is taken to the letter. Others may
- * read, write, rename and delete the file meanwhile. Not inheritable by child processes.
+ * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read). `path` is
+ * UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. One that begins with
+ * \\?\ is taken to the letter. Others may read, write, rename and delete the file meanwhile. A file
+ * that exists keeps its attributes and its other streams, also when it is truncated; so a hidden
+ * file, or a system's, can be. Whoever serves what is opened (a pipe, however its path is spelt)
+ * may learn who opens it, but not act in that name. Not inheritable by child processes.
  * N.B. Opening blocks while the system looks for the file.
  *
+ * What is neither a file nor a pipe is refused, and nothing stays open. A folder is IOCP_EISFOLDER;
+ * with a slash behind its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other
+ * devices, and \\.\pipe\ without a name, are IOCP_ENOTSUP, and so is a pipe with IOCP_FILE_APPEND.
+ *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
- * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES (also for a folder), IOCP_EBUSY (somebody
- * has it open and does not share; nobody serves a pipe at the moment), IOCP_ENOTSUP (a device),
- * IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
- * Win32: CreateFileW with FILE_FLAG_OVERLAPPED.
+ * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES, IOCP_EISFOLDER, IOCP_EBUSY (somebody has
+ * it open and does not share; to truncate: has it mapped; nobody serves a pipe at the moment),
+ * IOCP_ENOTSUP, IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
+ * Win32: CreateFileW with FILE_FLAG_OVERLAPPED, SECURITY_IDENTIFICATION.
  */
 IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags,
                                       iocp_handle_t *handle);
@@ -771,8 +1132,10 @@ IOCP_API int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint3
 /*
  * Read at, or write to, an offset in bytes, below 2^63. Any number may be in flight at once, and
  * they may end in any order. At most UINT32_MAX bytes. A read gets fewer bytes than were asked for
- * only where the file ends, and IOCP_EOF at its end (0 bytes can be read anywhere). A write may
- * extend the file; it writes all, or fails. The handle's own position does not change.
+ * only where the file ends, and IOCP_EOF at its end (0 bytes can be read anywhere). With
+ * IOCP_FILE_NO_BUFFERING, too, a read that gets fewer has come to the end, and the next one, from
+ * there on, is IOCP_EOF, although that is not an offset in whole sectors. A write may extend the
+ * file; it writes all, or fails. The handle's own position does not change.
  * Errors in the result: IOCP_EOF, IOCP_EACCES (not opened for it), IOCP_ENOSPC, IOCP_EBUSY (the
  * range is locked), IOCP_EINVAL (not in whole sectors, see IOCP_FILE_NO_BUFFERING), IOCP_EIO.
  * iocp_pwrite answers IOCP_ENOTSUP for a file that was opened to append.
@@ -796,7 +1159,7 @@ IOCP_API int IOCP_CALL iocp_pwrite(iocp_loop_t *loop, iocp_handle_t handle, cons
  *  - A pipe: what is there, at least one byte; a message of a message pipe as far as it fits
  *    (IOCP_RESULT_MORE: the rest comes with the next read). IOCP_EOF: the other end has closed.
  *    Reads are carried out one after the other; the callbacks of writes may come in another order
- *    than their data.
+ *    than their data. What a cancelled write is worth is said at iocp_cancel.
  *  - A stream socket: these are iocp_recv and iocp_send, and the result says so.
  * Errors in the result: as iocp_pread and iocp_pwrite; IOCP_EPIPE (a write, nobody reads),
  * IOCP_ENOTCONN (the pipe's server has disconnected it).
@@ -819,8 +1182,8 @@ IOCP_API int IOCP_CALL iocp_file_flush(iocp_loop_t *loop, iocp_handle_t handle,
 
 /*
  * The size of a file in bytes; set_size cuts it off or extends it (with zeroes), at once, whatever
- * is in flight. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EINVAL,
- * IOCP_EACCES, IOCP_ENOSPC.
+ * is in flight. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EAGAIN (adopted,
+ * and not looked at yet), IOCP_EINVAL, IOCP_EACCES, IOCP_ENOSPC.
  * Win32: GetFileSizeEx, SetFileInformationByHandle (FileEndOfFileInfo).
  */
 IOCP_API int IOCP_CALL iocp_file_get_size(iocp_loop_t *loop, iocp_handle_t handle, uint64_t *size);
@@ -828,13 +1191,43 @@ IOCP_API int IOCP_CALL iocp_file_set_size(iocp_loop_t *loop, iocp_handle_t handl
 
 /*
  * The position of iocp_read and iocp_write, 0 at first. It may lie behind the end of the file.
- * Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EINVAL (2^63 and more),
- * IOCP_EBUSY (set_position: an iocp_read or iocp_write is under way).
+ * Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a file), IOCP_EAGAIN (adopted, and not looked
+ * at yet), IOCP_EINVAL (2^63 and more), IOCP_EBUSY (set_position: an iocp_read or iocp_write is
+ * under way).
  */
 IOCP_API int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t handle,
                                               uint64_t *position);
 IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t handle,
                                               uint64_t position);
+
+/*
+ * Example: a file is read to its end, a piece at a time.
+ *
+ *   static char piece[65536];
+ *
+ *   static iocp_action_t IOCP_CALL on_read(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           fwrite(piece, 1, (size_t)result->bytes, stdout);
+ *           return IOCP_REARM;
+ *       }
+ *       if (result->status != IOCP_EOF) {
+ *           fprintf(stderr, "%s\n", iocp_error_text(result->status));
+ *       }
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int print_file(iocp_loop_t *loop, const char *path)
+ *   {
+ *       iocp_handle_t file;
+ *       int status = iocp_file_open(loop, path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &file);
+ *       return status == IOCP_OK
+ *                  ? iocp_read(loop, file, piece, sizeof piece, on_read, NULL, NULL)
+ *                  : status;
+ *   }
+ */
 
 /* ==== Waits and processes ==================================================================== */
 
@@ -849,8 +1242,9 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  * N.B. Do not close it before the callback.
  * N.B. Without IOCP_CAP_WAIT_PACKETS a wait that is cancelled at the very moment of the signal may
  * end as IOCP_ECANCELED and take the signal with it.
- * Errors in the result: IOCP_EBADF (not a handle, or of something that cannot be waited for),
- * IOCP_EACCES (without SYNCHRONIZE), IOCP_ENOMEM.
+ * Errors in the result: IOCP_EBADF (not a handle, or of something that cannot be waited for; a
+ * pseudo handle, as of GetCurrentProcess, too: duplicate it), IOCP_EACCES (without SYNCHRONIZE),
+ * IOCP_EINVAL (a mutex, where the system says so: with IOCP_CAP_WAIT_PACKETS), IOCP_ENOMEM.
  * Win32: NtAssociateWaitCompletionPacket; without it RegisterWaitForSingleObject.
  */
 IOCP_API int IOCP_CALL iocp_wait(iocp_loop_t *loop, void *object, iocp_callback_t callback,
@@ -869,7 +1263,8 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
  * none). Messages that come before the callback has answered IOCP_REARM are kept, in their order,
  * and told with IOCP_RESULT_INLINE, since their packet came before; those after IOCP_DISARM or a
  * cancel are dropped. The watch hears what comes after its start (the next tick or
- * iocp_loop_submit): start a child suspended, put it into the job, and resume it.
+ * iocp_loop_submit): start a child suspended, put it into the job, and resume it. Windows begins
+ * with a JOB_OBJECT_MSG_NEW_PROCESS for each process that is in the job already.
  *
  * `job` stays the caller's, and the watch holds another handle of it until it is over: only then
  * can JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE take effect. A job sends its messages to one port: watch
@@ -884,6 +1279,29 @@ IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_
 IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callback_t callback,
                                       void *userdata, iocp_op_t *op);
 
+/*
+ * Example: how a child has ended, or that it has not within a minute.
+ *
+ *   static iocp_action_t IOCP_CALL on_child_end(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           printf("it ended with %lu\n", (unsigned long)result->value);
+ *       } else if (result->status == IOCP_ETIMEDOUT) {
+ *           puts("it takes its time");
+ *           return IOCP_REARM;
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int watch_child(iocp_loop_t *loop, void *process)
+ *   {
+ *       iocp_op_t op;
+ *       int status = iocp_process_wait(loop, process, on_child_end, NULL, &op);
+ *       return status == IOCP_OK ? iocp_op_deadline(loop, op, 60000000000u) : status;
+ *   }
+ */
+
 /* ==== Blocking work ========================================================================== */
 
 /* Runs on a thread of the pool, and must not call the loop, except for what any thread may. */
@@ -891,13 +1309,36 @@ typedef uint64_t(IOCP_CALL *iocp_work_fn)(void *arg);
 
 /*
  * Run a function that may block on the process's thread pool; then the callback, on the loop
- * thread, with what it returned in `value`. A cancel or a deadline keeps a function from running
- * that has not begun; one that runs is not ended, and its result is the success that it is.
+ * thread, with what it returned in `value`. A function that has not begun is taken back at once by
+ * a cancel or a deadline, however long the pool's queue is, and never runs; one that runs is not
+ * ended, and its result is the success that it is.
  * N.B. `arg` is in use until the callback. iocp_loop_destroy waits for functions that run.
- * Errors in the result: IOCP_ENOMEM. Win32: TrySubmitThreadpoolCallback.
+ * Errors in the result: IOCP_ENOMEM. Win32: CreateThreadpoolWork, SubmitThreadpoolWork.
  */
 IOCP_API int IOCP_CALL iocp_work(iocp_loop_t *loop, iocp_work_fn function, void *arg,
                                  iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Example: something that blocks, and its answer on the loop thread.
+ *
+ *   static uint64_t IOCP_CALL remove_file(void *path)
+ *   {
+ *       return remove(path) == 0;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_removed(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                             void *path)
+ *   {
+ *       puts(result->status == IOCP_OK && result->value == 1 ? "it is gone" : "it is still there");
+ *       free(path);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int remove_later(iocp_loop_t *loop, char *path)
+ *   {
+ *       return iocp_work(loop, remove_file, path, on_removed, path, NULL);
+ *   }
+ */
 
 /* ==== Waking and posting ===================================================================== */
 
@@ -927,6 +1368,26 @@ typedef void(IOCP_CALL *iocp_post_fn)(iocp_loop_t *loop, void *arg);
  */
 IOCP_API int IOCP_CALL iocp_post(iocp_loop_t *loop, iocp_post_fn function, void *arg);
 
+/*
+ * Example: another thread hands a connection over, and the loop that gets it adopts it.
+ *
+ *   static void IOCP_CALL on_hand_over(iocp_loop_t *loop, void *arg)
+ *   {
+ *       uintptr_t *native = arg;
+ *       iocp_handle_t handle;
+ *       int status = iocp_socket_adopt(loop, *native, &handle);
+ *       if (status != IOCP_OK) {
+ *           fprintf(stderr, "%s\n", iocp_error_text(status));
+ *       }
+ *       free(native);
+ *   }
+ *
+ *   static int hand_over(iocp_loop_t *loop, uintptr_t *native)
+ *   {
+ *       return iocp_post(loop, on_hand_over, native);
+ *   }
+ */
+
 /* ==== Statistics ============================================================================= */
 
 /* Counters since the loop was created, and a few levels. Set size before the call. */
@@ -954,6 +1415,23 @@ typedef struct iocp_stats {
 /* Loop thread. A smaller structure (an older version's) gets what fits. Errors: IOCP_EINVAL. */
 IOCP_API int IOCP_CALL iocp_loop_stats(const iocp_loop_t *loop, iocp_stats_t *stats);
 
+/* Counters of a kind of operation since the loop was created. Set size before the call. */
+typedef struct iocp_type_stats {
+    uint32_t size;
+    uint32_t reserved; /* 0 */
+    uint64_t started;  /* rearmed ones again */
+    uint64_t ended;    /* callbacks */
+    uint64_t failed;   /* of these, with a status that is neither 0 nor IOCP_EOF */
+    uint64_t bytes;
+} iocp_type_stats_t;
+
+/*
+ * Loop thread. A smaller structure (an older version's) gets what fits. Errors: IOCP_EINVAL (no
+ * such type).
+ */
+IOCP_API int IOCP_CALL iocp_loop_type_stats(const iocp_loop_t *loop, iocp_type_t type,
+                                            iocp_type_stats_t *stats);
+
 /* One pending operation, for iocp_loop_dump. Later versions add members at the end. */
 typedef struct iocp_dump_entry {
     iocp_op_t op;
@@ -971,11 +1449,56 @@ typedef struct iocp_dump_entry {
 typedef void(IOCP_CALL *iocp_dump_fn)(const iocp_dump_entry_t *entry, void *userdata);
 
 /*
- * Tell of every operation that has not ended, in no order. `function` must not call the loop.
+ * Tell of every operation that has not ended, in no order. `function` must not call the loop. One of
+ * type 0 is the library's own: it finds out what an adopted handle is.
  * Loop thread.
  */
 IOCP_API int IOCP_CALL iocp_loop_dump(const iocp_loop_t *loop, iocp_dump_fn function,
                                       void *userdata);
+
+/* One open handle, for iocp_loop_handles. Later versions add members at the end. */
+typedef struct iocp_handle_entry {
+    iocp_handle_t handle;
+    iocp_handle_kind_t kind;
+    int closing;           /* 1: iocp_close was called */
+    uint64_t age_ns;       /* since it was opened, about */
+    uint64_t idle_ns;      /* since an operation of it ended, or since it was opened */
+    uint64_t operations;   /* on it, that have not ended */
+    uint64_t bytes_in;     /* received and read since it was opened */
+    uint64_t bytes_out;    /* sent and written */
+    const char *kind_name; /* "stream" */
+    void *native;          /* as iocp_handle_native */
+    void *data;            /* as iocp_handle_get_data */
+} iocp_handle_entry_t;
+
+typedef void(IOCP_CALL *iocp_handle_entry_fn)(const iocp_handle_entry_t *entry, void *userdata);
+
+/*
+ * Tell of every handle that is not closed, in no order: the leak finder, and with idle_ns the way
+ * to the connections that a server may end. `function` must not call the loop. Loop thread.
+ */
+IOCP_API int IOCP_CALL iocp_loop_handles(const iocp_loop_t *loop, iocp_handle_entry_fn function,
+                                         void *userdata);
+
+/*
+ * Example: closes the connection that has been idle for the longest time. Those of this program
+ * have data (iocp_handle_set_data), its listeners have none.
+ *
+ *   static void IOCP_CALL compare_idle(const iocp_handle_entry_t *entry, void *userdata)
+ *   {
+ *       iocp_handle_entry_t *longest = userdata;
+ *       if (entry->data != NULL && entry->idle_ns >= longest->idle_ns) {
+ *           *longest = *entry;
+ *       }
+ *   }
+ *
+ *   static int close_the_most_idle(iocp_loop_t *loop)
+ *   {
+ *       iocp_handle_entry_t longest = {.idle_ns = 0};
+ *       int status = iocp_loop_handles(loop, compare_idle, &longest);
+ *       return status == IOCP_OK ? iocp_close(loop, longest.handle, NULL, NULL, NULL) : status;
+ *   }
+ */
 
 #ifdef __cplusplus
 }

@@ -21,6 +21,7 @@
 #include "queue/list.h"
 
 struct ioc_op;
+struct ioc_ops;
 struct ioc_handle;
 
 /* The head of a backend's state; its own structure begins with this. */
@@ -30,7 +31,8 @@ typedef struct ioc_port {
 
 typedef struct ioc_port_options {
     ioc_alloc *alloc;
-    uint32_t batch; /* the most packets that one dequeue takes */
+    const struct ioc_ops *ops; /* whose operations it carries out; not ready before it is open */
+    uint32_t batch;            /* the most packets that one dequeue takes */
     iocp_completion_mode_t completion_mode;
     iocp_sleep_method_t sleep_method;
     const void *extra; /* of the backend's own: a test's table of system calls, a script */
@@ -101,10 +103,10 @@ typedef struct ioc_backend {
     /* ---- Operations ---- */
 
     /*
-     * Start an operation that needs the system: on op->handle, or WAIT, PROCESS_WAIT, JOB_WATCH or
-     * WORK, which have none. Reads op->as and writes op->outcome; ACCEPT, the waits and WORK also
-     * fill their part of op->as. The status of an operation that was aborted is IOCP_ECANCELED
-     * whoever aborted it: the core knows whether it was this program.
+     * Start an operation that needs the system. Reads its parameters and writes op->outcome;
+     * ACCEPT, the waits and those on the pool also fill in what they tell. The status of an
+     * operation that was aborted is IOCP_ECANCELED whoever aborted it: the core knows whether it
+     * was this program.
      *
      * What the backend keeps with an operation across IOCP_REARM it marks by op->is_held: then
      * `release` is called once, when the operation is over.
@@ -118,6 +120,9 @@ typedef struct ioc_backend {
      * op->outcome is set, and no dequeue brings it. An error: the system did not take the request.
      */
     int (*cancel)(ioc_port *port, struct ioc_op *op, bool *is_back);
+
+    /* The same for all that is in the kernel on a handle, by one request. None comes back by it. */
+    int (*handle_cancel)(ioc_port *port, struct ioc_handle *handle);
 
     /* ---- Sockets ---- */
 
@@ -150,7 +155,10 @@ typedef struct ioc_backend {
 
     /* ---- Handles of every kind ---- */
 
-    /* A file or a pipe. As socket_adopt. */
+    /*
+     * Take over a native handle, and ask nothing that may wait: what it is (kind, is_append) is set
+     * when the operation of type 0 that the core starts on it has ended well.
+     */
     int (*handle_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 
     void *(*handle_native)(ioc_port *port, struct ioc_handle *handle);

@@ -1,17 +1,30 @@
 #include "cancel.h"
 
+/* ---- One operation ---- */
+
+static int cancel__ask_kernel(ioc_ops *ops, ioc_op *op)
+{
+    bool is_back = false;
+    int status = ops->backend->cancel(ops->port, op, &is_back);
+    if (status == IOCP_OK && is_back) {
+        ioc_op_finish_from_backend(ops, op);
+    }
+    return status;
+}
+
+/* The reason first, so that whatever comes of the request finds it. */
 static int cancel__in_kernel(ioc_ops *ops, ioc_op *op, int reason)
 {
-    int earlier_reason = op->intent;
-    bool is_back = false;
+    bool was_cancelled = op->is_cancelled;
+    int8_t earlier_reason = op->intent;
+    op->is_cancelled = was_cancelled || reason == IOCP_ECANCELED;
     if (earlier_reason == 0) {
-        op->intent = reason;
+        op->intent = (int8_t)reason;
     }
-    int status = ops->backend->cancel(ops->port, op, &is_back);
+    int status = cancel__ask_kernel(ops, op);
     if (status != IOCP_OK) {
         op->intent = earlier_reason;
-    } else if (is_back) {
-        ioc_op_finish_from_backend(ops, op);
+        op->is_cancelled = was_cancelled;
     }
     return status;
 }
@@ -21,73 +34,33 @@ int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason)
     if (op == NULL) {
         return IOCP_ENOENT;
     }
-    if (op->type == IOCP_TYPE_CLOSE) {
+    if ((op->kind->traits & IOC_KIND_SURE) != 0) {
         return IOCP_ENOTSUP;
     }
-    switch (op->phase) {
+    switch (ioc_op_phase(op)) {
     case IOC_PHASE_QUEUED:
     case IOC_PHASE_TIMED:
     case IOC_PHASE_PARKED:
-        op->intent = reason;
+        op->intent = (int8_t)reason;
         ioc_op_finish(ops, op, reason);
         return IOCP_OK;
     case IOC_PHASE_KERNEL:
         return cancel__in_kernel(ops, op, reason);
     case IOC_PHASE_READY:
+        op->is_cancelled = op->outcome.status != IOCP_ECANCELED;
+        return IOCP_OK;
     case IOC_PHASE_DELIVERING:
-        return IOCP_ENOENT;
+        op->is_cancelled = true;
+        return IOCP_OK;
     }
     return IOCP_ENOENT;
 }
 
-/*
- * Cancel for good: the handle or the loop is closing, so the kernel object may go, too. False: the
- * kernel refuses, and there is none.
- */
-static bool cancel__or_close(ioc_ops *ops, ioc_op *op)
-{
-    if (ioc_cancel_op(ops, op, IOCP_ECANCELED) == IOCP_OK || op->phase != IOC_PHASE_KERNEL) {
-        return true;
-    }
-    if (op->intent == 0) {
-        op->intent = IOCP_ECANCELED;
-    }
-    if (op->handle != NULL && op->handle->is_open) {
-        op->handle->is_open = false;
-        ops->backend->handle_close(ops->port, op->handle);
-    }
-    return op->handle != NULL;
-}
-
-void ioc_cancel_handle(ioc_ops *ops, ioc_handle *handle)
-{
-    ioc_link *end = &handle->operations.ends;
-    for (ioc_link *link = end->next; link != end; link = link->next) {
-        (void)cancel__or_close(ops, IOC_CONTAINER_OF(link, ioc_op, sibling));
-    }
-}
-
-bool ioc_cancel_all(ioc_ops *ops)
-{
-    bool is_all_asked = true;
-    uint32_t cursor = 0;
-    for (ioc_op *op; (op = ioc_slab_next(&ops->slab, &cursor)) != NULL;) {
-        is_all_asked = cancel__or_close(ops, op) && is_all_asked;
-    }
-    return is_all_asked;
-}
-
-static void cancel__run_close(ioc_ops *ops, ioc_handles *handles, ioc_op *op)
-{
-    ioc_op_park(op, NULL);
-    ioc_cancel_handle(ops, op->handle);
-    ioc_handle_settle(handles, op->handle);
-}
-
-static void cancel__run_cancel(ioc_ops *ops, ioc_op *op)
+void ioc_cancel_start(ioc_ops *ops, ioc_op *op)
 {
     ops->port->native_error = 0;
-    int status = ioc_cancel_op(ops, ioc_op_find(ops, op->as.cancel.target), IOCP_ECANCELED);
+    ioc_op *target = ioc_op_find(ops, ioc_cancel_of(op)->target);
+    int status = ioc_cancel_op(ops, target, IOCP_ECANCELED);
     if (op->phase != IOC_PHASE_QUEUED) {
         return; /* it named itself */
     }
@@ -95,26 +68,129 @@ static void cancel__run_cancel(ioc_ops *ops, ioc_op *op)
     op->outcome.native_error = ops->port->native_error;
 }
 
-void ioc_cancel_run_queued(ioc_ops *ops, ioc_handles *handles)
+/* ---- For good: a handle or the loop ends ---- */
+
+/* Where the kernel refuses to cancel, closing the kernel object is its other way. */
+static void cancel__end_handle(ioc_ops *ops, ioc_handle *handle)
+{
+    if (handle->is_asked || !handle->is_open) {
+        return;
+    }
+    handle->is_asked = true;
+    if (ops->backend->handle_cancel(ops->port, handle) != IOCP_OK) {
+        handle->is_open = false;
+        ops->backend->handle_close(ops->port, handle);
+    }
+}
+
+/* False: the system refuses, and there is no kernel object that could be closed. */
+static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
+{
+    switch (ioc_op_phase(op)) {
+    case IOC_PHASE_QUEUED:
+    case IOC_PHASE_TIMED:
+    case IOC_PHASE_PARKED:
+        if ((op->kind->traits & IOC_KIND_SURE) == 0) {
+            ioc_op_finish(ops, op, IOCP_ECANCELED);
+        }
+        return true;
+    case IOC_PHASE_KERNEL:
+        if (op->handle != NULL && (op->kind->traits & IOC_KIND_POOLED) == 0) {
+            cancel__end_handle(ops, op->handle);
+            return true;
+        }
+        return cancel__ask_kernel(ops, op) == IOCP_OK;
+    case IOC_PHASE_READY:
+    case IOC_PHASE_DELIVERING:
+        return true;
+    }
+    return true;
+}
+
+/*
+ * Those that were asked go to the end of the books, so that the first tells whether any is left.
+ * What the system refuses to end on a handle ends by itself: the pool's thread gets through.
+ */
+static bool cancel__end_books(ioc_ops *ops, ioc_handle *handle, uint32_t *limit)
+{
+    for (ioc_link *link; (link = ioc_list_first(&handle->operations)) != NULL;) {
+        ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, sibling);
+        if (op->is_asked) {
+            break;
+        }
+        if (*limit == 0) {
+            return false;
+        }
+        (*limit)--;
+        ioc_link_remove(link);
+        ioc_list_push(&handle->operations, link);
+        op->is_asked = true;
+        (void)cancel__end_op(ops, op);
+    }
+    return true;
+}
+
+void ioc_cancel_start_close(ioc_ops *ops, ioc_op *op)
+{
+    ioc_op_park(op, &ops->closing);
+}
+
+static void cancel__run_closing(ioc_ops *ops, uint32_t limit)
+{
+    for (ioc_link *link; (link = ioc_list_first(&ops->closing)) != NULL;) {
+        ioc_op *close = IOC_CONTAINER_OF(link, ioc_op, link);
+        if (!cancel__end_books(ops, close->handle, &limit)) {
+            return;
+        }
+        ioc_link_remove(link); /* it waits for the last of them now */
+        ioc_handle_settle(ops, close->handle);
+    }
+}
+
+ioc_ending ioc_cancel_run_ending(ioc_ops *ops, uint32_t limit)
+{
+    for (; limit > 0; limit--) {
+        ioc_op *op = ioc_slab_next(&ops->slab, &ops->end_cursor);
+        if (op == NULL) {
+            break;
+        }
+        if (!op->is_asked) {
+            op->is_asked = cancel__end_op(ops, op);
+            ops->is_end_refused = ops->is_end_refused || !op->is_asked;
+        }
+    }
+    if (limit > 0 && ops->is_end_refused) {
+        ops->is_end_refused = false;
+        ops->end_cursor = 0;
+        return IOC_ENDING_REFUSED;
+    }
+    return limit > 0 ? IOC_ENDING_ASKED : IOC_ENDING_GOES_ON;
+}
+
+/* ---- Steps of a turn ---- */
+
+void ioc_cancel_run_queued(ioc_ops *ops, uint32_t limit)
 {
     for (ioc_link *link; (link = ioc_list_first(&ops->cancels)) != NULL;) {
         ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
         ops->counters.starts++;
-        if (op->type == IOCP_TYPE_CLOSE) {
-            cancel__run_close(ops, handles, op);
-        } else {
-            cancel__run_cancel(ops, op);
-        }
+        ops->counts[op->kind->type].started++;
+        op->kind->start(ops, op);
     }
+    cancel__run_closing(ops, limit);
 }
 
-void ioc_cancel_run_deadlines(ioc_ops *ops)
+void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
 {
     if (ioc_heap_count(&ops->deadlines) == 0) {
         return;
     }
     uint64_t now_ns = ioc_ops_now(ops);
-    for (ioc_timer *timer; (timer = ioc_heap_pop_due(&ops->deadlines, now_ns)) != NULL;) {
+    for (; limit > 0; limit--) {
+        ioc_timer *timer = ioc_heap_pop_due(&ops->deadlines, now_ns);
+        if (timer == NULL) {
+            return;
+        }
         ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, deadline);
         if (ioc_cancel_op(ops, op, IOCP_ETIMEDOUT) != IOCP_OK && op->phase == IOC_PHASE_KERNEL) {
             /* The kernel refused. Ask again; the heap has room for what it has just given out. */

@@ -13,34 +13,61 @@
  *    outcome is that success, with its bytes. If the packet says "aborted", the recorded reason is
  *    the status; without a recorded reason somebody else aborted it, and the status is
  *    IOCP_ECONNABORTED.
- *  - READY or DELIVERING: the outcome is settled and the cancel comes too late (IOCP_ENOENT).
+ *  - READY or DELIVERING: the outcome is settled. The cancel is for the operation, though, and not
+ *    for one run of it: it is kept (ioc_op.is_cancelled), as is one in the kernel that the packet
+ *    does not answer, and if the callback rearms the operation is not started but has one more
+ *    callback, with IOCP_ECANCELED.
  *  - A stale id finds no operation at all (IOCP_ENOENT): a slot that is used again has another
  *    generation.
  *
  * The first reason stays: a cancel after a deadline has fired does not change IOCP_ETIMEDOUT.
+ *
+ * A close, and the loop's end, ask for the end of everything on a handle by one request to the
+ * kernel. What is not in the kernel they end by themselves: at most a batch in each turn, so that
+ * neither becomes a long call whatever is pending. Nothing starts on a handle that is closing or in
+ * a loop that ends, so nothing slips through meanwhile.
  */
 #ifndef IOC_CANCEL_H
 #define IOC_CANCEL_H
 
 #include "handle.h"
 
+typedef struct ioc_cancel {
+    iocp_op_t target;
+} ioc_cancel;
+
+_Static_assert(sizeof(ioc_cancel) <= IOC_PARAMETER_BYTES, "its parameters fit");
+
+static inline ioc_cancel *ioc_cancel_of(const ioc_op *op)
+{
+    return ioc_op_parameters(op);
+}
+
+/* Slots of ioc_kind: of a cancel and of a close. */
+void ioc_cancel_start(ioc_ops *ops, ioc_op *op);
+void ioc_cancel_start_close(ioc_ops *ops, ioc_op *op);
+
 /*
  * Ask one operation to end with `reason` (IOCP_ECANCELED or IOCP_ETIMEDOUT). NULL: it has ended.
- * 0: asked or done. IOCP_ENOENT: too late. IOCP_ENOTSUP: a close. Else: the kernel refused, and
+ * 0: asked or done. IOCP_ENOENT: it has ended. IOCP_ENOTSUP: a close. Else: the kernel refused, and
  * the operation goes on as if nothing had been asked.
  */
 int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason);
 
 /*
- * Ask for the end of everything on a handle, or of everything. Where the kernel refuses to cancel,
- * closing the kernel object is its other way to end what is pending. The second returns false if
- * something on no handle was refused: then it has to be called again later.
+ * Carry out the queued cancels and closes, for closes at most `limit` operations; then deadlines
+ * that have passed, at most `limit`.
  */
-void ioc_cancel_handle(ioc_ops *ops, ioc_handle *handle);
-bool ioc_cancel_all(ioc_ops *ops);
+void ioc_cancel_run_queued(ioc_ops *ops, uint32_t limit);
+void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit);
 
-/* Carry out the queued cancels and closes, then the deadlines that have passed. */
-void ioc_cancel_run_queued(ioc_ops *ops, ioc_handles *handles);
-void ioc_cancel_run_deadlines(ioc_ops *ops);
+typedef enum ioc_ending {
+    IOC_ENDING_GOES_ON, /* there are more: call again in the next turn */
+    IOC_ENDING_REFUSED, /* the system did not take some requests: call again later */
+    IOC_ENDING_ASKED
+} ioc_ending;
+
+/* The loop's end: ask at most `limit` of its operations to end. */
+ioc_ending ioc_cancel_run_ending(ioc_ops *ops, uint32_t limit);
 
 #endif

@@ -2,30 +2,24 @@
 
 #include <string.h>
 
-void ioc_handles_init(ioc_handles *handles, ioc_alloc *alloc, ioc_ops *ops)
-{
-    handles->ops = ops;
-    ioc_slab_init(&handles->slab, alloc, ops->backend->handle_bytes,
-                  ioc_slab_tag(&handles->slab, ops->now_ns));
-}
-
-void ioc_handles_deinit(ioc_handles *handles)
+void ioc_handles_deinit(ioc_ops *ops)
 {
     uint32_t cursor = 0;
-    for (ioc_handle *handle; (handle = ioc_slab_next(&handles->slab, &cursor)) != NULL;) {
-        ioc_handle_free(handles, handle);
+    for (ioc_handle *handle; (handle = ioc_slab_next(&ops->handles, &cursor)) != NULL;) {
+        ioc_handle_free(ops, handle);
     }
-    ioc_slab_deinit(&handles->slab);
 }
 
-ioc_handle *ioc_handle_new(ioc_handles *handles, ioc_handle_kind kind)
+ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind)
 {
-    ioc_handle *handle = ioc_slab_take(&handles->slab);
+    ioc_handle *handle = ioc_slab_take(&ops->handles);
     if (handle == NULL) {
         return NULL;
     }
-    memset(handle, 0, handles->ops->backend->handle_bytes);
+    memset(handle, 0, ops->backend->handle_bytes);
     handle->kind = kind;
+    handle->opened_ns = ops->now_ns;
+    handle->used_ns = ops->now_ns;
     ioc_list_init(&handle->operations);
     ioc_list_init(&handle->moves);
     ioc_list_init(&handle->shutdowns);
@@ -33,20 +27,25 @@ ioc_handle *ioc_handle_new(ioc_handles *handles, ioc_handle_kind kind)
     return handle;
 }
 
-void ioc_handle_free(ioc_handles *handles, ioc_handle *handle)
+void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
 {
     IOC_ASSERT(ioc_list_is_empty(&handle->operations));
     if (handle->is_open) {
-        handles->ops->backend->handle_close(handles->ops->port, handle);
+        ops->backend->handle_close(ops->port, handle);
     }
-    ioc_slab_give(&handles->slab, handle);
+    ioc_slab_give(&ops->handles, handle);
 }
 
-ioc_handle *ioc_handle_find(const ioc_handles *handles, iocp_handle_t id)
+ioc_handle *ioc_handle_find_closing(const ioc_ops *ops, iocp_handle_t id)
 {
-    ioc_handle *handle = ioc_slab_find(&handles->slab, id.id);
-    bool is_usable = handle != NULL && handle->is_open && handle->close == NULL;
-    return is_usable ? handle : NULL;
+    ioc_handle *handle = ioc_slab_find(&ops->handles, id.id);
+    return handle != NULL && (handle->is_open || handle->close != NULL) ? handle : NULL;
+}
+
+ioc_handle *ioc_handle_find(const ioc_ops *ops, iocp_handle_t id)
+{
+    ioc_handle *handle = ioc_slab_find(&ops->handles, id.id);
+    return handle != NULL && handle->is_open && handle->close == NULL ? handle : NULL;
 }
 
 iocp_handle_t ioc_handle_id(const ioc_handle *handle)
@@ -54,239 +53,121 @@ iocp_handle_t ioc_handle_id(const ioc_handle *handle)
     return (iocp_handle_t){.id = handle != NULL ? ioc_slab_id(handle) : 0};
 }
 
-/* ---- What is queued to go out ---- */
-
-static bool handle__goes_out(const ioc_op *op)
+iocp_handle_kind_t ioc_handle_kind(const ioc_handle *handle)
 {
-    return op->type == IOCP_TYPE_SEND || op->type == IOCP_TYPE_SENDTO ||
-           op->type == IOCP_TYPE_WRITE || op->type == IOCP_TYPE_PWRITE;
+    return handle->is_unknown ? IOCP_HANDLE_OTHER : handle->kind;
 }
 
-static uint64_t handle__outgoing_bytes(const ioc_op *op)
+bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds)
 {
-    uint64_t bytes = 0;
-    if (op->type == IOCP_TYPE_SENDTO) {
-        return op->as.addressed.one.length;
-    }
-    if (op->type != IOCP_TYPE_SEND) {
-        return op->as.transfer.one.length;
-    }
-    for (uint32_t i = 0; i < op->as.buffers.count; i++) {
-        bytes += op->as.buffers.list[i].length;
-    }
-    return bytes;
+    uint32_t may_be = handle->is_unknown ? IOC_HANDLES_ADOPTED : IOC_ON(handle->kind);
+    return (may_be & kinds) != 0;
 }
 
-void ioc_handle_add_outgoing(ioc_op *op)
-{
-    ioc_handle *handle = op->handle;
-    if (!handle__goes_out(op)) {
-        return;
-    }
-    handle->queued_bytes += handle__outgoing_bytes(op);
-    if (handle->queued_bytes > handle->most_queued_bytes) {
-        handle->most_queued_bytes = handle->queued_bytes;
-    }
-}
-
-/* Let those go on that waited for less to be queued. */
-static void handle__run_drains(ioc_handles *handles, ioc_handle *handle)
-{
-    ioc_link *next = NULL;
-    for (ioc_link *link = handle->drains.ends.next; link != &handle->drains.ends; link = next) {
-        ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
-        next = link->next;
-        if (handle->queued_bytes <= op->as.drain.bytes) {
-            ioc_op_finish(handles->ops, op, IOCP_OK);
-        }
-    }
-}
-
-static void handle__gone_out(ioc_handles *handles, ioc_op *op)
-{
-    ioc_handle *handle = op->handle;
-    uint64_t bytes = handle__outgoing_bytes(op);
-    IOC_ASSERT(handle->queued_bytes >= bytes);
-    handle->queued_bytes -= bytes;
-    handle__run_drains(handles, handle);
-}
-
-void ioc_handle_start_drain(ioc_handles *handles, ioc_op *op)
-{
-    if (op->handle->queued_bytes <= op->as.drain.bytes) {
-        ioc_op_finish(handles->ops, op, IOCP_OK);
-    } else {
-        ioc_op_park(op, &op->handle->drains);
-    }
-}
-
-/* ---- Starts ---- */
+/* ---- The books ---- */
 
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
 {
     IOC_ASSERT(handle->close == NULL);
     op->handle = handle;
+    handle->count++;
     ioc_list_push(&handle->operations, &op->sibling);
-    ioc_handle_add_outgoing(op);
 }
 
-void ioc_handle_start_accept(ioc_handles *handles, ioc_op *op)
-{
-    op->as.accept.handle = ioc_handle_new(handles, op->handle->kind);
-    if (op->as.accept.handle == NULL) {
-        ioc_op_finish(handles->ops, op, IOCP_ENOMEM);
-        return;
-    }
-    ioc_op_start_in_kernel(handles->ops, op);
-}
-
-void ioc_handle_start_send(ioc_handles *handles, ioc_op *op)
-{
-    if (!ioc_list_is_empty(&op->handle->shutdowns)) {
-        ioc_op_finish(handles->ops, op, IOCP_EPIPE);
-        return;
-    }
-    op->handle->sends++;
-    op->as.buffers.is_in_sends = true;
-    ioc_op_start_in_kernel(handles->ops, op);
-}
-
-static void handle__count_send(ioc_handles *handles, ioc_op *op)
-{
-    if (!op->as.buffers.is_in_sends) {
-        return;
-    }
-    ioc_handle *handle = op->handle;
-    op->as.buffers.is_in_sends = false;
-    IOC_ASSERT(handle->sends > 0);
-    handle->sends--;
-    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
-        ioc_op *shutdown = IOC_CONTAINER_OF(ioc_list_first(&handle->shutdowns), ioc_op, link);
-        /* At once, so that no send that is queued already comes between. */
-        ioc_op_start_in_kernel(handles->ops, shutdown);
-    }
-}
-
-void ioc_handle_start_shutdown(ioc_handles *handles, ioc_op *op)
-{
-    if (op->as.shutdown.how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
-        ioc_op_park(op, &op->handle->shutdowns);
-    } else {
-        ioc_op_start_in_kernel(handles->ops, op);
-    }
-}
-
-/*
- * Which operations go one after the other. On a file reads and writes: where the next one goes is
- * known only when the last one has ended. On a stream or pipe those that receive: one that is done
- * at once would call back before an earlier one whose packet is still in the port.
- */
-static bool handle__takes_turns(const ioc_op *op)
-{
-    switch (op->handle->kind) {
-    case IOC_HANDLE_FILE:
-        return op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
-    case IOC_HANDLE_STREAM:
-        return op->type == IOCP_TYPE_RECV;
-    case IOC_HANDLE_PIPE:
-        return op->type == IOCP_TYPE_READ;
-    case IOC_HANDLE_DATAGRAM:
-        break;
-    }
-    return false;
-}
-
-void ioc_handle_start_move(ioc_handles *handles, ioc_op *op)
+void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    if (handle__takes_turns(op)) {
-        if (handle->mover != NULL && handle->mover != op) {
-            handles->ops->counters.starts--; /* not yet */
-            ioc_op_park(op, &handle->moves);
-            return;
-        }
-        handle->mover = op;
+    if (op == handle->close) {
+        ioc_handle_free(ops, handle);
+        return;
     }
-    if (handle->kind == IOC_HANDLE_FILE) {
-        bool is_append = handle->is_append && op->type == IOCP_TYPE_WRITE;
-        op->as.transfer.offset = is_append ? IOC_OFFSET_END : handle->position;
+    ioc_link_remove(&op->sibling);
+    handle->count--;
+    handle->used_ns = ops->now_ns;
+    if (handle->close != NULL) {
+        ioc_handle_settle(ops, handle);
     }
-    ioc_op_start_in_kernel(handles->ops, op);
 }
 
-bool ioc_handle_is_moving(const ioc_handle *handle)
+/* ---- Turns ---- */
+
+/* What becomes of an operation on a handle that is unknown. */
+static void handle__keep_waiting(ioc_ops *ops, ioc_op *op)
 {
-    const ioc_link *end = &handle->operations.ends;
-    for (const ioc_link *link = end->next; link != end; link = link->next) {
-        const ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, sibling);
-        bool is_move = op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
-        if (is_move && op->phase != IOC_PHASE_DELIVERING) {
-            return true;
-        }
+    const ioc_outcome *refusal = &op->handle->refusal;
+    if (refusal->status == IOCP_OK) {
+        ioc_op_park(op, &op->handle->moves);
+        return;
     }
-    return false;
+    ioc_op_finish(ops, op, refusal->status);
+    op->outcome.native_error = refusal->native_error;
 }
 
-static void handle__moved(ioc_handles *handles, ioc_op *op)
+bool ioc_handle_admits(ioc_ops *ops, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    if (handle->kind == IOC_HANDLE_FILE && op->as.transfer.offset != IOC_OFFSET_END) {
-        handle->position += op->outcome.bytes;
+    if (handle->close != NULL) {
+        ioc_op_finish(ops, op, IOCP_ECANCELED);
+        return false;
     }
+    if (handle->is_unknown && op->kind->type != 0) {
+        handle__keep_waiting(ops, op);
+        return false;
+    }
+    if (!ioc_op_takes_turns(op)) {
+        return true;
+    }
+    if (handle->mover != NULL && handle->mover != op) {
+        ioc_op_park(op, &handle->moves);
+        return false;
+    }
+    handle->mover = op;
+    return true;
+}
+
+static ioc_op *handle__first_waiting(const ioc_handle *handle)
+{
     ioc_link *link = ioc_list_first(&handle->moves);
-    ioc_op *next = link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+}
+
+void ioc_handle_pass_turn(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (handle->mover != op) {
+        return;
+    }
+    ioc_op *next = handle__first_waiting(handle);
     handle->mover = next; /* from now on, so that one that is queued already does not overtake it */
     if (next != NULL) {
-        ioc_op_unpark(handles->ops, next); /* in the next turn, so that a callback can cancel it */
+        ioc_op_unpark(ops, next); /* in the next turn, so that a callback can cancel it */
     }
 }
 
-/* ---- Ends ---- */
-
-/* The connection belongs to the program now, or there is none. A rearmed accept gets a new one. */
-static void handle__release_accepted(ioc_handles *handles, ioc_op *op)
-{
-    ioc_handle *accepted = op->as.accept.handle;
-    op->as.accept.handle = NULL;
-    if (accepted == NULL) {
-        return;
-    }
-    if (op->outcome.status == IOCP_OK) {
-        accepted->is_open = true;
-    } else {
-        ioc_handle_free(handles, accepted);
-    }
-}
-
-void ioc_handle_before_callback(ioc_handles *handles, ioc_op *op)
-{
-    if (op->handle == NULL) {
-        return;
-    }
-    if (op->handle->mover == op) {
-        handle__moved(handles, op);
-    }
-    if (op->type == IOCP_TYPE_SEND) {
-        handle__count_send(handles, op);
-    }
-    if (handle__goes_out(op)) {
-        handle__gone_out(handles, op);
-    } else if (op->type == IOCP_TYPE_ACCEPT) {
-        handle__release_accepted(handles, op);
-    } else if (op->type == IOCP_TYPE_CLOSE) {
-        ioc_handle_free(handles, op->handle);
-        op->handle = NULL;
-    }
-}
-
-void ioc_handle_leave(ioc_handles *handles, ioc_op *op)
+/* Before all that is queued: that was called later, and must not overtake them. */
+void ioc_handle_learned(ioc_ops *ops, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    ioc_link_remove(&op->sibling);
-    if (handle->close != NULL) {
-        ioc_handle_settle(handles, handle);
+    ioc_link *before = &ops->submissions.ends;
+    if (op->outcome.status == IOCP_OK) {
+        handle->is_unknown = false;
+    } else {
+        handle->refusal = op->outcome;
+    }
+    for (ioc_op *waiting; (waiting = handle__first_waiting(handle)) != NULL;) {
+        if (handle->is_unknown) {
+            ioc_op_finish(ops, waiting, handle->refusal.status);
+            waiting->outcome.native_error = handle->refusal.native_error;
+        } else if (!ioc_handle_is_one_of(handle, waiting->kind->handles)) {
+            ioc_op_finish(ops, waiting, IOCP_ENOTSUP);
+        } else {
+            ioc_op_unpark_behind(waiting, before);
+            before = &waiting->link;
+        }
     }
 }
+
+/* ---- The end ---- */
 
 void ioc_handle_shut_gate(ioc_handle *handle, ioc_op *close)
 {
@@ -295,7 +176,7 @@ void ioc_handle_shut_gate(ioc_handle *handle, ioc_op *close)
     handle->close = close;
 }
 
-void ioc_handle_settle(ioc_handles *handles, ioc_handle *handle)
+void ioc_handle_settle(ioc_ops *ops, ioc_handle *handle)
 {
     /*
      * Its close must have had its turn, too: it may still be queued when the last callback returns.
@@ -304,8 +185,8 @@ void ioc_handle_settle(ioc_handles *handles, ioc_handle *handle)
         return;
     }
     if (handle->is_open) {
-        handles->ops->backend->handle_close(handles->ops->port, handle);
+        ops->backend->handle_close(ops->port, handle);
         handle->is_open = false;
     }
-    ioc_op_finish(handles->ops, handle->close, IOCP_OK);
+    ioc_op_finish(ops, handle->close, IOCP_OK);
 }

@@ -1,5 +1,7 @@
 #include "loop.h"
 
+#include "kind.h"
+
 #include <string.h>
 
 /*
@@ -20,35 +22,39 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
         return IOCP_ENOMEM;
     }
     loop->shared.alloc = alloc;
-    loop->loop_only.backend = backend;
+    loop->loop_only.end_ns = IOC_FOREVER;
     loop->loop_only.batch = options->batch != 0 ? options->batch : IOC_BATCH_DEFAULT;
 
     ioc_port_options port_options = {
+        .ops = &loop->loop_only.ops,
         .alloc = &loop->shared.alloc,
         .batch = loop->loop_only.batch,
         .completion_mode = (iocp_completion_mode_t)options->completion_mode,
         .sleep_method = (iocp_sleep_method_t)options->sleep_method,
         .extra = extra,
     };
+    ioc_port *port = NULL;
     uint32_t native_error = 0;
-    int status = backend->open(&port_options, &loop->loop_only.port, &native_error);
+    int status = backend->open(&port_options, &port, &native_error);
     if (status != IOCP_OK) {
         ioc_alloc_give(&alloc, loop);
         return status;
     }
-    ioc_ops_init(&loop->loop_only.ops, &loop->shared.alloc, backend, loop->loop_only.port);
-    ioc_handles_init(&loop->loop_only.handles, &loop->shared.alloc, &loop->loop_only.ops);
+    ioc_ops_init(&loop->loop_only.ops, &loop->shared.alloc, backend, port, ioc_kinds);
     ioc_inbox_init(&loop->shared.inbox, &loop->shared.alloc, &loop->loop_only.ops, loop);
+    loop->shared.checks_threads = options->check_threads != 0;
+    ioc_exchange_ptr(&loop->shared.owner, (void *)backend->thread_id(port));
     *created = loop;
     return IOCP_OK;
 }
 
 static void loop__free(iocp_loop_t *loop)
 {
+    ioc_ops *ops = &loop->loop_only.ops;
     ioc_inbox_deinit(&loop->shared.inbox);
-    ioc_handles_deinit(&loop->loop_only.handles);
-    ioc_ops_deinit(&loop->loop_only.ops);
-    loop->loop_only.backend->close(loop->loop_only.port);
+    ioc_handles_deinit(ops);
+    ioc_ops_deinit(ops);
+    ops->backend->close(ops->port);
     ioc_alloc alloc = loop->shared.alloc;
     ioc_alloc_give(&alloc, loop);
 }
@@ -57,9 +63,16 @@ static void loop__free(iocp_loop_t *loop)
 
 static int loop__enter(iocp_loop_t *loop)
 {
+    const ioc_ops *ops = &loop->loop_only.ops;
     void *nobody = NULL;
-    void *me = (void *)loop->loop_only.backend->thread_id(loop->loop_only.port);
-    return ioc_compare_exchange_ptr(&loop->shared.runs_on, &nobody, me) ? IOCP_OK : IOCP_EBUSY;
+    void *me = (void *)ops->backend->thread_id(ops->port);
+    if (!ioc_compare_exchange_ptr(&loop->shared.runs_on, &nobody, me)) {
+        return IOCP_EBUSY;
+    }
+    if (loop->shared.checks_threads) {
+        ioc_exchange_ptr(&loop->shared.owner, me);
+    }
+    return IOCP_OK;
 }
 
 static void loop__leave(iocp_loop_t *loop)
@@ -77,60 +90,24 @@ static bool loop__is_stopped(const iocp_loop_t *loop)
     return ioc_inbox_is_stopped(&loop->shared.inbox);
 }
 
-/* ---- Delivery ---- */
-
-/* What only some operations tell. */
-static void loop__add_details(const ioc_op *op, iocp_result_t *result)
+/* Whether a step of the turn has to break off: stopped, or the time of the loop's end is up. */
+static bool loop__must_stop(iocp_loop_t *loop)
 {
-    if (op->type == IOCP_TYPE_ACCEPT) {
-        result->opened = ioc_handle_id(op->as.accept.handle);
-        result->address = op->as.accept.address;
-        result->address_length = op->as.accept.address_length;
-    } else if (op->type == IOCP_TYPE_RECVFROM) {
-        result->address = op->as.addressed.address;
-        result->address_length = op->as.addressed.address_length;
-    } else if (op->type == IOCP_TYPE_JOB_WATCH || op->type == IOCP_TYPE_PROCESS_WAIT) {
-        result->event = op->as.wait.message;
-        result->value = op->as.wait.value;
-    } else if (op->type == IOCP_TYPE_WORK) {
-        result->value = op->as.work.value;
-    }
+    return loop->loop_only.end_ns == IOC_FOREVER
+               ? loop__is_stopped(loop)
+               : ioc_ops_update_now(&loop->loop_only.ops) >= loop->loop_only.end_ns;
 }
 
-static bool loop__may_rearm(const iocp_loop_t *loop, const ioc_op *op)
+/* ---- Delivery ---- */
+
+static void loop__count(ioc_ops *ops, const ioc_op *op)
 {
-    if (ioc_inbox_is_shut(&loop->shared.inbox)) {
-        return false;
+    ioc_kind_counts *counts = &ops->counts[op->kind->type];
+    counts->ended++;
+    counts->bytes += op->outcome.bytes;
+    if (op->outcome.status != IOCP_OK) {
+        counts->failed += op->outcome.status != IOCP_EOF;
     }
-    switch (op->type) {
-    case IOCP_TYPE_NOP:
-    case IOCP_TYPE_TIMER:
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-    case IOCP_TYPE_JOB_WATCH:
-    case IOCP_TYPE_WORK:
-        return true;
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_CLOSE:
-        return false;
-    case IOCP_TYPE_ASYNC_WAIT:
-        return op->as.async_wait.async != NULL;
-    case IOCP_TYPE_ACCEPT:
-    case IOCP_TYPE_CONNECT:
-    case IOCP_TYPE_SEND:
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_SHUTDOWN:
-    case IOCP_TYPE_SENDTO:
-    case IOCP_TYPE_RECVFROM:
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-    case IOCP_TYPE_FLUSH:
-    case IOCP_TYPE_DRAIN:
-        return op->handle->close == NULL;
-    }
-    return false;
 }
 
 static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
@@ -140,32 +117,32 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
     iocp_result_t result = {
         .op = ioc_op_id(op),
         .handle = ioc_handle_id(op->handle),
-        .type = op->type,
+        .type = op->kind->type,
         .status = op->outcome.status,
         .native_error = op->outcome.native_error,
         .flags = op->flags,
         .bytes = op->outcome.bytes,
     };
     if (op->outcome.status == IOCP_OK) {
-        loop__add_details(op, &result);
+        op->kind->tell(op, &result);
     }
-
-    ioc_handle_before_callback(&loop->loop_only.handles, op);
+    bool is_last = ioc_op_is_last(ops, op);
+    if (op->handle != NULL) {
+        op->kind->ended(ops, op);
+    }
     if (op->callback != NULL) {
+        loop__count(ops, op);
         ops->counters.callbacks++;
         loop->loop_only.delivered++;
         loop->loop_only.since_dequeue++;
         action = op->callback(loop, &result, op->userdata);
     }
-    if (action == IOCP_REARM && loop__may_rearm(loop, op)) {
-        if (op->handle != NULL) {
-            ioc_handle_add_outgoing(op);
-        }
+    if (action == IOCP_REARM && !is_last) {
         ioc_op_rearm(ops, op);
         return;
     }
     if (op->handle != NULL) {
-        ioc_handle_leave(&loop->loop_only.handles, op);
+        ioc_handle_leave(ops, op);
     } else {
         ioc_link_remove(&op->sibling);
     }
@@ -174,68 +151,36 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
 
 /* ---- The steps of a turn ---- */
 
-static void loop__start(iocp_loop_t *loop, ioc_op *op)
+static void loop__start(ioc_ops *ops, ioc_op *op)
 {
-    ioc_ops *ops = &loop->loop_only.ops;
-    ioc_handles *handles = &loop->loop_only.handles;
-    ops->counters.starts++;
-    switch (op->type) {
-    case IOCP_TYPE_NOP:
-        ioc_op_finish(ops, op, IOCP_OK);
-        break;
-    case IOCP_TYPE_TIMER:
-        ioc_op_start_timer(ops, op);
-        break;
-    case IOCP_TYPE_ASYNC_WAIT:
-        ioc_async_start(ops, op);
-        break;
-    case IOCP_TYPE_ACCEPT:
-        ioc_handle_start_accept(handles, op);
-        break;
-    case IOCP_TYPE_SEND:
-        ioc_handle_start_send(handles, op);
-        break;
-    case IOCP_TYPE_SHUTDOWN:
-        ioc_handle_start_shutdown(handles, op);
-        break;
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
-        ioc_handle_start_move(handles, op);
-        break;
-    case IOCP_TYPE_DRAIN:
-        ioc_handle_start_drain(handles, op);
-        break;
-    case IOCP_TYPE_CONNECT:
-    case IOCP_TYPE_SENDTO:
-    case IOCP_TYPE_RECVFROM:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-    case IOCP_TYPE_FLUSH:
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-    case IOCP_TYPE_JOB_WATCH:
-    case IOCP_TYPE_WORK:
-        ioc_op_start_in_kernel(ops, op);
-        break;
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_CLOSE:
-        IOC_ASSERT(false && "these are in the queue of cancels");
-        break;
+    if (!ioc_op_can_start(ops, op)) {
+        ioc_op_finish(ops, op, IOCP_ECANCELED);
+        return;
+    }
+    int status = ioc_op_needs_limit(op) ? ioc_op_set_limit(ops, op) : IOCP_OK;
+    if (status != IOCP_OK) {
+        ioc_op_finish(ops, op, status);
+        return;
+    }
+    if (op->handle == NULL || ioc_handle_admits(ops, op)) {
+        ops->counters.starts++;
+        ops->counts[op->kind->type].started++;
+        op->kind->start(ops, op);
     }
 }
 
 static void loop__run_starts(iocp_loop_t *loop)
 {
-    for (ioc_link *link; (link = ioc_list_first(&loop->loop_only.ops.submissions)) != NULL;) {
+    ioc_ops *ops = &loop->loop_only.ops;
+    for (ioc_link *link; (link = ioc_list_first(&ops->submissions)) != NULL;) {
         ioc_prefetch(link->next, sizeof(ioc_op));
-        loop__start(loop, IOC_CONTAINER_OF(link, ioc_op, link));
+        loop__start(ops, IOC_CONTAINER_OF(link, ioc_op, link));
     }
 }
 
 void ioc_loop_submit(iocp_loop_t *loop)
 {
-    ioc_cancel_run_queued(&loop->loop_only.ops, &loop->loop_only.handles);
+    ioc_cancel_run_queued(&loop->loop_only.ops, loop->loop_only.batch);
     loop__run_starts(loop);
 }
 
@@ -246,7 +191,7 @@ static void loop__run_timers(iocp_loop_t *loop)
         return;
     }
     uint64_t now_ns = ioc_ops_now(ops);
-    for (uint32_t i = 0; i < loop->loop_only.batch && !loop__is_stopped(loop); i++) {
+    for (uint32_t i = 0; i < loop->loop_only.batch && !loop__must_stop(loop); i++) {
         ioc_op *op = ioc_op_next_timer(ops, now_ns);
         if (op == NULL) {
             return;
@@ -260,10 +205,13 @@ static void loop__run_ready(iocp_loop_t *loop)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     size_t limit = ops->ready_count;
+    if (limit == 0) {
+        return;
+    }
     if (limit > loop->loop_only.batch) {
         limit = loop->loop_only.batch;
     }
-    for (size_t i = 0; i < limit && !loop__is_stopped(loop); i++) {
+    for (size_t i = 0; i < limit && !loop__must_stop(loop); i++) {
         loop__deliver(loop, ioc_op_next_ready(ops));
     }
 }
@@ -290,7 +238,8 @@ static bool loop__has_work(const iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
     return ops->ready_count > 0 || !ioc_list_is_empty(&ops->cancels) ||
-           !ioc_list_is_empty(&ops->submissions) || ioc_inbox_has_news(&loop->shared.inbox);
+           !ioc_list_is_empty(&ops->closing) || !ioc_list_is_empty(&ops->submissions) ||
+           ioc_inbox_has_news(&loop->shared.inbox);
 }
 
 static uint64_t loop__next_due(ioc_ops *ops)
@@ -310,8 +259,9 @@ uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
 /* Whether the running function has reason to wait: for callbacks it wants that may still come. */
 static bool loop__is_waiting(const iocp_loop_t *loop)
 {
-    bool may_come = ioc_inbox_is_shut(&loop->shared.inbox) ? !loop__is_drained(loop)
-                                                           : loop->loop_only.ops.active > 0;
+    bool may_come = ioc_inbox_is_shut(&loop->shared.inbox)
+                        ? !loop__is_drained(loop)
+                        : loop->loop_only.ops.active > 0 || loop->loop_only.is_until_stopped;
     return may_come && loop->loop_only.delivered < loop->loop_only.wanted;
 }
 
@@ -324,12 +274,14 @@ static uint64_t loop__sleep_until(iocp_loop_t *loop, uint64_t limit_ns)
     }
     uint64_t until_ns = loop__next_due(ops);
     until_ns = until_ns < limit_ns ? until_ns : limit_ns;
-    if (until_ns == IOC_FOREVER && ops->slab.live > 0) {
+    /* With no operation left to wait for, it is a thread that is about to leave the gate. */
+    bool is_leaving = ops->is_ending && ops->slab.live == 0;
+    if (until_ns == IOC_FOREVER && !is_leaving) {
         return until_ns;
     }
     uint64_t now_ns = ioc_ops_update_now(ops);
-    if (ops->slab.live == 0 && until_ns > now_ns + IOC_NS_PER_MS) {
-        until_ns = now_ns + IOC_NS_PER_MS; /* a thread about to leave the gate sends no packet */
+    if (is_leaving && until_ns > now_ns + IOC_NS_PER_MS) {
+        until_ns = now_ns + IOC_NS_PER_MS; /* such a thread sends no packet */
     }
     return until_ns > now_ns ? until_ns : 0;
 }
@@ -353,8 +305,7 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
     if (until_ns > 0 && !ioc_inbox_fall_asleep(&loop->shared.inbox)) {
         until_ns = 0;
     }
-    int status = loop->loop_only.backend->dequeue(loop->loop_only.port, ops->now_ns, until_ns,
-                                                  &ended, &dequeued);
+    int status = ops->backend->dequeue(ops->port, ops->now_ns, until_ns, &ended, &dequeued);
     ioc_inbox_awake(&loop->shared.inbox, dequeued.wakes);
     loop->loop_only.since_dequeue = 0;
     ops->counters.dequeues++;
@@ -365,7 +316,7 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
         ioc_ops_update_now(ops);
     }
     if (status != IOCP_OK) {
-        loop->loop_only.native_error = loop->loop_only.port->native_error;
+        loop->loop_only.native_error = ops->port->native_error;
     }
     for (ioc_link *link; (link = ioc_list_pop(&ended)) != NULL;) {
         ioc_op_finish_from_backend(ops, IOC_CONTAINER_OF(link, ioc_op, link));
@@ -382,8 +333,10 @@ static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
     if (ops->counters.turns++ % LOOP_TURNS_PER_CLOCK == 0) {
         ioc_ops_update_now(ops);
     }
-    ioc_cancel_run_queued(ops, &loop->loop_only.handles);
-    ioc_cancel_run_deadlines(ops);
+    if (!ioc_list_is_empty(&ops->cancels) || !ioc_list_is_empty(&ops->closing)) {
+        ioc_cancel_run_queued(ops, loop->loop_only.batch);
+    }
+    ioc_cancel_run_deadlines(ops, loop->loop_only.batch);
     loop__run_starts(loop);
     loop__run_timers(loop);
     loop__run_ready(loop);
@@ -406,17 +359,18 @@ static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
 
 static bool loop__is_finished(const iocp_loop_t *loop)
 {
-    return loop->loop_only.delivered >= loop->loop_only.wanted || loop->loop_only.ops.active == 0 ||
-           loop__is_stopped(loop);
+    return loop->loop_only.delivered >= loop->loop_only.wanted || loop__is_stopped(loop) ||
+           (loop->loop_only.ops.active == 0 && !loop->loop_only.is_until_stopped);
 }
 
-int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted)
+int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted, bool until_stopped)
 {
     int status = loop__enter(loop);
     if (status != IOCP_OK) {
         return status;
     }
     loop->loop_only.wanted = wanted;
+    loop->loop_only.is_until_stopped = until_stopped;
     loop->loop_only.delivered = 0;
     if (!loop__is_stopped(loop)) {
         do {
@@ -429,28 +383,48 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted)
 
 /* ---- The end ---- */
 
+/* One turn of it, and how long that may sleep. */
+static int loop__end_turn(iocp_loop_t *loop, uint64_t now_ns, uint64_t until_ns)
+{
+    uint64_t limit_ns = until_ns;
+    switch (ioc_cancel_run_ending(&loop->loop_only.ops, loop->loop_only.batch)) {
+    case IOC_ENDING_GOES_ON:
+        limit_ns = 0;
+        break;
+    case IOC_ENDING_REFUSED:
+        limit_ns = until_ns < now_ns + IOC_NS_PER_MS ? until_ns : now_ns + IOC_NS_PER_MS;
+        break;
+    case IOC_ENDING_ASKED:
+        break;
+    }
+    return loop__turn(loop, limit_ns > now_ns ? limit_ns : 0);
+}
+
+/*
+ * With a time limit it works until that is up, and looks at the clock before each callback. With
+ * none (0) it does what can be done without waiting, however long that takes.
+ */
 static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     uint64_t now_ns = ioc_ops_update_now(ops);
     uint64_t until_ns = ioc_add_saturated(now_ns, timeout_ns);
-    bool is_all_asked = ioc_cancel_all(ops);
+    loop->loop_only.end_ns = timeout_ns > 0 ? until_ns : IOC_FOREVER;
     loop->loop_only.wanted = UINT64_MAX;
     loop->loop_only.delivered = 0;
     for (;;) {
-        bool is_over = until_ns <= now_ns;
-        uint64_t again_ns = is_all_asked ? IOC_FOREVER : now_ns + IOC_NS_PER_MS;
-        uint64_t limit_ns = again_ns < until_ns ? again_ns : until_ns;
         size_t before = ops->slab.live;
-        int status = loop__turn(loop, is_over ? 0 : limit_ns);
+        uint32_t cursor = ops->end_cursor;
+        int status = loop__end_turn(loop, now_ns, until_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {
             return status;
         }
-        if (is_over && ops->slab.live == before && !loop__has_work(loop)) {
+        bool has_moved =
+            ops->slab.live != before || ops->end_cursor != cursor || loop__has_work(loop);
+        now_ns = ioc_ops_update_now(ops);
+        if (now_ns >= until_ns && (timeout_ns > 0 || !has_moved)) {
             return IOCP_ETIMEDOUT;
         }
-        is_all_asked = is_all_asked || ioc_cancel_all(ops);
-        now_ns = ioc_ops_update_now(ops);
     }
 }
 
@@ -461,12 +435,14 @@ int ioc_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns)
         return status;
     }
     ioc_inbox_shut_gate(&loop->shared.inbox);
-    ioc_cancel_run_queued(&loop->loop_only.ops, &loop->loop_only.handles);
+    ioc_cancel_run_queued(&loop->loop_only.ops, loop->loop_only.batch);
+    loop->loop_only.ops.is_ending = true;
     if (!loop__is_drained(loop)) {
         status = loop__drain(loop, timeout_ns);
+        loop->loop_only.end_ns = IOC_FOREVER;
     }
     if (status == IOCP_OK && ioc_inbox_has_asyncs(&loop->shared.inbox)) {
-        status = IOCP_EBUSY;
+        status = IOCP_EASYNC;
     }
     loop__leave(loop);
     if (status == IOCP_OK) {

@@ -3,7 +3,7 @@
  *
  * One turn goes through these steps, each bounded by what was there when it began:
  *
- *   cancels, closes, deadlines   so that what is cancelled never starts
+ *   cancels, closes, deadlines   so that what is cancelled never starts; what the loop's end ends
  *   starts                       what callbacks and the program have queued
  *   timers                       those due at one reading of the clock
  *   ready                        results that needed no packet, or had no room in the last turn
@@ -29,17 +29,19 @@ struct iocp_loop {
         ioc_alloc alloc;
         ioc_inbox inbox;        /* with a part of its own for the loop thread */
         ioc_atomic_ptr runs_on; /* number of the thread that runs it, NULL if none does */
+        ioc_atomic_ptr owner;   /* of the thread that made it or ran it last */
+        bool checks_threads;    /* iocp_loop_options_t.check_threads */
     } shared;
     struct {
-        const ioc_backend *backend;
-        ioc_port *port;
         ioc_ops ops;
-        ioc_handles handles;
         uint32_t batch;
+        void *data;             /* the program's */
         uint32_t native_error;  /* behind the last error that a call returned */
+        bool is_until_stopped;  /* the running function goes on when nothing is active */
         uint64_t wanted;        /* callbacks after which the running function returns */
         uint64_t delivered;     /* callbacks and posts since it began */
         uint64_t since_dequeue; /* callbacks and posts since the port was asked */
+        uint64_t end_ns;        /* the loop's end works until then, IOC_FOREVER: no limit */
     } loop_only;
 };
 
@@ -48,8 +50,11 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
                     const void *extra, iocp_loop_t **loop);
 int ioc_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns);
 
-/* Turns until `wanted` callbacks or posts have run, nothing is active, or it is stopped. */
-int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted);
+/*
+ * Turns until `wanted` callbacks or posts have run, it is stopped, or nothing is active, unless it
+ * is to go on then.
+ */
+int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted, bool until_stopped);
 
 /* Carry out queued cancels and start queued operations. */
 void ioc_loop_submit(iocp_loop_t *loop);

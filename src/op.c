@@ -4,16 +4,20 @@
 
 #define OP_LARGE_BLOCK_BYTES (IOCP_BUFFERS_MAX * sizeof(iocp_buf_t))
 
-void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, ioc_port *port)
+void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, ioc_port *port,
+                  const ioc_kind *kinds)
 {
     memset(ops, 0, sizeof *ops);
     ops->backend = backend;
     ops->port = port;
-    ioc_ops_update_now(ops);
-    ioc_slab_init(&ops->slab, alloc, backend->op_bytes, ioc_slab_tag(&ops->slab, ops->now_ns));
+    ops->kinds = kinds;
+    uint64_t now_ns = ioc_ops_update_now(ops);
+    ioc_slab_init(&ops->slab, alloc, backend->op_bytes, ioc_slab_tag(&ops->slab, now_ns));
+    ioc_slab_init(&ops->handles, alloc, backend->handle_bytes, ioc_slab_tag(&ops->handles, now_ns));
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
     ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
     ioc_list_init(&ops->cancels);
+    ioc_list_init(&ops->closing);
     ioc_list_init(&ops->submissions);
     ioc_list_init(&ops->ready);
     ioc_heap_init(&ops->timers, alloc);
@@ -27,6 +31,7 @@ void ioc_ops_deinit(ioc_ops *ops)
     ioc_heap_deinit(&ops->timers);
     ioc_slab_deinit(&ops->large_blocks);
     ioc_slab_deinit(&ops->small_blocks);
+    ioc_slab_deinit(&ops->handles);
     ioc_slab_deinit(&ops->slab);
 }
 
@@ -47,7 +52,7 @@ uint64_t ioc_ops_now(ioc_ops *ops)
     return ops->now_is_fresh ? ops->now_ns : ioc_ops_update_now(ops);
 }
 
-/* ---- Birth and parameters ---- */
+/* ---- Birth ---- */
 
 ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, void *userdata)
 {
@@ -59,7 +64,8 @@ ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, voi
     memset(op, 0, sizeof *op);
     ioc_link_init(&op->link);
     ioc_link_init(&op->sibling);
-    op->type = type;
+    op->kind = &ops->kinds[type];
+    op->limit_ns = IOC_FOREVER;
     op->callback = callback;
     op->userdata = userdata;
     op->is_referenced = true;
@@ -74,35 +80,13 @@ int ioc_op_take_block(ioc_ops *ops, ioc_op *op, size_t bytes)
     return op->block != NULL ? IOCP_OK : IOCP_ENOMEM;
 }
 
-int ioc_op_copy_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address, size_t length)
+int ioc_op_copy(ioc_ops *ops, ioc_op *op, const void *from, size_t bytes)
 {
-    int status = ioc_op_take_block(ops, op, length);
+    int status = ioc_op_take_block(ops, op, bytes);
     if (status == IOCP_OK) {
-        memcpy(op->block, address, length);
-        op->as.addressed.address = op->block;
-        op->as.addressed.address_length = length;
+        memcpy(op->block, from, bytes);
     }
     return status;
-}
-
-int ioc_op_copy_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count)
-{
-    iocp_buf_t *list = &op->as.buffers.one;
-    if (count > 1) {
-        int status = ioc_op_take_block(ops, op, count * sizeof *buffers);
-        if (status != IOCP_OK) {
-            return status;
-        }
-        list = op->block;
-    }
-    op->as.buffers.is_zero_end = false;
-    for (size_t i = 0; i < count; i++) {
-        list[i] = buffers[i];
-        op->as.buffers.is_zero_end = op->as.buffers.is_zero_end || buffers[i].length > 0;
-    }
-    op->as.buffers.list = list;
-    op->as.buffers.count = (uint32_t)count;
-    return IOCP_OK;
 }
 
 void ioc_op_free(ioc_ops *ops, ioc_op *op)
@@ -126,72 +110,26 @@ iocp_op_t ioc_op_id(const ioc_op *op)
     return (iocp_op_t){.id = ioc_slab_id(op)};
 }
 
-iocp_op_state_t ioc_op_state(const ioc_op *op)
+bool ioc_op_takes_turns(const ioc_op *op)
 {
-    /* If one of these is parked, it waits for its turn. */
-    bool takes_turns =
-        op->type == IOCP_TYPE_RECV || op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_WRITE;
-    bool is_adding =
-        op->phase == IOC_PHASE_QUEUED || (op->phase == IOC_PHASE_PARKED && takes_turns);
-    return is_adding ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
+    return op->handle != NULL && (op->kind->takes_turns & IOC_ON(op->handle->kind)) != 0;
 }
 
-const char *ioc_op_type_name(iocp_type_t type)
+iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
-    switch (type) {
-    case IOCP_TYPE_NOP:
-        return "nop";
-    case IOCP_TYPE_TIMER:
-        return "timer";
-    case IOCP_TYPE_CANCEL:
-        return "cancel";
-    case IOCP_TYPE_ASYNC_WAIT:
-        return "async_wait";
-    case IOCP_TYPE_CLOSE:
-        return "close";
-    case IOCP_TYPE_ACCEPT:
-        return "accept";
-    case IOCP_TYPE_CONNECT:
-        return "connect";
-    case IOCP_TYPE_SEND:
-        return "send";
-    case IOCP_TYPE_RECV:
-        return "recv";
-    case IOCP_TYPE_SHUTDOWN:
-        return "shutdown";
-    case IOCP_TYPE_SENDTO:
-        return "sendto";
-    case IOCP_TYPE_RECVFROM:
-        return "recvfrom";
-    case IOCP_TYPE_READ:
-        return "read";
-    case IOCP_TYPE_WRITE:
-        return "write";
-    case IOCP_TYPE_PREAD:
-        return "pread";
-    case IOCP_TYPE_PWRITE:
-        return "pwrite";
-    case IOCP_TYPE_FLUSH:
-        return "flush";
-    case IOCP_TYPE_DRAIN:
-        return "drain";
-    case IOCP_TYPE_WAIT:
-        return "wait";
-    case IOCP_TYPE_PROCESS_WAIT:
-        return "process_wait";
-    case IOCP_TYPE_JOB_WATCH:
-        return "job_watch";
-    case IOCP_TYPE_WORK:
-        return "work";
-    }
-    return "unknown";
+    /* If one of these is parked, it waits for its turn; or until its handle is known (no close). */
+    bool waits_to_start = op->phase == IOC_PHASE_PARKED && op->handle != NULL &&
+                          op->kind->handles != 0 &&
+                          (op->handle->is_unknown || ioc_op_takes_turns(op));
+    bool is_adding = op->phase == IOC_PHASE_QUEUED || waits_to_start;
+    return is_adding ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
 }
 
 /* ---- From phase to phase ---- */
 
 static void op__enter_queue(ioc_ops *ops, ioc_op *op)
 {
-    bool goes_first = op->type == IOCP_TYPE_CANCEL || op->type == IOCP_TYPE_CLOSE;
+    bool goes_first = (op->kind->traits & IOC_KIND_FIRST) != 0;
     op->phase = IOC_PHASE_QUEUED;
     ioc_list_push(goes_first ? &ops->cancels : &ops->submissions, &op->link);
 }
@@ -200,55 +138,46 @@ void ioc_op_queue(ioc_ops *ops, ioc_op *op, iocp_op_t *id)
 {
     op->since_ns = ops->now_ns;
     ops->active++;
+    if (op->handle != NULL) {
+        op->kind->queued(ops, op);
+    }
     op__enter_queue(ops, op);
     if (id != NULL) {
         *id = ioc_op_id(op);
     }
 }
 
-void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
+ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_PARKED);
-    ioc_link_remove(&op->link);
+    ioc_phase former = ioc_op_phase(op);
     op->phase = IOC_PHASE_KERNEL;
-    ops->in_kernel++;
-    switch (ops->backend->start(ops->port, op)) {
-    case IOC_START_PENDING:
-        return;
-    case IOC_START_DONE:
-    case IOC_START_FAILED:
-        break;
+    ioc_start start = ops->backend->start(ops->port, op);
+    if (start == IOC_START_PENDING) {
+        ioc_link_remove(&op->link);
+        ops->in_kernel++;
+    } else {
+        op->phase = (uint8_t)former;
     }
-    op->flags |= IOCP_RESULT_INLINE;
-    ops->counters.inline_results++;
-    ioc_op_finish_from_backend(ops, op);
+    return start;
 }
 
-/* When a rearmed timer is due: its last due time plus a whole number of periods, after now. */
-static uint64_t op__next_due(uint64_t last_due_ns, uint64_t period_ns, uint64_t now_ns)
+void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
 {
-    if (period_ns == 0) {
-        return now_ns;
+    if (ioc_op_try_in_kernel(ops, op) != IOC_START_PENDING) {
+        ioc_op_finish_inline(ops, op);
     }
-    uint64_t periods = now_ns < last_due_ns ? 1 : (now_ns - last_due_ns) / period_ns + 1;
-    return periods > UINT64_MAX / period_ns ? UINT64_MAX
-                                            : ioc_add_saturated(last_due_ns, periods * period_ns);
 }
 
-void ioc_op_start_timer(ioc_ops *ops, ioc_op *op)
+int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns)
 {
-    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED && op->type == IOCP_TYPE_TIMER);
-    uint64_t now_ns = ioc_ops_now(ops);
-    uint64_t due_ns = op->as.timer.is_repeating
-                          ? op__next_due(op->timer.due_ns, op->as.timer.delay_ns, now_ns)
-                          : ioc_add_saturated(now_ns, op->as.timer.delay_ns);
+    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_TIMED);
     int status = ioc_heap_set(&ops->timers, &op->timer, due_ns);
-    if (status != IOCP_OK) {
-        ioc_op_finish(ops, op, status);
-        return;
+    if (status == IOCP_OK) {
+        ioc_link_remove(&op->link);
+        op->phase = IOC_PHASE_TIMED;
     }
-    ioc_link_remove(&op->link);
-    op->phase = IOC_PHASE_TIMED;
+    return status;
 }
 
 void ioc_op_park(ioc_op *op, ioc_list *list_or_null)
@@ -268,17 +197,34 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op)
     op__enter_queue(ops, op);
 }
 
+/* Few operations have either. */
+static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
+{
+    if (ioc_timer_is_set(&op->timer)) {
+        ioc_heap_clear(&ops->timers, &op->timer);
+    }
+    if (ioc_timer_is_set(&op->deadline)) {
+        ioc_heap_clear(&ops->deadlines, &op->deadline);
+    }
+}
+
+void ioc_op_unpark_behind(ioc_op *op, ioc_link *before)
+{
+    IOC_ASSERT(op->phase == IOC_PHASE_PARKED);
+    ioc_link_remove(&op->link);
+    op->phase = IOC_PHASE_QUEUED;
+    ioc_list_insert_behind(before, &op->link);
+}
+
 /* The outcome is settled: leave whatever it was in. */
 static void op__become_ready(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase != IOC_PHASE_READY && op->phase != IOC_PHASE_DELIVERING);
     ioc_link_remove(&op->link);
-    if (op->phase == IOC_PHASE_KERNEL) {
-        IOC_ASSERT(ops->in_kernel > 0);
-        ops->in_kernel--;
+    op__clear_times(ops, op);
+    if (op->is_dormant) {
+        ioc_op_set_dormant(ops, op, false);
     }
-    ioc_heap_clear(&ops->timers, &op->timer);
-    ioc_heap_clear(&ops->deadlines, &op->deadline);
     op->phase = IOC_PHASE_READY;
     ioc_list_push(&ops->ready, &op->link);
     ops->ready_count++;
@@ -291,41 +237,54 @@ void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status)
     op__become_ready(ops, op);
 }
 
-/* Whether no bytes mean the end of what it reads. */
-static bool op__is_zero_end(const ioc_op *op)
+/* Somebody aborted it. Only if this program asked is it cancelled or timed out. */
+static int op__explain_abort(const ioc_ops *ops, const ioc_op *op)
 {
-    if (op->type == IOCP_TYPE_RECV) {
-        return op->as.buffers.is_zero_end;
+    if (op->intent != 0) {
+        return op->intent;
     }
-    return (op->type == IOCP_TYPE_READ || op->type == IOCP_TYPE_PREAD) &&
-           op->as.transfer.is_zero_end;
+    return ioc_op_can_start(ops, op) ? IOCP_ECONNABORTED : IOCP_ECANCELED;
+}
+
+static void op__settle(ioc_ops *ops, ioc_op *op)
+{
+    if (op->outcome.status == IOCP_OK) {
+        op->kind->settle(op);
+    } else if (op->outcome.status == IOCP_ECANCELED) {
+        op->outcome.status = op__explain_abort(ops, op);
+    }
 }
 
 void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op)
 {
-    IOC_ASSERT(op->phase == IOC_PHASE_KERNEL);
-    ioc_outcome *outcome = &op->outcome;
-    if (outcome->status == IOCP_ECANCELED) {
-        /* Somebody aborted it. Only if this program asked is it cancelled or timed out. */
-        outcome->status = op->intent != 0 ? op->intent : IOCP_ECONNABORTED;
-    } else if (outcome->status == IOCP_OK && outcome->bytes == 0 && op__is_zero_end(op)) {
-        outcome->status = IOCP_EOF;
-    }
+    IOC_ASSERT(op->phase == IOC_PHASE_KERNEL && ops->in_kernel > 0);
+    ops->in_kernel--;
+    op__settle(ops, op);
+    op__become_ready(ops, op);
+}
+
+void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op)
+{
+    op->flags |= IOCP_RESULT_INLINE;
+    ops->counters.inline_results++;
+    op__settle(ops, op);
     op__become_ready(ops, op);
 }
 
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
 {
-    ioc_timer *timer = ioc_heap_pop_due(&ops->timers, now_ns);
-    if (timer == NULL) {
-        return NULL;
+    for (ioc_timer *timer; (timer = ioc_heap_pop_due(&ops->timers, now_ns)) != NULL;) {
+        ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, timer);
+        IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
+        if ((op->kind->traits & IOC_KIND_FIRES) != 0) {
+            ioc_heap_clear(&ops->deadlines, &op->deadline);
+            op->outcome = (ioc_outcome){.status = IOCP_OK};
+            op->phase = IOC_PHASE_DELIVERING;
+            return op;
+        }
+        op__enter_queue(ops, op);
     }
-    ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, timer);
-    IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
-    ioc_heap_clear(&ops->deadlines, &op->deadline);
-    op->outcome = (ioc_outcome){.status = IOCP_OK};
-    op->phase = IOC_PHASE_DELIVERING;
-    return op;
+    return NULL;
 }
 
 ioc_op *ioc_op_next_ready(ioc_ops *ops)
@@ -341,23 +300,28 @@ ioc_op *ioc_op_next_ready(ioc_ops *ops)
     return op;
 }
 
+/* ---- After the callback ---- */
+
 void ioc_op_rearm(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_DELIVERING);
-    if (op->type == IOCP_TYPE_TIMER) {
-        op->as.timer.is_repeating = op->outcome.status == IOCP_OK && !op->as.timer.is_reset;
-        op->as.timer.is_reset = false;
-    }
+    bool is_refused = op->is_cancelled || !ioc_op_can_start(ops, op);
     op->intent = 0;
     op->flags = 0;
     op->since_ns = ops->now_ns;
+    if (op->handle != NULL) {
+        op->kind->queued(ops, op);
+    }
     op__enter_queue(ops, op);
+    if (is_refused) {
+        ioc_op_finish(ops, op, IOCP_ECANCELED);
+    }
 }
 
 void ioc_op_end(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_DELIVERING);
-    ioc_heap_clear(&ops->deadlines, &op->deadline);
+    op__clear_times(ops, op);
     ioc_op_set_referenced(ops, op, false);
     if (op->is_held) {
         ops->backend->release(ops->port, op);
@@ -367,63 +331,54 @@ void ioc_op_end(ioc_ops *ops, ioc_op *op)
 
 /* ---- While it is pending ---- */
 
-int ioc_op_reset_timer(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
-{
-    if (op->type != IOCP_TYPE_TIMER) {
-        return IOCP_EINVAL;
-    }
-    switch (op->phase) {
-    case IOC_PHASE_QUEUED:
-        op->as.timer.is_repeating = false;
-        break;
-    case IOC_PHASE_TIMED: {
-        uint64_t due_ns = ioc_add_saturated(ioc_ops_update_now(ops), delay_ns);
-        int status = ioc_heap_set(&ops->timers, &op->timer, due_ns);
-        if (status != IOCP_OK) {
-            return status;
-        }
-        break;
-    }
-    case IOC_PHASE_DELIVERING:
-        op->as.timer.is_reset = true;
-        break;
-    case IOC_PHASE_READY:
-        return IOCP_EBUSY;
-    case IOC_PHASE_KERNEL:
-    case IOC_PHASE_PARKED:
-        IOC_ASSERT(false && "a timer is never there");
-        return IOCP_EINVAL;
-    }
-    op->as.timer.delay_ns = delay_ns;
-    return IOCP_OK;
-}
-
 int ioc_op_set_deadline(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
 {
-    if (op->type == IOCP_TYPE_CLOSE || op->type == IOCP_TYPE_CANCEL) {
+    if ((op->kind->traits & IOC_KIND_ONCE) != 0) {
         return IOCP_ENOTSUP;
     }
     if (op->phase == IOC_PHASE_READY) {
         return IOCP_ENOENT;
     }
-    if (delay_ns == IOC_FOREVER) {
+    if (delay_ns == IOC_FOREVER || op->phase == IOC_PHASE_DELIVERING) {
         ioc_heap_clear(&ops->deadlines, &op->deadline);
+        op->limit_ns = delay_ns;
         return IOCP_OK;
     }
+    int status = ioc_heap_set(&ops->deadlines, &op->deadline,
+                              ioc_add_saturated(ioc_ops_update_now(ops), delay_ns));
+    if (status == IOCP_OK) {
+        op->limit_ns = delay_ns;
+    }
+    return status;
+}
+
+int ioc_op_set_limit(ioc_ops *ops, ioc_op *op)
+{
     return ioc_heap_set(&ops->deadlines, &op->deadline,
-                        ioc_add_saturated(ioc_ops_update_now(ops), delay_ns));
+                        ioc_add_saturated(ioc_ops_now(ops), op->limit_ns));
+}
+
+static bool op__keeps_running(const ioc_op *op)
+{
+    return op->is_referenced && !op->is_dormant;
+}
+
+static void op__count_active(ioc_ops *ops, const ioc_op *op, bool before)
+{
+    IOC_ASSERT(!before || ops->active > 0);
+    ops->active = ops->active - before + op__keeps_running(op);
 }
 
 void ioc_op_set_referenced(ioc_ops *ops, ioc_op *op, bool referenced)
 {
-    if (op->is_referenced == referenced) {
-        return;
-    }
+    bool before = op__keeps_running(op);
     op->is_referenced = referenced;
-    if (referenced) {
-        ops->active++;
-    } else {
-        IOC_ASSERT(ops->active > 0);
-        ops->active--;
-    }
+    op__count_active(ops, op, before);
+}
+
+void ioc_op_set_dormant(ioc_ops *ops, ioc_op *op, bool dormant)
+{
+    bool before = op__keeps_running(op);
+    op->is_dormant = dormant;
+    op__count_active(ops, op, before);
 }

@@ -1,6 +1,9 @@
 /*
  * One operation, from its function to its callback, and the table of all operations of a loop.
  *
+ * What differs from kind to kind of operation stands in its row (ioc_kind; the table is kind.c):
+ * nothing here asks which kind an operation is of.
+ *
  *              +--------------- IOCP_REARM ----------------+
  *              v                                           |
  *   new -> QUEUED -+-> KERNEL --(packet)--+-> READY -> DELIVERING -> gone
@@ -13,13 +16,17 @@
  *   QUEUED      the loop's start, or a cancel
  *   KERNEL      the backend's packet; a cancel only asks, so that the kernel never writes to
  *               memory that is not the operation's any more
- *   TIMED       the timer heap, or a cancel
+ *   TIMED       its time, or a cancel
  *   PARKED      the unit whose list it waits in, or a cancel
  *   READY       only its delivery: the outcome is settled, a cancel comes too late
  *   DELIVERING  only the return of its callback
  *
  * Each way to READY goes through ioc_op_finish, which asserts that the operation was not there yet.
  * That is why a callback comes exactly once: see cancel.h for the races.
+ *
+ * REARM is a wish. Where nothing can be started again, or a cancel was accepted that no run of the
+ * operation has answered yet, the operation goes from DELIVERING to READY once more, with
+ * IOCP_ECANCELED, and is not started.
  *
  * All of it runs on the loop thread.
  */
@@ -34,6 +41,59 @@
 /* Operations copy addresses and short lists of buffers to a block of this size. */
 #define IOC_BLOCK_BYTES 256
 
+/* The room for the parameters of a kind: each is a structure of the unit that owns the kind. */
+#define IOC_PARAMETER_BYTES 32
+
+/* Kinds of operations, with the library's own at number 0. */
+#define IOC_KINDS IOCP_TYPES
+
+/* A bit for a kind of handle; ioc_kind has sets of them. */
+#define IOC_ON(kind) (1u << (kind))
+
+typedef struct ioc_ops ioc_ops;
+typedef struct ioc_op ioc_op;
+typedef struct ioc_handle ioc_handle;
+
+/* Bits of ioc_kind.traits. */
+enum {
+    IOC_KIND_FIRST = 1,   /* goes before all that is queued: cancels and closes */
+    IOC_KIND_ONCE = 2,    /* ends for good: is not rearmed, and has no deadline */
+    IOC_KIND_SURE = 4,    /* cannot be taken back */
+    IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
+    IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
+    IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
+    IOC_KIND_POOLED = 64  /* on a handle, but a thread carries it out and not the kernel */
+};
+
+/*
+ * What the core knows of a kind of operation. No slot is NULL: the functions that do nothing have
+ * names (see kind.c).
+ */
+typedef struct ioc_kind {
+    const char *name; /* "recv" */
+    iocp_type_t type;
+    uint32_t traits;
+    uint32_t handles;      /* the kinds of handle that it runs on; 0: it needs none */
+    uint32_t takes_turns;  /* on which of these the next one of this kind waits for the last */
+    uint32_t ends_by_zero; /* on which no bytes mean the end, if there was room for some */
+    uint32_t is_whole;     /* on which part of the bytes is no success */
+
+    /* On a handle: its books there, each time that it is queued. */
+    void (*queued)(ioc_ops *ops, ioc_op *op);
+
+    /* From QUEUED on. */
+    void (*start)(ioc_ops *ops, ioc_op *op);
+
+    /* What the backend says has succeeded, looked at again: op->outcome. */
+    void (*settle)(ioc_op *op);
+
+    /* What only this kind tells of a success. */
+    void (*tell)(const ioc_op *op, iocp_result_t *result);
+
+    /* On a handle: its books there, each time, when the result is made and before the callback. */
+    void (*ended)(ioc_ops *ops, ioc_op *op);
+} ioc_kind;
+
 typedef enum ioc_phase {
     IOC_PHASE_QUEUED,
     IOC_PHASE_KERNEL,
@@ -42,9 +102,6 @@ typedef enum ioc_phase {
     IOC_PHASE_READY,
     IOC_PHASE_DELIVERING
 } ioc_phase;
-
-/* An offset in a file: behind its end, wherever that is when the write takes place. */
-#define IOC_OFFSET_END UINT64_MAX
 
 typedef struct ioc_outcome {
     int status;
@@ -56,100 +113,106 @@ typedef struct ioc_outcome {
  * The order is that of use: with the slab's slot before it a timer is added and started in the
  * first two cache lines, everything else of the core's is in the third, the backend's part behind.
  */
-typedef struct ioc_op {
+struct ioc_op {
     ioc_link link;    /* QUEUED, PARKED and READY: the list that it waits in */
     ioc_link sibling; /* among all operations of its handle or async, from queueing to the end */
     iocp_callback_t callback;
     void *userdata;
-    iocp_type_t type;
-    ioc_phase phase;
+    const ioc_kind *kind;
 
-    ioc_timer timer; /* TIMER: when it fires */
+    ioc_timer timer; /* TIMED: when it goes on */
     union {
-        struct {
-            uint64_t delay_ns;
-            bool is_repeating; /* rearmed: the next time counts from the last due time */
-            bool is_reset;     /* by its own callback: the next time counts from then */
-        } timer;
-        struct {
-            iocp_op_t target;
-        } cancel;
-        struct {
-            struct iocp_async *async; /* NULL once the async is gone */
-        } async_wait;
-        struct {
-            struct ioc_handle *handle;      /* where the connection goes; set before the start */
-            const struct sockaddr *address; /* the peer, in block */
-            size_t address_length;
-        } accept;
-        struct {                    /* SEND, RECV */
-            const iocp_buf_t *list; /* `one`, or in block */
-            uint32_t count;
-            bool is_zero_end; /* no bytes mean the end: a stream, and room for some */
-            bool is_in_sends; /* counted in its handle's `sends` */
-            iocp_buf_t one;
-        } buffers;
-        struct {                            /* CONNECT, SENDTO, RECVFROM */
-            const struct sockaddr *address; /* in block: where to; the sender, once received */
-            size_t address_length;
-            iocp_buf_t one; /* the datagram */
-        } addressed;
-        struct { /* READ, WRITE, PREAD, PWRITE */
-            iocp_buf_t one;
-            uint64_t offset; /* in a file; IOC_OFFSET_END */
-            bool is_zero_end;
-        } transfer;
-        struct {
-            iocp_shutdown_how_t how;
-        } shutdown;
-        struct {
-            uint64_t bytes;
-        } drain;
-        struct {           /* WAIT, PROCESS_WAIT, JOB_WATCH */
-            void *object;  /* a native handle of the caller's */
-            void *backend; /* the backend's own, NULL at first */
-            uint64_t value;
-            uint32_t message;
-        } wait;
-        struct {
-            iocp_work_fn function;
-            void *arg;
-            uint64_t value; /* what it returned */
-        } work;
-    } as;
-    struct ioc_handle *handle; /* or NULL */
+        unsigned char bytes[IOC_PARAMETER_BYTES];
+        uint64_t alignment;
+    } parameters;
+    ioc_handle *handle; /* or NULL */
 
-    ioc_timer deadline; /* when it is cancelled */
+    ioc_timer deadline; /* when this run is cancelled */
     ioc_outcome outcome;
-    int intent;    /* why this program asked it to end: IOCP_ECANCELED, IOCP_ETIMEDOUT, or 0 */
-    uint8_t flags; /* IOCP_RESULT_ bits */
+    uint64_t limit_ns; /* of each run, IOC_FOREVER: none */
+    int8_t intent;     /* why this program asked it to end: IOCP_ECANCELED, IOCP_ETIMEDOUT, or 0 */
+    uint8_t phase;     /* ioc_phase */
+    uint8_t flags;     /* IOCP_RESULT_ bits */
     bool is_referenced;
-    bool is_large_block;
-    bool is_held; /* set by a start: the backend has something to release when the op is over */
-    void *block;  /* out of line: a copied address or list, the address buffer of an accept */
+    bool is_dormant;       /* nothing comes of it by itself: it does not keep the loop running */
+    bool is_orphan;        /* what it waited on is gone: it is not started again */
+    bool is_asked;         /* by the end of its handle or loop */
+    bool is_cancelled : 1; /* a cancel was accepted that no result has answered yet */
+    bool is_counted : 1;   /* in its handle's books as one that is under way */
+    bool is_large_block : 1;
+    bool is_held : 1; /* set by a start: the backend has something to release when the op is over */
+    void *block;      /* out of line: a copied address or list, the address buffer of an accept */
     uint64_t since_ns; /* when it was queued */
-} ioc_op;
+};
 
-typedef struct ioc_ops {
+/* A kernel object that operations run on. What is done with it is the handle unit's: handle.h. */
+struct ioc_handle {
+    iocp_handle_kind_t kind; /* set by the backend that opens it, as is_append */
+    bool is_append;          /* a file whose writes go behind its end */
+    bool is_open;            /* the backend holds a kernel object for it */
+    bool is_unknown;         /* adopted, and not looked at yet: see handle.h */
+    bool is_asked;           /* the kernel was asked to end all that is on it */
+    uint32_t count;          /* of its operations */
+    uint32_t sends;          /* in the kernel, or their callbacks due */
+    ioc_outcome refusal;     /* unknown for good: what each of its operations is told */
+    uint64_t queued_bytes;   /* of what goes out, from queueing until the callbacks */
+    uint64_t most_queued_bytes;
+    uint64_t position;   /* of a file: where the next READ or WRITE goes */
+    const ioc_op *mover; /* of those that take turns: whose it is; all others wait in `moves` */
+    ioc_list operations; /* the books: ioc_op.sibling */
+    ioc_list moves;      /* parked until `mover` has ended: ioc_op.link, as below */
+    ioc_list shutdowns;  /* parked until `sends` is 0 */
+    ioc_list drains; /* parked until `queued_bytes` is low enough, those first that wait least */
+    ioc_op *close;   /* the gate is shut: this one's callback comes last */
+    void *data;      /* the program's */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t opened_ns;
+    uint64_t used_ns; /* when an operation of it ended */
+};
+
+/* A kind's parameters; the unit that owns them has a function of their type. */
+static inline void *ioc_op_parameters(const ioc_op *op)
+{
+    return (void *)(uintptr_t)op->parameters.bytes;
+}
+
+/* What has become of the operations of one kind. */
+typedef struct ioc_kind_counts {
+    uint64_t started;
+    uint64_t ended;
+    uint64_t failed;
+    uint64_t bytes;
+} ioc_kind_counts;
+
+struct ioc_ops {
     const ioc_backend *backend;
     ioc_port *port;
-    ioc_slab slab; /* of backend->op_bytes */
+    const ioc_kind *kinds; /* by iocp_type_t */
+    ioc_slab slab;         /* of backend->op_bytes */
+    ioc_slab handles;      /* of backend->handle_bytes: see handle.h */
     ioc_slab small_blocks;
     ioc_slab large_blocks;
-    ioc_list cancels;     /* QUEUED: cancels and closes, handled first */
+    ioc_list cancels; /* QUEUED: cancels and closes, handled first */
+    ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
     size_t ready_count;
     ioc_heap timers;
     ioc_heap deadlines;
     uint64_t now_ns;
-    bool now_is_fresh; /* read in this turn */
-    size_t active;     /* referenced operations */
+    bool now_is_fresh;   /* read in this turn */
+    bool is_ending;      /* the loop is being destroyed: nothing starts any more */
+    bool is_end_refused; /* the system took a request to end something not, on this round */
+    uint32_t end_cursor; /* of those that the loop's end asks to end: see cancel.h */
+    size_t active;       /* operations that keep the loop running */
     size_t in_kernel;
     iocp_stats_t counters; /* the levels in it are filled in when asked for */
-} ioc_ops;
+    ioc_kind_counts counts[IOC_KINDS];
+};
 
-void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, ioc_port *port);
+void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, ioc_port *port,
+                  const ioc_kind *kinds);
 void ioc_ops_deinit(ioc_ops *ops);
 
 /*
@@ -165,10 +228,9 @@ static inline void ioc_ops_forget_now(ioc_ops *ops)
 /* A new operation that nobody knows of yet, all parameters zero; NULL: no memory. */
 ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, void *userdata);
 
-/* Memory and copies of parameters, before it is queued. IOCP_ENOMEM. */
+/* Memory and a copy of a parameter, before it is queued. IOCP_ENOMEM. */
 int ioc_op_take_block(ioc_ops *ops, ioc_op *op, size_t bytes);
-int ioc_op_copy_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address, size_t length);
-int ioc_op_copy_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count);
+int ioc_op_copy(ioc_ops *ops, ioc_op *op, const void *from, size_t bytes);
 
 /* Accept it: from here on it ends in a callback. Tells its id if `id` is not NULL. */
 void ioc_op_queue(ioc_ops *ops, ioc_op *op, iocp_op_t *id);
@@ -181,13 +243,29 @@ ioc_op *ioc_op_find(const ioc_ops *ops, iocp_op_t id);
 iocp_op_t ioc_op_id(const ioc_op *op);
 iocp_op_state_t ioc_op_state(const ioc_op *op);
 
-/* The three ways to go on from QUEUED, besides ioc_op_finish; the first also from PARKED. */
-void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op);
-void ioc_op_start_timer(ioc_ops *ops, ioc_op *op);
-void ioc_op_park(ioc_op *op, ioc_list *list_or_null);
+static inline ioc_phase ioc_op_phase(const ioc_op *op)
+{
+    return (ioc_phase)op->phase;
+}
 
-/* A parked operation's turn has come: start it with the next submissions. */
+/* Whether it waits for its turn, by the rule of its kind on the handle that it is on. */
+bool ioc_op_takes_turns(const ioc_op *op);
+
+/* The ways to go on from QUEUED, besides ioc_op_finish; the first also from PARKED. */
+void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op);
+void ioc_op_park(ioc_op *op, ioc_list *list_or_null);
+int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns);
+
+/*
+ * As ioc_op_start_in_kernel, for a kind that looks at what came of it: after DONE and FAILED it is
+ * still QUEUED, with its outcome, for ioc_op_finish_inline or another try.
+ */
+ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op);
+void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op);
+
+/* A parked operation's turn has come: start it with the next submissions; at a place in them. */
 void ioc_op_unpark(ioc_ops *ops, ioc_op *op);
+void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
 
 /*
  * Settle the outcome; the callback is due. Leaves every list and heap. The first form is for
@@ -196,19 +274,46 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op);
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status);
 void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op);
 
-/* The next operation whose callback is due, or NULL: a timer due at `now_ns`; a ready one. */
+/* The next operation whose callback is due, or NULL: one whose time has come; a ready one. */
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns);
 ioc_op *ioc_op_next_ready(ioc_ops *ops);
 
-/* After its callback: start it again, or end it. */
+/* Whether it may be started, for the first time or again. */
+static inline bool ioc_op_can_start(const ioc_ops *ops, const ioc_op *op)
+{
+    return !ops->is_ending && !op->is_orphan && (op->handle == NULL || op->handle->close == NULL);
+}
+
+/*
+ * Before its callback: whether this is its last one, whatever that answers. A cancel that this
+ * result does not answer stays for the next run, as does one that comes while the callback runs.
+ */
+static inline bool ioc_op_is_last(const ioc_ops *ops, ioc_op *op)
+{
+    bool is_once = (op->kind->traits & IOC_KIND_ONCE) != 0;
+    if (op->outcome.status != IOCP_ECANCELED) {
+        return is_once;
+    }
+    op->is_cancelled = false;
+    return is_once || !ioc_op_can_start(ops, op);
+}
+
+/* After its callback: start it again, or have it called once more; or end it. */
 void ioc_op_rearm(ioc_ops *ops, ioc_op *op);
 void ioc_op_end(ioc_ops *ops, ioc_op *op);
 
-int ioc_op_reset_timer(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
+/*
+ * Its time limit, for this run and each that follows. After IOCP_REARM the next start sets it, when
+ * the clock is read anyway: that is ioc_op_set_limit, for one that needs it.
+ */
 int ioc_op_set_deadline(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
-void ioc_op_set_referenced(ioc_ops *ops, ioc_op *op, bool referenced);
+int ioc_op_set_limit(ioc_ops *ops, ioc_op *op);
+static inline bool ioc_op_needs_limit(const ioc_op *op)
+{
+    return op->limit_ns != IOC_FOREVER && !ioc_timer_is_set(&op->deadline);
+}
 
-/* "recv". */
-const char *ioc_op_type_name(iocp_type_t type);
+void ioc_op_set_referenced(ioc_ops *ops, ioc_op *op, bool referenced);
+void ioc_op_set_dormant(ioc_ops *ops, ioc_op *op, bool dormant);
 
 #endif

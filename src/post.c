@@ -9,7 +9,6 @@ enum {
     INBOX_WAKING_AGAIN
 };
 
-#define INBOX_SHUT   1u
 #define INBOX_THREAD 2u
 
 /* What stands in the queue: the head of a post or of an async. */
@@ -63,7 +62,7 @@ void ioc_inbox_deinit(ioc_inbox *inbox)
 
 static bool inbox__enter(ioc_inbox *inbox)
 {
-    if ((ioc_add_u32(&inbox->shared.gate, INBOX_THREAD) & INBOX_SHUT) == 0) {
+    if ((ioc_add_u32(&inbox->shared.gate, INBOX_THREAD) & IOC_INBOX_SHUT) == 0) {
         return true;
     }
     ioc_add_u32(&inbox->shared.gate, 0u - INBOX_THREAD);
@@ -77,12 +76,7 @@ static void inbox__leave(ioc_inbox *inbox)
 
 void ioc_inbox_shut_gate(ioc_inbox *inbox)
 {
-    ioc_or_u32(&inbox->shared.gate, INBOX_SHUT);
-}
-
-bool ioc_inbox_is_shut(const ioc_inbox *inbox)
-{
-    return (ioc_load_u32(&inbox->shared.gate) & INBOX_SHUT) != 0;
+    ioc_or_u32(&inbox->shared.gate, IOC_INBOX_SHUT);
 }
 
 bool ioc_inbox_is_in_use(const ioc_inbox *inbox)
@@ -184,11 +178,6 @@ void ioc_inbox_resume(ioc_inbox *inbox)
     ioc_exchange_u32(&inbox->shared.is_stopped, 0);
 }
 
-bool ioc_inbox_is_stopped(const ioc_inbox *inbox)
-{
-    return ioc_load_seq_cst_u32(&inbox->shared.is_stopped) != 0 && !ioc_inbox_is_shut(inbox);
-}
-
 /* ---- Posts ---- */
 
 static void inbox__push(ioc_inbox *inbox, inbox_item *item)
@@ -264,8 +253,9 @@ int ioc_async_create(ioc_inbox *inbox, iocp_async_t **async)
 static void async__abandon_wait(ioc_ops *ops, ioc_op *op)
 {
     ioc_link_remove(&op->sibling);
-    op->as.async_wait.async = NULL;
-    switch (op->phase) {
+    ioc_async_wait_of(op)->async = NULL;
+    op->is_orphan = true;
+    switch (ioc_op_phase(op)) {
     case IOC_PHASE_QUEUED:
     case IOC_PHASE_PARKED:
         ioc_op_finish(ops, op, IOCP_ECANCELED);
@@ -335,13 +325,13 @@ bool ioc_inbox_has_asyncs(const ioc_inbox *inbox)
 
 void ioc_async_enter(iocp_async_t *async, ioc_op *op)
 {
-    op->as.async_wait.async = async;
+    ioc_async_wait_of(op)->async = async;
     ioc_list_push(&async->loop_only.operations, &op->sibling);
 }
 
 void ioc_async_start(ioc_ops *ops, ioc_op *op)
 {
-    iocp_async_t *async = op->as.async_wait.async;
+    iocp_async_t *async = ioc_async_wait_of(op)->async;
     if (async->loop_only.is_kept) {
         async->loop_only.is_kept = false;
         ioc_op_finish(ops, op, IOCP_OK);

@@ -7,9 +7,10 @@
  * came; a thread with news pushes it first and then looks at the state. All four accesses are
  * sequentially consistent, so at least one of the two sees the other: either the loop finds the
  * news and stays awake, or the thread finds it ASLEEP. The thread that then changes ASLEEP to
- * WAKING sends the one packet; all others find WAKING and need not. The packet is in flight until a dequeue brings it, and only then does
- * WAKING end, so there is never more than one, for any number of threads and posts. A loop that
- * goes to sleep while the packet is still in flight is woken by it.
+ * WAKING sends the one packet; all others find WAKING and need not. The packet is in flight until a
+ * dequeue brings it, and only then does WAKING end, so there is never more than one, for any number
+ * of threads and posts. A loop that goes to sleep while the packet is still in flight is woken by
+ * it.
  *
  * If the system refuses the packet, the backend tries another means, which leaves no packet behind:
  * then the state goes back to ASLEEP when the thread that sent it is done. Meanwhile the loop may
@@ -27,6 +28,19 @@
 #include "op.h"
 #include "queue/mpsc.h"
 #include "queue/pool.h"
+
+typedef struct ioc_async_wait {
+    iocp_async_t *async; /* NULL once the async is gone */
+} ioc_async_wait;
+
+_Static_assert(sizeof(ioc_async_wait) <= IOC_PARAMETER_BYTES, "its parameters fit");
+
+static inline ioc_async_wait *ioc_async_wait_of(const ioc_op *op)
+{
+    return ioc_op_parameters(op);
+}
+
+#define IOC_INBOX_SHUT 1u /* in ioc_inbox.shared.gate */
 
 typedef struct ioc_inbox {
     struct { /* any thread */
@@ -55,14 +69,22 @@ void ioc_inbox_deinit(ioc_inbox *inbox);
 int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg);
 void ioc_inbox_stop(ioc_inbox *inbox);
 void ioc_inbox_resume(ioc_inbox *inbox);
-bool ioc_inbox_is_stopped(const ioc_inbox *inbox);
 int ioc_async_notify(iocp_async_t *async);
 
 /* ---- Loop thread ---- */
 
 /* Refuse posts and notifies from here on; a loop that closes does not stop. */
 void ioc_inbox_shut_gate(ioc_inbox *inbox);
-bool ioc_inbox_is_shut(const ioc_inbox *inbox);
+static inline bool ioc_inbox_is_shut(const ioc_inbox *inbox)
+{
+    return (ioc_load_u32(&inbox->shared.gate) & IOC_INBOX_SHUT) != 0;
+}
+
+/* Any thread. */
+static inline bool ioc_inbox_is_stopped(const ioc_inbox *inbox)
+{
+    return ioc_load_seq_cst_u32(&inbox->shared.is_stopped) != 0 && !ioc_inbox_is_shut(inbox);
+}
 
 /* Whether a thread is still inside: what it brings may not be visible yet. */
 bool ioc_inbox_is_in_use(const ioc_inbox *inbox);
@@ -98,7 +120,7 @@ void ioc_async_destroy(iocp_async_t *async);
 ioc_inbox *ioc_async_inbox(const iocp_async_t *async);
 bool ioc_inbox_has_asyncs(const ioc_inbox *inbox);
 
-/* Enter a wait that is about to be queued; start it. */
+/* Enter a wait that is about to be queued; ioc_kind.start of it. */
 void ioc_async_enter(iocp_async_t *async, ioc_op *op);
 void ioc_async_start(ioc_ops *ops, ioc_op *op);
 

@@ -147,7 +147,7 @@ run_step() {
             -exec clang-format-14 --dry-run --Werror --ferror-limit=1 {} + || true
         ;;
     layers)
-        for case in layers exports sources version; do
+        for case in layers exports sources version manual; do
             check 30 "$case" cmake -DSOURCE_DIR="$root" -P cmake/checks/$case.cmake || true
         done
         ;;
@@ -155,7 +155,7 @@ run_step() {
         check 120 "a test program that Wine loses" tools/wine-run-check.sh || true
         ;;
     msvc)
-        check 300 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
+        check 600 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
         ;;
     native-*)
         suite "$1" "$jobs"

@@ -1,4 +1,5 @@
-# The dependency law of the house: each source file includes only what stands below it.
+# The dependency law of the house: each source file includes only what stands below it, and no units
+# include each other in a circle, not even within one folder. A unit is a .c and its .h.
 #   cmake -DSOURCE_DIR=... -P layers.cmake
 cmake_minimum_required(VERSION 3.25)
 
@@ -11,14 +12,15 @@ set(floors
     "backend"
     "slab"
     "op"
-    "handle post"
-    "stats"
-    "cancel win32"
+    "handle post timeout watch"
+    "accept cancel transfer"
+    "kind stats win32"
     "loop"
     "api")
 
-# The backend is a guest: besides its own folder it sees these, whatever else is below its floor.
-set(win32_sees base atomic error alloc backend op handle queue)
+# The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
+# The last three own the parameters of the kinds that it carries out.
+set(win32_sees base atomic error alloc backend op handle queue accept transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)
@@ -34,13 +36,19 @@ function(complain text)
     set(problems "${problems}" PARENT_SCOPE)
 endfunction()
 
-# unit: the name that a path under src/ has in the list of floors.
-function(unit_of path unit)
-    cmake_path(GET path PARENT_PATH folder)
-    if(NOT folder)
-        cmake_path(GET path STEM folder)
+# floor_name: the name that a path under src/ has in the list of floors.
+function(floor_name_of path name)
+    string(REGEX REPLACE "/.*$" "" first "${path}")
+    if(first STREQUAL path)
+        cmake_path(GET path STEM first)
     endif()
-    set(${unit} "${folder}" PARENT_SCOPE)
+    set(${name} "${first}" PARENT_SCOPE)
+endfunction()
+
+# unit: a path under src/ without its ending.
+function(unit_of path unit)
+    cmake_path(REMOVE_EXTENSION path OUTPUT_VARIABLE stem)
+    set(${unit} "${stem}" PARENT_SCOPE)
 endfunction()
 
 set(number 0)
@@ -80,8 +88,14 @@ function(check_own_include file header)
         return()
     endif()
 
-    unit_of("${file}" from)
-    unit_of("${target}" to)
+    unit_of("${file}" from_unit)
+    unit_of("${target}" to_unit)
+    if(NOT from_unit STREQUAL to_unit)
+        set_property(GLOBAL APPEND PROPERTY "needs ${from_unit}" "${to_unit}")
+    endif()
+
+    floor_name_of("${file}" from)
+    floor_name_of("${target}" to)
     if(from STREQUAL to)
         return()
     endif()
@@ -97,12 +111,15 @@ endfunction()
 
 file(GLOB_RECURSE files RELATIVE "${SOURCE_DIR}/src" "${SOURCE_DIR}/src/*.[ch]")
 set(include_count 0)
+set(units "")
 foreach(file IN LISTS files)
-    unit_of("${file}" unit)
-    if(NOT DEFINED floor_of_${unit})
+    floor_name_of("${file}" name)
+    if(NOT DEFINED floor_of_${name})
         complain("${file} stands on no floor")
         continue()
     endif()
+    unit_of("${file}" unit)
+    list(APPEND units "${unit}")
     file(STRINGS "${SOURCE_DIR}/src/${file}" lines REGEX "^[ \t]*#[ \t]*include")
     foreach(line IN LISTS lines)
         math(EXPR include_count "${include_count} + 1")
@@ -115,6 +132,30 @@ foreach(file IN LISTS files)
         endif()
     endforeach()
 endforeach()
+
+# Take away, again and again, the units that need none of those that are left. A circle stays.
+list(REMOVE_DUPLICATES units)
+set(is_shrinking TRUE)
+while(is_shrinking)
+    set(is_shrinking FALSE)
+    foreach(unit IN LISTS units)
+        get_property(needs GLOBAL PROPERTY "needs ${unit}")
+        set(is_needy FALSE)
+        foreach(need IN LISTS needs)
+            if(need IN_LIST units)
+                set(is_needy TRUE)
+            endif()
+        endforeach()
+        if(NOT is_needy)
+            list(REMOVE_ITEM units "${unit}")
+            set(is_shrinking TRUE)
+        endif()
+    endforeach()
+endwhile()
+if(units)
+    list(JOIN units ", " circle)
+    complain("these include each other in a circle, or need one: ${circle}")
+endif()
 
 if(include_count EQUAL 0)
     complain("found no source files in ${SOURCE_DIR}/src")

@@ -46,13 +46,19 @@ static inline bool ioc_list_is_empty(const ioc_list *list)
     return !ioc_link_is_in_list(&list->ends);
 }
 
-static inline void ioc_list_push(ioc_list *list, ioc_link *link)
+/* `before` is in a list, or the ends of one. */
+static inline void ioc_list_insert_behind(ioc_link *before, ioc_link *link)
 {
     IOC_ASSERT(!ioc_link_is_in_list(link));
-    link->previous = list->ends.previous;
-    link->next = &list->ends;
-    link->previous->next = link;
-    list->ends.previous = link;
+    link->previous = before;
+    link->next = before->next;
+    before->next->previous = link;
+    before->next = link;
+}
+
+static inline void ioc_list_push(ioc_list *list, ioc_link *link)
+{
+    ioc_list_insert_behind(list->ends.previous, link);
 }
 
 /* The first link without taking it out, or NULL. */

@@ -1,13 +1,75 @@
-/* The IOCP backend as a table: which unit does what. */
+/* The IOCP backend as tables: which unit does what, by kind of operation and by class of handle. */
 #include "backend.h"
 
-#include "file.h"
+#include "errmap.h"
+#include "job.h"
+#include "net/connection.h"
+#include "net/message.h"
+#include "net/options.h"
+#include "net/socket.h"
+#include "net/winsock.h"
+#include "object/adopt.h"
+#include "object/file.h"
+#include "object/process.h"
 #include "overlapped.h"
-#include "port.h"
-#include "process.h"
-#include "socket.h"
+#include "sleep.h"
 #include "wait.h"
 #include "work.h"
+
+#include <string.h>
+
+/* ---- The port with all that the units keep with it ---- */
+
+typedef struct backend_port {
+    ioc_win_port port; /* first */
+    ioc_overlapped overlapped;
+    ioc_sleep sleep;
+    ioc_waits waits;
+    ioc_jobs jobs;
+    ioc_winsock winsock;
+} backend_port;
+
+static int backend__attach(backend_port *own, const ioc_port_options *options,
+                           uint32_t *native_error)
+{
+    ioc_overlapped_attach(&own->overlapped, &own->port, ioc_win_kinds);
+    ioc_waits_attach(&own->waits, &own->port);
+    ioc_jobs_attach(&own->jobs, &own->port);
+    *native_error = ioc_winsock_attach(&own->winsock, &own->port);
+    if (*native_error != 0) {
+        return ioc_errmap_from_native(*native_error);
+    }
+    return ioc_sleep_attach(&own->sleep, &own->port, options->sleep_method, native_error);
+}
+
+static int backend__open(const ioc_port_options *options, ioc_port **port, uint32_t *native_error)
+{
+    backend_port *own = ioc_alloc_take(options->alloc, sizeof *own);
+    if (own == NULL) {
+        return IOCP_ENOMEM;
+    }
+    int status = ioc_port_init(&own->port, options, native_error);
+    if (status == IOCP_OK) {
+        status = backend__attach(own, options, native_error);
+        if (status != IOCP_OK) {
+            ioc_port_deinit(&own->port);
+        }
+    }
+    if (status != IOCP_OK) {
+        ioc_alloc_give(options->alloc, own);
+        return status;
+    }
+    *port = &own->port.base;
+    return IOCP_OK;
+}
+
+static void backend__close(ioc_port *base)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_alloc *alloc = port->alloc;
+    ioc_port_deinit(port);
+    ioc_alloc_give(alloc, base);
+}
 
 static uint32_t backend__capabilities(void)
 {
@@ -18,76 +80,42 @@ static uint32_t backend__capabilities(void)
            (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u);
 }
 
-static ioc_start backend__start(ioc_port *port, ioc_op *op)
+static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
 {
-    switch (op->type) {
-    case IOCP_TYPE_ACCEPT:
-    case IOCP_TYPE_CONNECT:
-    case IOCP_TYPE_SEND:
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_SHUTDOWN:
-    case IOCP_TYPE_SENDTO:
-    case IOCP_TYPE_RECVFROM:
-        return ioc_socket_start(port, op);
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-    case IOCP_TYPE_FLUSH:
-        return ioc_file_start(port, op);
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-        return ioc_wait_start(port, op);
-    case IOCP_TYPE_JOB_WATCH:
-        return ioc_job_start(port, op);
-    case IOCP_TYPE_WORK:
-        return ioc_work_start(port, op, NULL);
-    case IOCP_TYPE_NOP:
-    case IOCP_TYPE_TIMER:
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_ASYNC_WAIT:
-    case IOCP_TYPE_CLOSE:
-    case IOCP_TYPE_DRAIN:
-        break;
-    }
-    IOC_ASSERT(false && "the core does these itself");
-    return ioc_overlapped_failed(op, ERROR_NOT_SUPPORTED);
+    return ioc_sleep_method(ioc_win_port_of(port));
 }
 
-static int backend__cancel(ioc_port *port, ioc_op *op, bool *is_back)
+/* ---- Classes of handles ---- */
+
+/* What differs from class to class of handle. No slot is NULL. */
+typedef struct backend_class {
+    int (*join)(ioc_win_port *port, ioc_win_handle *handle); /* the port, once */
+    void (*close)(ioc_win_port *port, ioc_win_handle *handle);
+} backend_class;
+
+static int backend__join_nothing(ioc_win_port *port, ioc_win_handle *handle)
 {
-    switch (op->type) {
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-        return ioc_wait_cancel(port, op, is_back);
-    case IOCP_TYPE_JOB_WATCH:
-        return ioc_job_cancel(port, op, is_back);
-    case IOCP_TYPE_WORK:
-    case IOCP_TYPE_FLUSH:
-        return ioc_work_cancel(port, op);
-    case IOCP_TYPE_ACCEPT:
-    case IOCP_TYPE_CONNECT:
-    case IOCP_TYPE_SEND:
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_SHUTDOWN:
-    case IOCP_TYPE_SENDTO:
-    case IOCP_TYPE_RECVFROM:
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-        return ioc_overlapped_cancel(port, op);
-    case IOCP_TYPE_NOP:
-    case IOCP_TYPE_TIMER:
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_ASYNC_WAIT:
-    case IOCP_TYPE_CLOSE:
-    case IOCP_TYPE_DRAIN:
-        break;
-    }
-    IOC_ASSERT(false && "the core does these itself");
+    (void)port;
+    (void)handle;
     return IOCP_OK;
 }
+
+static void backend__close_other(ioc_win_port *port, ioc_win_handle *handle)
+{
+    if (handle->is_socket) {
+        ioc_socket_close(port, handle);
+    } else {
+        ioc_file_close(port, handle);
+    }
+}
+
+static const backend_class backend_classes[] = {
+    [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
+    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close},
+    [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other},
+};
 
 static void *backend__native(ioc_port *port, ioc_handle *handle)
 {
@@ -95,18 +123,101 @@ static void *backend__native(ioc_port *port, ioc_handle *handle)
     return ioc_win_handle_of(handle)->native;
 }
 
-static void backend__close(ioc_port *port, ioc_handle *handle)
+static void backend__handle_close(ioc_port *port, ioc_handle *handle)
 {
-    switch (handle->kind) {
-    case IOC_HANDLE_STREAM:
-    case IOC_HANDLE_DATAGRAM:
-        ioc_socket_close(port, handle);
-        break;
-    case IOC_HANDLE_FILE:
-    case IOC_HANDLE_PIPE:
-        ioc_file_close(port, handle);
-        break;
+    backend_classes[handle->kind].close(ioc_win_port_of(port), ioc_win_handle_of(handle));
+}
+
+/* ---- Kinds of operations ---- */
+
+static ioc_start backend__core_starts(ioc_port *port, ioc_op *op)
+{
+    (void)port;
+    IOC_ASSERT(false && "the core does these itself");
+    return ioc_overlapped_failed(op, ERROR_NOT_SUPPORTED);
+}
+
+/* The call is over when it returns. */
+static int backend__nothing_to_cancel(ioc_port *port, ioc_op *op, bool *is_back)
+{
+    (void)port;
+    (void)op;
+    (void)is_back;
+    return IOCP_OK;
+}
+
+#define CORE                                                                      \
+    {                                                                             \
+        backend__core_starts, backend__nothing_to_cancel, ioc_overlapped_release, \
+            ioc_overlapped_complete                                               \
     }
+
+const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
+    [0] = {ioc_adopt_start, ioc_work_cancel, ioc_overlapped_release, ioc_adopt_complete},
+    [IOCP_TYPE_NOP] = CORE,
+    [IOCP_TYPE_TIMER] = CORE,
+    [IOCP_TYPE_CANCEL] = CORE,
+    [IOCP_TYPE_ASYNC_WAIT] = CORE,
+    [IOCP_TYPE_CLOSE] = CORE,
+    [IOCP_TYPE_ACCEPT] = {ioc_connection_start_accept, ioc_overlapped_cancel,
+                          ioc_overlapped_release, ioc_connection_accepted},
+    [IOCP_TYPE_CONNECT] = {ioc_connection_start_connect, ioc_overlapped_cancel,
+                           ioc_overlapped_release, ioc_connection_connected},
+    [IOCP_TYPE_SEND] = {ioc_message_start_send, ioc_overlapped_cancel, ioc_overlapped_release,
+                        ioc_overlapped_complete},
+    [IOCP_TYPE_RECV] = {ioc_message_start_recv, ioc_overlapped_cancel, ioc_overlapped_release,
+                        ioc_message_received},
+    [IOCP_TYPE_SHUTDOWN] = {ioc_connection_start_shutdown, backend__nothing_to_cancel,
+                            ioc_overlapped_release, ioc_overlapped_complete},
+    [IOCP_TYPE_SENDTO] = {ioc_message_start_sendto, ioc_overlapped_cancel, ioc_overlapped_release,
+                          ioc_overlapped_complete},
+    [IOCP_TYPE_RECVFROM] = {ioc_message_start_recvfrom, ioc_overlapped_cancel,
+                            ioc_overlapped_release, ioc_message_received_from},
+    [IOCP_TYPE_READ] = {ioc_file_start_read, ioc_overlapped_cancel, ioc_overlapped_release,
+                        ioc_file_was_read},
+    [IOCP_TYPE_WRITE] = {ioc_file_start_write, ioc_overlapped_cancel, ioc_overlapped_release,
+                         ioc_file_was_written},
+    [IOCP_TYPE_PREAD] = {ioc_file_start_read, ioc_overlapped_cancel, ioc_overlapped_release,
+                         ioc_file_was_read},
+    [IOCP_TYPE_PWRITE] = {ioc_file_start_write, ioc_overlapped_cancel, ioc_overlapped_release,
+                          ioc_file_was_written},
+    [IOCP_TYPE_FLUSH] = {ioc_file_start_flush, ioc_work_cancel, ioc_overlapped_release,
+                         ioc_file_flushed},
+    [IOCP_TYPE_DRAIN] = CORE,
+    [IOCP_TYPE_WAIT] = {ioc_wait_start, ioc_wait_cancel, ioc_overlapped_release, ioc_wait_complete},
+    [IOCP_TYPE_PROCESS_WAIT] = {ioc_wait_start, ioc_wait_cancel, ioc_overlapped_release,
+                                ioc_process_exited},
+    [IOCP_TYPE_JOB_WATCH] = {ioc_job_start, ioc_job_cancel, ioc_job_release,
+                             ioc_overlapped_complete},
+    [IOCP_TYPE_WORK] = {ioc_work_start, ioc_work_cancel, ioc_overlapped_release, ioc_work_complete},
+};
+
+/* A socket that was accepted joins with its first operation, so that it could be given away. */
+static int backend__join(ioc_win_port *port, ioc_handle *handle)
+{
+    ioc_win_handle *win_handle = ioc_win_handle_of(handle);
+    return win_handle->is_associated ? IOCP_OK
+                                     : backend_classes[handle->kind].join(port, win_handle);
+}
+
+static ioc_start backend__start(ioc_port *port, ioc_op *op)
+{
+    if (op->handle != NULL && backend__join(ioc_win_port_of(port), op->handle) != IOCP_OK) {
+        uint32_t error = port->native_error;
+        port->native_error = 0;
+        return ioc_overlapped_failed(op, error);
+    }
+    return ioc_win_kinds[op->kind->type].start(port, op);
+}
+
+static int backend__cancel(ioc_port *port, ioc_op *op, bool *is_back)
+{
+    return ioc_win_kinds[op->kind->type].cancel(port, op, is_back);
+}
+
+static void backend__release(ioc_port *port, ioc_op *op)
+{
+    ioc_win_kinds[op->kind->type].release(port, op);
 }
 
 static const ioc_backend iocp_backend = {
@@ -114,32 +225,33 @@ static const ioc_backend iocp_backend = {
     .op_bytes = sizeof(ioc_win_op),
     .handle_bytes = sizeof(ioc_win_handle),
     .capabilities = backend__capabilities,
-    .open = ioc_port_open,
-    .close = ioc_port_close,
+    .open = backend__open,
+    .close = backend__close,
     .now = ioc_port_now,
     .thread_id = ioc_port_thread_id,
-    .sleep_method = ioc_port_sleep_method,
+    .sleep_method = backend__sleep_method,
     .dequeue = ioc_port_dequeue,
     .wake = ioc_port_wake,
     .native = ioc_port_native,
     .start = backend__start,
-    .release = ioc_job_release,
+    .release = backend__release,
     .cancel = backend__cancel,
+    .handle_cancel = ioc_overlapped_cancel_all,
     .socket_open = ioc_socket_open,
     .socket_adopt = ioc_socket_adopt,
     .socket_detach = ioc_socket_detach,
     .socket_bind = ioc_socket_bind,
     .socket_listen = ioc_socket_listen,
     .socket_name = ioc_socket_name,
-    .socket_set_option = ioc_socket_set_option,
-    .socket_get_option = ioc_socket_get_option,
+    .socket_set_option = ioc_options_set,
+    .socket_get_option = ioc_options_get,
     .socket_join = ioc_socket_join,
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,
-    .handle_adopt = ioc_file_adopt,
+    .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,
-    .handle_close = backend__close,
+    .handle_close = backend__handle_close,
 };
 
 const ioc_backend *ioc_backend_default(void)

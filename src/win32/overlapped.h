@@ -3,16 +3,25 @@
  *
  * Each operation carries its own OVERLAPPED; whatever the kernel writes is in the operation's block
  * (or in op->block) and stays there until the packet is back. A packet leads to the operation by
- * the address of its OVERLAPPED, and its outcome stands in that: the kernel is never asked again.
+ * the address of its OVERLAPPED, which is believed only if it is that of an operation that is in
+ * the kernel: what was pending on a handle when it was adopted brings packets of the program's own.
+ * The outcome stands in the OVERLAPPED: the kernel is never asked again.
  *
  * What the answer to a starting call means:
  *
  *   success, and the handle skips packets for it   DONE: the OVERLAPPED holds the outcome
  *   success, and the handle does not               PENDING: a packet comes all the same
  *   ERROR_IO_PENDING                               PENDING
- *   a warning (part of a message was delivered)    as success, if the operation took place: then
- *                                                  the OVERLAPPED has the warning, too
+ *   a warning (part of a message was delivered)    PENDING: see below
  *   any other error                                FAILED: no packet comes
+ *
+ * Warnings. A message that is longer than its buffer ends the call at once with its first part.
+ * Whether a packet follows depends on who answers: Winsock's page says that none does, the I/O
+ * manager of Windows 8 and later queues one even on a handle that skips packets, newer systems
+ * answer PENDING. To take one of these for granted would be to lose the operation, or to have a
+ * stale packet end another. So we queue a packet of our own behind the call, a *marker*. The port
+ * keeps its packets in order: when the marker comes, the system's has come before it and was
+ * dropped, or there is none.
  *
  * Operations that no kernel call carries out (waits, work) have the same token: a packet with it is
  * posted by a thread of the pool or sent by a wait completion packet. The kernel sees no more of
@@ -22,8 +31,10 @@
 #define IOC_OVERLAPPED_H
 
 #include "handle.h"
-#include "queue/mpsc.h"
-#include "winsock.h"
+#include "port.h"
+
+struct ioc_winsock_functions;
+struct ioc_family;
 
 typedef struct ioc_win_handle {
     ioc_handle handle;
@@ -31,73 +42,114 @@ typedef struct ioc_win_handle {
         HANDLE native;
         SOCKET socket;
     };
-    int family;
-    bool is_bound;      /* to an address */
-    bool is_associated; /* with the port */
-    bool is_ifs;        /* its provider's handles are the system's own: packets can be skipped */
+    const struct ioc_family *family; /* of a socket */
+    bool is_bound;                   /* to an address */
+    bool is_associated;              /* with the port */
+    bool is_ifs;     /* its provider's handles are the system's own: packets can be skipped */
+    bool is_socket;  /* one that was adopted as something else, and is of no use */
+    bool is_adopted; /* its file object may be shared: nothing of it is changed for others */
     bool skips_packets;
-    const ioc_winsock_functions *functions;
+    bool is_shared;     /* a socket: the program has said who else may bind to its address */
+    bool is_unbuffered; /* a file */
+    uint64_t end;       /* of an unbuffered file: where the last read found it, 0: nowhere */
+    const struct ioc_winsock_functions *functions;
     WSAPROTOCOL_INFOW *provider; /* of a listener, for the sockets that it accepts */
 } ioc_win_handle;
 
-/* What an operation still needs once it has taken place; may turn op->outcome into a failure. */
-typedef void (*ioc_complete_fn)(ioc_port *port, ioc_op *op);
-
 typedef struct ioc_win_op {
     ioc_op op;
-    OVERLAPPED overlapped;
-    ioc_complete_fn complete; /* or NULL */
+    ioc_token token;
     union {
-        struct {                /* on sockets */
-            DWORD flags;        /* in and out: WSARecv */
-            DWORD bytes;        /* out: AcceptEx */
+        struct { /* on sockets */
+            union {
+                DWORD flags; /* in and out: WSARecv */
+                DWORD bytes; /* out: AcceptEx */
+            };
             int address_length; /* in and out: WSARecvFrom */
         };
-        struct { /* those that end by a thread of the pool, or by this library itself */
-            ioc_mpsc_node returned; /* in port.returned */
-            ioc_atomic_u32 state;   /* who was quicker: wait.c, work.c */
-        };
+        ioc_atomic_u32 state; /* those that end by another thread: who was quicker */
     };
 } ioc_win_op;
 
-static inline ioc_win_op *ioc_win_op_of(ioc_op *op)
+/* What the backend does for a kind of operation: a row in backend.c. No slot is NULL. */
+typedef struct ioc_win_kind {
+    ioc_start (*start)(ioc_port *port, ioc_op *op);           /* see ioc_backend.start */
+    int (*cancel)(ioc_port *port, ioc_op *op, bool *is_back); /* see ioc_backend.cancel */
+    void (*release)(ioc_port *port, ioc_op *op);              /* see ioc_backend.release */
+
+    /*
+     * What it still needs once it has taken place; may turn op->outcome into a failure. False: it
+     * goes on, and another packet will come.
+     */
+    bool (*complete)(ioc_port *port, ioc_op *op);
+} ioc_win_kind;
+
+/* All of them, by iocp_type_t. In backend.c, which puts the units together. */
+extern const ioc_win_kind ioc_win_kinds[IOC_KINDS];
+
+typedef struct ioc_overlapped {
+    ioc_part part;
+    ioc_source markers;
+    const ioc_win_kind *kinds; /* by iocp_type_t */
+} ioc_overlapped;
+
+void ioc_overlapped_attach(ioc_overlapped *overlapped, ioc_win_port *port,
+                           const ioc_win_kind *kinds);
+
+static inline ioc_win_op *ioc_win_op_of(const ioc_op *op)
 {
-    return (ioc_win_op *)(void *)op;
+    return (ioc_win_op *)(uintptr_t)op;
 }
 
-static inline ioc_win_handle *ioc_win_handle_of(ioc_handle *handle)
+static inline ioc_win_handle *ioc_win_handle_of(const ioc_handle *handle)
 {
-    return (ioc_win_handle *)(void *)handle;
+    return (ioc_win_handle *)(uintptr_t)handle;
 }
 
 /* Make the token ready for a starting call, and give what that call takes. */
-OVERLAPPED *ioc_overlapped_prepare(ioc_op *op, ioc_complete_fn complete);
+OVERLAPPED *ioc_overlapped_prepare(ioc_op *op);
 
 /* The same for an operation that a packet of ours brings back; its outcome is a success as yet. */
-void ioc_overlapped_prepare_posted(ioc_op *op, ioc_port *port, ioc_complete_fn complete);
-struct ioc_win_port *ioc_overlapped_port(const ioc_op *op);
+void ioc_overlapped_prepare_posted(ioc_op *op, ioc_port *port);
+ioc_win_port *ioc_overlapped_port(const ioc_op *op);
 
 /* The protocol above. `error` is the code behind a call that failed. */
 ioc_start ioc_overlapped_started(ioc_port *port, ioc_op *op, bool failed, uint32_t error);
 
 /* Bind a handle to the port, and have it skip packets if it may. Once in the handle's life. */
-int ioc_overlapped_join(struct ioc_win_port *port, ioc_win_handle *handle, bool may_skip);
+int ioc_overlapped_join(ioc_win_port *port, ioc_win_handle *handle, bool may_skip);
 
-/* Ask for the end of an overlapped call. See ioc_backend.cancel. */
-int ioc_overlapped_cancel(ioc_port *port, ioc_op *op);
+/* Ask for the end of an overlapped call, or of all on a handle. See ioc_backend. */
+int ioc_overlapped_cancel(ioc_port *port, ioc_op *op, bool *is_back);
+int ioc_overlapped_cancel_all(ioc_port *port, ioc_handle *handle);
 
 /* For calls that are not overlapped. */
 ioc_start ioc_overlapped_done(ioc_op *op);
 ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error);
 
-/* The operation that a packet brings back, with its outcome in op->outcome. */
-ioc_op *ioc_overlapped_ended(ioc_port *port, OVERLAPPED *overlapped);
+/* ioc_win_kind.complete of those that need nothing more. */
+bool ioc_overlapped_complete(ioc_port *port, ioc_op *op);
 
 /*
- * For what the kernel does not carry out: have its packet say that it was cancelled; the same
- * without a packet, so that its outcome is in op->outcome.
+ * From a `complete`, which then answers false: have the next dequeue call `take` instead of asking
+ * the kernel for more now; it decides whether the operation goes on.
  */
-void ioc_overlapped_settle_cancelled(ioc_op *op);
+void ioc_overlapped_defer(ioc_port *port, ioc_op *op,
+                          ioc_link *(*take)(ioc_win_port *port, ioc_token *token));
+
+static inline ioc_op *ioc_overlapped_op_of(ioc_token *token)
+{
+    return &IOC_CONTAINER_OF(token, ioc_win_op, token)->op;
+}
+
+/* ioc_win_kind.release of those that have nothing to release. */
+void ioc_overlapped_release(ioc_port *port, ioc_op *op);
+
+/*
+ * For what the kernel does not carry out: it has ended without a packet, with its outcome in
+ * op->outcome, as a success; or as aborted.
+ */
+ioc_start ioc_overlapped_settled(ioc_port *port, ioc_op *op);
 void ioc_overlapped_abort(ioc_port *port, ioc_op *op);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "apc.h"
 #include "errmap.h"
-#include "overlapped.h"
 
 /*
  * How many threads the port lets run at once. One would do for one loop thread; but a thread that
@@ -41,78 +40,63 @@ static const ioc_sys *port__sys(const ioc_win_options *options)
     return options != NULL && options->sys != NULL ? options->sys : ioc_sys_default();
 }
 
-/* What needs no memory. After an error nothing of it is left. */
-static int port__open_parts(ioc_win_port *port, iocp_sleep_method_t sleep_method,
-                            uint32_t *native_error)
+static ioc_link *port__take_wake(ioc_win_port *port, ioc_source *source,
+                                 const OVERLAPPED_ENTRY *entry, ioc_dequeued *dequeued)
 {
-    const ioc_sys *sys = port->sys;
+    (void)port;
+    (void)source;
+    (void)entry;
+    dequeued->wakes++;
+    return NULL;
+}
+
+int ioc_port_init(ioc_win_port *port, const ioc_port_options *options, uint32_t *native_error)
+{
+    const ioc_sys *sys = port__sys(options->extra);
+    port->sys = sys;
+    port->alloc = options->alloc;
+    port->ops = options->ops;
+    port->batch = options->batch;
+    port->completion_mode = options->completion_mode;
+    port->wake.take = port__take_wake;
     InitializeSRWLock(&port->thread_lock);
     ioc_mpsc_init(&port->returned);
-    ioc_jobs_init(&port->jobs, &port->base);
     ioc_nt_load(&port->nt, sys);
     if (!ioc_clock_init(&port->clock, sys)) {
         *native_error = sys->GetLastError();
         return ioc_errmap_from_native(*native_error);
     }
-    *native_error = ioc_winsock_start(sys);
-    if (*native_error != 0) {
-        return ioc_errmap_from_native(*native_error);
+    port->entries = ioc_alloc_take(options->alloc, options->batch * sizeof *port->entries);
+    if (port->entries == NULL) {
+        return IOCP_ENOMEM;
     }
     port->port = sys->CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, PORT_THREADS);
     if (port->port == NULL) {
         *native_error = sys->GetLastError();
-        (void)sys->WSACleanup();
+        ioc_alloc_give(options->alloc, port->entries);
         return ioc_errmap_from_native(*native_error);
     }
-    int status =
-        ioc_sleep_init(&port->sleep, sleep_method, sys, &port->nt, port->port, port, native_error);
-    if (status != IOCP_OK) {
-        (void)sys->CloseHandle(port->port);
-        (void)sys->WSACleanup();
-    }
-    return status;
-}
-
-int ioc_port_open(const ioc_port_options *options, ioc_port **opened, uint32_t *native_error)
-{
-    ioc_win_port *port = ioc_alloc_take(options->alloc, sizeof *port);
-    OVERLAPPED_ENTRY *entries = ioc_alloc_take(options->alloc, options->batch * sizeof *entries);
-    int status = IOCP_ENOMEM;
-    if (port != NULL && entries != NULL) {
-        port->sys = port__sys(options->extra);
-        port->alloc = options->alloc;
-        port->entries = entries;
-        port->batch = options->batch;
-        port->completion_mode = options->completion_mode;
-        status = port__open_parts(port, options->sleep_method, native_error);
-    }
-    if (status != IOCP_OK) {
-        ioc_alloc_give(options->alloc, entries);
-        ioc_alloc_give(options->alloc, port);
-        return status;
-    }
-    *opened = &port->base;
+    ioc_port_add_source(port, &port->tokens);
+    ioc_port_add_source(port, &port->wake);
     return IOCP_OK;
 }
 
-void ioc_port_close(ioc_port *base)
+void ioc_port_deinit(ioc_win_port *port)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
     const ioc_sys *sys = port->sys;
-    ioc_alloc *alloc = port->alloc;
     while (ioc_load_u32(&port->guests) > 0) {
         (void)sys->SwitchToThread();
     }
-    ioc_jobs_deinit(&port->jobs, alloc);
-    ioc_waits_deinit(&port->waits, sys);
-    ioc_sleep_deinit(&port->sleep);
+    while (port->parts != NULL) {
+        ioc_part *part = port->parts;
+        port->parts = part->next;
+        part->close(port, part);
+    }
     if (port->thread != NULL) {
         (void)sys->CloseHandle(port->thread);
     }
     (void)sys->CloseHandle(port->port);
-    (void)sys->WSACleanup();
-    ioc_alloc_give(alloc, port->entries);
-    ioc_alloc_give(alloc, port);
+    ioc_alloc_give(port->alloc, port->entries);
 }
 
 uint64_t ioc_port_now(ioc_port *base)
@@ -131,22 +115,42 @@ void *ioc_port_native(ioc_port *base)
     return ioc_win_port_of(base)->port;
 }
 
-iocp_sleep_method_t ioc_port_sleep_method(ioc_port *base)
-{
-    return ioc_win_port_of(base)->sleep.method;
-}
-
 int ioc_port_associate(ioc_win_port *port, HANDLE handle)
 {
-    HANDLE answer = port->sys->CreateIoCompletionPort(handle, port->port, (ULONG_PTR)port, 0);
+    ULONG_PTR key = (ULONG_PTR)&port->tokens;
+    HANDLE answer = port->sys->CreateIoCompletionPort(handle, port->port, key, 0);
     return answer != NULL ? IOCP_OK : ioc_port_fail_last(port);
 }
 
-bool ioc_port_duplicate(ioc_win_port *port, HANDLE handle, HANDLE *copy)
+bool ioc_port_duplicate(const ioc_win_port *port, HANDLE handle, HANDLE *copy)
 {
     HANDLE process = GetCurrentProcess(); /* a constant */
     return port->sys->DuplicateHandle(process, handle, process, copy, 0, FALSE,
                                       DUPLICATE_SAME_ACCESS);
+}
+
+/* ---- What the units have with it ---- */
+
+void ioc_port_add_source(ioc_win_port *port, ioc_source *source)
+{
+    IOC_ASSERT(port->source_count < IOC_SOURCES_MAX);
+    port->sources[port->source_count++] = source;
+}
+
+void ioc_port_attach(ioc_win_port *port, ioc_part *part, ioc_part_close_fn close)
+{
+    part->close = close;
+    part->next = port->parts;
+    port->parts = part;
+}
+
+ioc_part *ioc_port_part(const ioc_win_port *port, ioc_part_close_fn close)
+{
+    ioc_part *part = port->parts;
+    while (part->close != close) {
+        part = part->next;
+    }
+    return part;
 }
 
 /* ---- Packets ---- */
@@ -183,46 +187,42 @@ static bool port__take_owed_wake(ioc_win_port *port)
            ioc_exchange_u32(&port->is_wake_owed, 0) != 0;
 }
 
-static void port__end(ioc_win_port *port, OVERLAPPED *overlapped, ioc_list *ended,
-                      ioc_dequeued *dequeued)
+/* Most packets are those of the first. */
+static ioc_source *port__source(const ioc_win_port *port, ULONG_PTR key)
 {
-    ioc_op *op = ioc_overlapped_ended(&port->base, overlapped);
-    ioc_list_push(ended, &op->link);
-    dequeued->operations++;
+    for (uint32_t i = 0; i < port->source_count; i++) {
+        if (key == (ULONG_PTR)port->sources[i]) {
+            return port->sources[i];
+        }
+    }
+    return (key & 1) != 0 ? port->odd_source : NULL;
 }
 
-static void port__take_job_packet(ioc_win_port *port, const OVERLAPPED_ENTRY *entry,
-                                  ioc_list *ended, ioc_dequeued *dequeued)
+static void port__end(ioc_link *link, ioc_list *ended, ioc_dequeued *dequeued)
 {
-    bool is_known = false;
-    ioc_op *op = ioc_job_take_packet(&port->base, entry, &is_known);
-    dequeued->foreign += !is_known;
-    if (op != NULL) {
-        port__end(port, &ioc_win_op_of(op)->overlapped, ended, dequeued);
+    if (link != NULL) {
+        ioc_list_push(ended, link);
+        dequeued->operations++;
     }
 }
 
 static void port__take(ioc_win_port *port, const OVERLAPPED_ENTRY *entry, ioc_list *ended,
                        ioc_dequeued *dequeued)
 {
-    if (ioc_job_is_key(entry->lpCompletionKey)) {
-        port__take_job_packet(port, entry, ended, dequeued);
-    } else if (entry->lpCompletionKey != (ULONG_PTR)port) {
+    ioc_source *source = port__source(port, entry->lpCompletionKey);
+    if (source == NULL) {
         dequeued->foreign++;
-    } else if (entry->lpOverlapped == &port->wake) {
-        dequeued->wakes++;
-    } else if (entry->lpOverlapped == &port->sleep.token) {
-        ioc_sleep_take_packet(&port->sleep);
-    } else {
-        port__end(port, entry->lpOverlapped, ended, dequeued);
+        return;
     }
+    port__end(source->take(port, source, entry, dequeued), ended, dequeued);
 }
 
 static void port__take_returned(ioc_win_port *port, ioc_list *ended, ioc_dequeued *dequeued)
 {
     for (size_t left = ioc_mpsc_take(&port->returned); left > 0; left--) {
         ioc_mpsc_node *node = ioc_mpsc_pop(&port->returned);
-        port__end(port, &IOC_CONTAINER_OF(node, ioc_win_op, returned)->overlapped, ended, dequeued);
+        ioc_token *token = IOC_CONTAINER_OF(node, ioc_token, returned);
+        port__end(token->take(port, token), ended, dequeued);
     }
 }
 
@@ -233,7 +233,7 @@ static DWORD port__time_limit(ioc_win_port *port, uint64_t now_ns, uint64_t unti
     }
     port__note_thread(port);
     bool may_sleep = !port__take_owed_wake(port) && ioc_mpsc_is_empty(&port->returned);
-    return may_sleep ? ioc_sleep_prepare(&port->sleep, now_ns, until_ns) : 0;
+    return may_sleep ? port->limit(port->limit_context, now_ns, until_ns) : 0;
 }
 
 int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
@@ -261,7 +261,6 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
 
 /* ---- Waking ---- */
 
-/* It may be left over in the thread's queue when the loop, and we, are gone. */
 static bool port__send_apc(ioc_win_port *port)
 {
     AcquireSRWLockShared(&port->thread_lock);
@@ -277,26 +276,32 @@ static bool port__wake_without_packet(ioc_win_port *port)
     return port__send_apc(port);
 }
 
+/* With an OVERLAPPED that is not looked at: without one a program may take the packet for none. */
 ioc_wake ioc_port_wake(ioc_port *base)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    if (port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)port, &port->wake)) {
+    if (port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)&port->wake,
+                                              (OVERLAPPED *)(void *)&port->wake)) {
         return IOC_WAKE_PACKET;
     }
     return port__wake_without_packet(port) ? IOC_WAKE_DIRECT : IOC_WAKE_FAILED;
 }
 
-/* ---- Operations that come back by themselves ---- */
+/* ---- Tokens that come back by themselves ---- */
 
 /* Once the operation is back the loop may end: the port waits for its guests. */
-void ioc_port_post_back(ioc_win_port *port, ioc_op *op)
+void ioc_port_return(ioc_win_port *port, ioc_token *token)
 {
-    if (port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)port,
-                                              &ioc_win_op_of(op)->overlapped)) {
-        return;
-    }
     ioc_add_u32(&port->guests, 1);
-    ioc_mpsc_push(&port->returned, &ioc_win_op_of(op)->returned);
+    ioc_mpsc_push(&port->returned, &token->returned);
     (void)port__wake_without_packet(port);
     ioc_add_u32(&port->guests, 0u - 1u);
+}
+
+void ioc_port_post_back(ioc_win_port *port, ioc_token *token)
+{
+    if (!port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)&port->tokens,
+                                               &token->overlapped)) {
+        ioc_port_return(port, token);
+    }
 }

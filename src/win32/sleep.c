@@ -96,21 +96,6 @@ static void sleep__open_any(ioc_sleep *sleep)
     }
 }
 
-int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
-                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error)
-{
-    memset(sleep, 0, sizeof *sleep);
-    sleep->sys = sys;
-    sleep->nt = nt;
-    sleep->port = port;
-    sleep->key = key;
-    if (method != IOCP_SLEEP_AUTO) {
-        return sleep__open(sleep, method, native_error);
-    }
-    sleep__open_any(sleep);
-    return IOCP_OK;
-}
-
 /* A packet is closed neither while it waits nor in the port. */
 static void sleep__close_packet(ioc_sleep *sleep)
 {
@@ -120,8 +105,10 @@ static void sleep__close_packet(ioc_sleep *sleep)
     (void)sleep->sys->CloseHandle(sleep->packet);
 }
 
-void ioc_sleep_deinit(ioc_sleep *sleep)
+static void sleep__close(ioc_win_port *port, ioc_part *part)
 {
+    ioc_sleep *sleep = IOC_CONTAINER_OF(part, ioc_sleep, part);
+    (void)port;
     if (sleep->packet != NULL) {
         sleep__close_packet(sleep);
     }
@@ -147,8 +134,8 @@ static bool sleep__associate(ioc_sleep *sleep)
 {
     if (!sleep->is_associated) {
         sleep->is_associated = sleep->nt->NtAssociateWaitCompletionPacket(
-                                   sleep->packet, sleep->port, sleep->timer, sleep->key,
-                                   &sleep->token, IOC_NT_SUCCESS, 0, NULL) == IOC_NT_SUCCESS;
+                                   sleep->packet, sleep->port, sleep->timer, &sleep->source,
+                                   &sleep->source, IOC_NT_SUCCESS, 0, NULL) == IOC_NT_SUCCESS;
     }
     return sleep->is_associated;
 }
@@ -175,8 +162,10 @@ static void sleep__disarm(ioc_sleep *sleep)
     }
 }
 
-DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
+/* An ioc_limit_fn: before a wait for packets, which is alertable. */
+static DWORD sleep__prepare(void *context, uint64_t now_ns, uint64_t until_ns)
 {
+    ioc_sleep *sleep = context;
     if (until_ns == IOC_FOREVER) {
         sleep__disarm(sleep);
         return INFINITE;
@@ -190,8 +179,45 @@ DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns)
     return limit_ms + SLEEP_ROOM_MS;
 }
 
-void ioc_sleep_take_packet(ioc_sleep *sleep)
+static ioc_link *sleep__take(ioc_win_port *port, ioc_source *source, const OVERLAPPED_ENTRY *entry,
+                             ioc_dequeued *dequeued)
 {
+    ioc_sleep *sleep = IOC_CONTAINER_OF(source, ioc_sleep, source);
+    (void)port;
+    (void)entry;
+    (void)dequeued;
     sleep->is_associated = false;
     sleep->until_ns = 0;
+    return NULL;
+}
+
+/* ---- With the port ---- */
+
+int ioc_sleep_attach(ioc_sleep *sleep, ioc_win_port *port, iocp_sleep_method_t method,
+                     uint32_t *native_error)
+{
+    int status = IOCP_OK;
+    memset(sleep, 0, sizeof *sleep);
+    sleep->sys = port->sys;
+    sleep->nt = &port->nt;
+    sleep->port = port->port;
+    if (method == IOCP_SLEEP_AUTO) {
+        sleep__open_any(sleep);
+    } else {
+        status = sleep__open(sleep, method, native_error);
+    }
+    if (status != IOCP_OK) {
+        return status;
+    }
+    sleep->source.take = sleep__take;
+    ioc_port_attach(port, &sleep->part, sleep__close);
+    ioc_port_add_source(port, &sleep->source);
+    port->limit = sleep__prepare;
+    port->limit_context = sleep;
+    return IOCP_OK;
+}
+
+iocp_sleep_method_t ioc_sleep_method(const ioc_win_port *port)
+{
+    return IOC_CONTAINER_OF(ioc_port_part(port, sleep__close), ioc_sleep, part)->method;
 }

@@ -33,34 +33,31 @@
 
 #include "iocploop.h"
 
-#include "nt.h"
+#include "port.h"
 
 typedef struct ioc_sleep {
+    ioc_part part;
+    ioc_source source; /* WAIT_PACKET */
     const ioc_sys *sys;
     const ioc_nt *nt;
     HANDLE port;
-    void *key; /* of the packets to the port */
     iocp_sleep_method_t method;
     HANDLE timer;
     HANDLE packet;      /* WAIT_PACKET */
-    OVERLAPPED token;   /* WAIT_PACKET: only its address counts */
     bool is_associated; /* WAIT_PACKET: the packet waits for the timer, or is in the port */
     uint64_t until_ns; /* what the timer is set for, or a part of the way to it; 0: it is not set */
 } ioc_sleep;
 
 /*
- * 0; IOCP_ENOTSUP if a method was asked for that the system does not have; or a Win32 code in
- * *native_error. AUTO never fails.
+ * The port sleeps by this from here on. 0; IOCP_ENOTSUP if a method was asked for that the system
+ * does not have; or a Win32 code in *native_error. AUTO never fails. After an error nothing of it
+ * is left.
  */
-int ioc_sleep_init(ioc_sleep *sleep, iocp_sleep_method_t method, const ioc_sys *sys,
-                   const ioc_nt *nt, HANDLE port, void *key, uint32_t *native_error);
-void ioc_sleep_deinit(ioc_sleep *sleep);
+int ioc_sleep_attach(ioc_sleep *sleep, ioc_win_port *port, iocp_sleep_method_t method,
+                     uint32_t *native_error);
 
-/* Before a wait for packets, which is alertable: the time limit in milliseconds to give it. */
-DWORD ioc_sleep_prepare(ioc_sleep *sleep, uint64_t now_ns, uint64_t until_ns);
-
-/* A packet with the token has come. */
-void ioc_sleep_take_packet(ioc_sleep *sleep);
+/* The one in use, never AUTO. */
+iocp_sleep_method_t ioc_sleep_method(const ioc_win_port *port);
 
 /* Whether the system has timers that do not follow its tick. Tries. */
 bool ioc_sleep_has_high_resolution(const ioc_sys *sys);

@@ -18,8 +18,10 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetFileCompletionNotificationModes)(HANDLE, UCHAR);
     BOOL(WINAPI *CancelIoEx)(HANDLE, OVERLAPPED *);
     BOOL(WINAPI *CloseHandle)(HANDLE);
+    BOOL(WINAPI *GetHandleInformation)(HANDLE, DWORD *);
     BOOL(WINAPI *SetHandleInformation)(HANDLE, DWORD, DWORD);
     DWORD(WINAPI *GetFileType)(HANDLE);
+    DWORD(WINAPI *GetFileAttributesW)(const wchar_t *);
     int(WINAPI *MultiByteToWideChar)(UINT, DWORD, const char *, int, wchar_t *, int);
     DWORD(WINAPI *GetFullPathNameW)(const wchar_t *, DWORD, wchar_t *, wchar_t **);
     HANDLE(WINAPI *CreateFileW)
@@ -39,8 +41,11 @@ typedef struct ioc_sys {
     BOOL(WINAPI *RegisterWaitForSingleObject)
     (HANDLE *, HANDLE, WAITORTIMERCALLBACK, void *, ULONG, ULONG);
     BOOL(WINAPI *UnregisterWaitEx)(HANDLE, HANDLE);
-    BOOL(WINAPI *TrySubmitThreadpoolCallback)
-    (PTP_SIMPLE_CALLBACK, void *, PTP_CALLBACK_ENVIRON);
+    PTP_WORK(WINAPI *CreateThreadpoolWork)(PTP_WORK_CALLBACK, void *, PTP_CALLBACK_ENVIRON);
+    void(WINAPI *SubmitThreadpoolWork)(PTP_WORK);
+    void(WINAPI *WaitForThreadpoolWorkCallbacks)(PTP_WORK, BOOL);
+    void(WINAPI *CloseThreadpoolWork)(PTP_WORK);
+    BOOL(WINAPI *CallbackMayRunLong)(PTP_CALLBACK_INSTANCE);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
     BOOL(WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, HANDLE *, DWORD, BOOL, DWORD);
     BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);
@@ -60,6 +65,7 @@ typedef struct ioc_sys {
     int(WINAPI *WSAGetLastError)(void);
     SOCKET(WINAPI *WSASocketW)(int, int, int, WSAPROTOCOL_INFOW *, GROUP, DWORD);
     int(WINAPI *closesocket)(SOCKET);
+    int(WINAPI *ioctlsocket)(SOCKET, long, u_long *);
     int(WINAPI *bind)(SOCKET, const struct sockaddr *, int);
     int(WINAPI *listen)(SOCKET, int);
     int(WINAPI *shutdown)(SOCKET, int);

@@ -1,7 +1,7 @@
 #include "wait.h"
 
 #include "errmap.h"
-#include "port.h"
+#include "watch.h"
 
 /* ioc_win_op.state: whether its packet is on the way. */
 enum {
@@ -11,8 +11,10 @@ enum {
 
 /* ---- Wait completion packets ---- */
 
-void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys)
+static void waits__close(ioc_win_port *port, ioc_part *part)
 {
+    ioc_waits *waits = IOC_CONTAINER_OF(part, ioc_waits, part);
+    const ioc_sys *sys = port->sys;
     for (uint32_t i = 0; i < waits->spare_count; i++) {
         (void)sys->CloseHandle(waits->spare[i]);
     }
@@ -21,9 +23,19 @@ void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys)
     }
 }
 
+void ioc_waits_attach(ioc_waits *waits, ioc_win_port *port)
+{
+    ioc_port_attach(port, &waits->part, waits__close);
+}
+
+static ioc_waits *waits__of(const ioc_win_port *port)
+{
+    return IOC_CONTAINER_OF(ioc_port_part(port, waits__close), ioc_waits, part);
+}
+
 static LONG wait__take_packet(ioc_win_port *port, HANDLE *packet)
 {
-    ioc_waits *waits = &port->waits;
+    ioc_waits *waits = waits__of(port);
     if (waits->spare_count > 0) {
         *packet = waits->spare[--waits->spare_count];
         return IOC_NT_SUCCESS;
@@ -34,7 +46,7 @@ static LONG wait__take_packet(ioc_win_port *port, HANDLE *packet)
 /* It waits for nothing, and is not in the port. */
 static void wait__give_packet(ioc_win_port *port, HANDLE packet)
 {
-    ioc_waits *waits = &port->waits;
+    ioc_waits *waits = waits__of(port);
     if (waits->spare_count < IOC_WAIT_PACKETS_KEPT) {
         waits->spare[waits->spare_count++] = packet;
     } else {
@@ -56,14 +68,14 @@ static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
     if (status != IOC_NT_SUCCESS) {
         return wait__fail_nt(op, status);
     }
-    status = port->nt.NtAssociateWaitCompletionPacket(packet, port->port, op->as.wait.object, port,
-                                                      &ioc_win_op_of(op)->overlapped,
-                                                      IOC_NT_SUCCESS, 0, NULL);
+    status = port->nt.NtAssociateWaitCompletionPacket(
+        packet, port->port, ioc_watch_of(op)->object, &port->tokens,
+        &ioc_win_op_of(op)->token.overlapped, IOC_NT_SUCCESS, 0, NULL);
     if (status != IOC_NT_SUCCESS) {
         wait__give_packet(port, packet);
         return wait__fail_nt(op, status);
     }
-    op->as.wait.backend = packet;
+    ioc_watch_of(op)->backend = packet;
     return IOC_START_PENDING;
 }
 
@@ -73,7 +85,7 @@ static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
  */
 static int wait__cancel_packet(ioc_win_port *port, ioc_op *op, bool *is_back)
 {
-    LONG status = port->nt.NtCancelWaitCompletionPacket(op->as.wait.backend, FALSE);
+    LONG status = port->nt.NtCancelWaitCompletionPacket(ioc_watch_of(op)->backend, FALSE);
     *is_back = status == IOC_NT_SUCCESS;
     bool is_coming = status == IOC_NT_PENDING || status == IOC_NT_CANCELLED;
     return *is_back || is_coming ? IOCP_OK : ioc_port_fail_nt(port, status);
@@ -87,16 +99,16 @@ static void CALLBACK wait__signaled(void *context, BOOLEAN is_timeout)
     ioc_op *op = context;
     (void)is_timeout;
     ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_COMING);
-    ioc_port_post_back(ioc_overlapped_port(op), op);
+    ioc_port_post_back(ioc_overlapped_port(op), &ioc_win_op_of(op)->token);
 }
 
 /* It was signaled already, and the signal is taken. */
 static ioc_start wait__done_at_once(ioc_win_port *port, ioc_op *op)
 {
     if (port->completion_mode != IOCP_COMPLETION_PACKET) {
-        return IOC_START_DONE;
+        return ioc_overlapped_settled(&port->base, op);
     }
-    ioc_port_post_back(port, op);
+    ioc_port_post_back(port, &ioc_win_op_of(op)->token);
     return IOC_START_PENDING;
 }
 
@@ -107,7 +119,7 @@ static ioc_start wait__done_at_once(ioc_win_port *port, ioc_op *op)
 static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
 {
     HANDLE registration = NULL;
-    switch (port->sys->WaitForSingleObject(op->as.wait.object, 0)) {
+    switch (port->sys->WaitForSingleObject(ioc_watch_of(op)->object, 0)) {
     case WAIT_OBJECT_0:
     case WAIT_ABANDONED:
         return wait__done_at_once(port, op);
@@ -117,12 +129,12 @@ static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
         return ioc_overlapped_failed(op, port->sys->GetLastError());
     }
     /* In the wait thread itself, where no other work of the pool can delay it. */
-    if (!port->sys->RegisterWaitForSingleObject(&registration, op->as.wait.object, wait__signaled,
-                                                op, INFINITE,
+    if (!port->sys->RegisterWaitForSingleObject(&registration, ioc_watch_of(op)->object,
+                                                wait__signaled, op, INFINITE,
                                                 WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
         return ioc_overlapped_failed(op, port->sys->GetLastError());
     }
-    op->as.wait.backend = registration;
+    ioc_watch_of(op)->backend = registration;
     return IOC_START_PENDING;
 }
 
@@ -138,7 +150,7 @@ static void wait__give_registration(ioc_win_port *port, HANDLE registration)
 /* NULL: see GetLastError. */
 static HANDLE wait__event(ioc_win_port *port)
 {
-    ioc_waits *waits = &port->waits;
+    ioc_waits *waits = waits__of(port);
     if (waits->unregistered == NULL) {
         waits->unregistered = port->sys->CreateEventW(NULL, FALSE, FALSE, NULL);
     }
@@ -157,12 +169,12 @@ static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_back
     if (event == NULL) {
         return ioc_port_fail_last(port);
     }
-    bool is_idle = port->sys->UnregisterWaitEx(op->as.wait.backend, event);
+    bool is_idle = port->sys->UnregisterWaitEx(ioc_watch_of(op)->backend, event);
     uint32_t error = is_idle ? 0 : port->sys->GetLastError();
     if (!is_idle && error != ERROR_IO_PENDING) {
         return ioc_port_fail(port, error);
     }
-    op->as.wait.backend = NULL;
+    ioc_watch_of(op)->backend = NULL;
     *is_back = is_idle && ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_PENDING;
     (void)port->sys->WaitForSingleObject(event, is_idle ? 0 : INFINITE);
     return IOCP_OK;
@@ -170,49 +182,48 @@ static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_back
 
 /* ---- Start, end, cancel ---- */
 
-static void wait__ended(ioc_port *base, ioc_op *op)
+bool ioc_wait_complete(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    if (op->as.wait.backend == NULL) {
-        return;
+    ioc_watch *watch = ioc_watch_of(op);
+    if (watch->backend == NULL) {
+        return true;
     }
     if (ioc_nt_has_wait_packets(&port->nt)) {
-        wait__give_packet(port, op->as.wait.backend);
+        wait__give_packet(port, watch->backend);
     } else {
-        wait__give_registration(port, op->as.wait.backend);
+        wait__give_registration(port, watch->backend);
     }
-    op->as.wait.backend = NULL;
+    watch->backend = NULL;
+    return true;
 }
 
-static void wait__process_ended(ioc_port *port, ioc_op *op)
+/*
+ * The handles that stand for this very process and thread, and for their tokens, are no handles of
+ * objects: -1 to -6. Nobody here lives to see the end of the first two.
+ */
+static bool wait__is_pseudo_handle(const void *object)
 {
-    wait__ended(port, op);
-    ioc_process_exited(port, op);
+    return (intptr_t)object < 0 && (intptr_t)object >= -6;
 }
 
 ioc_start ioc_wait_start(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    bool is_process = op->type == IOCP_TYPE_PROCESS_WAIT;
-    ioc_overlapped_prepare_posted(op, base, is_process ? wait__process_ended : wait__ended);
+    ioc_overlapped_prepare_posted(op, base);
     ioc_store_u32(&ioc_win_op_of(op)->state, WAIT_PENDING);
-    if (op->as.wait.object == INVALID_HANDLE_VALUE) {
-        /* It also stands for this very process, whose end nobody here lives to see. */
+    if (wait__is_pseudo_handle(ioc_watch_of(op)->object)) {
         return ioc_overlapped_failed(op, ERROR_INVALID_HANDLE);
     }
-    ioc_start start = ioc_nt_has_wait_packets(&port->nt) ? wait__start_packet(port, op)
-                                                         : wait__start_registered(port, op);
-    if (start == IOC_START_DONE) {
-        (void)ioc_overlapped_done(op);
-        ioc_win_op_of(op)->complete(base, op);
-    }
-    return start;
+    return ioc_nt_has_wait_packets(&port->nt) ? wait__start_packet(port, op)
+                                              : wait__start_registered(port, op);
 }
 
 int ioc_wait_cancel(ioc_port *base, ioc_op *op, bool *is_back)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    if (op->as.wait.backend == NULL || ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_COMING) {
+    if (ioc_watch_of(op)->backend == NULL ||
+        ioc_load_u32(&ioc_win_op_of(op)->state) == WAIT_COMING) {
         return IOCP_OK;
     }
     int status = ioc_nt_has_wait_packets(&port->nt) ? wait__cancel_packet(port, op, is_back)

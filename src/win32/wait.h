@@ -21,15 +21,17 @@
 #define IOC_WAIT_PACKETS_KEPT 64
 
 typedef struct ioc_waits {
+    ioc_part part;
     HANDLE spare[IOC_WAIT_PACKETS_KEPT];
     uint32_t spare_count;
     HANDLE unregistered; /* an event, from the first cancel of a registered wait on */
 } ioc_waits;
 
-void ioc_waits_deinit(ioc_waits *waits, const ioc_sys *sys);
+void ioc_waits_attach(ioc_waits *waits, ioc_win_port *port);
 
-/* WAIT, PROCESS_WAIT. See ioc_backend.start and cancel. */
+/* Slots of ioc_win_kind, of WAIT and PROCESS_WAIT. */
 ioc_start ioc_wait_start(ioc_port *port, ioc_op *op);
 int ioc_wait_cancel(ioc_port *port, ioc_op *op, bool *is_back);
+bool ioc_wait_complete(ioc_port *port, ioc_op *op);
 
 #endif

@@ -1,7 +1,5 @@
 #include "work.h"
 
-#include "port.h"
-
 /* ioc_win_op.state */
 enum {
     WORK_QUEUED,
@@ -9,17 +7,19 @@ enum {
     WORK_CANCELLED
 };
 
-/* On a thread of the pool. */
-static void CALLBACK work__run(PTP_CALLBACK_INSTANCE instance, void *context)
+/* On a thread of the pool. One that was cancelled is not touched any more behind that. */
+static void CALLBACK work__run(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WORK pool_work)
 {
     ioc_op *op = context;
-    (void)instance;
-    if (ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_RUNNING)) {
-        op->as.work.value = op->as.work.function(op->as.work.arg);
-    } else {
-        ioc_overlapped_settle_cancelled(op);
+    ioc_work *work = ioc_work_of(op);
+    (void)pool_work;
+    if (!ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_RUNNING)) {
+        return;
     }
-    ioc_port_post_back(ioc_overlapped_port(op), op);
+    ioc_win_port *port = ioc_overlapped_port(op);
+    (void)port->sys->CallbackMayRunLong(instance); /* others need not wait behind it */
+    work->value = work->function(work->arg);
+    ioc_port_post_back(port, &ioc_win_op_of(op)->token);
 }
 
 /* The module that this is linked into must stay until the pool's thread has left it. */
@@ -32,21 +32,40 @@ static HMODULE work__module(const ioc_sys *sys)
                                                                                           : NULL;
 }
 
-ioc_start ioc_work_start(ioc_port *base, ioc_op *op, ioc_complete_fn complete)
+ioc_start ioc_work_start(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     TP_CALLBACK_ENVIRON environment = {.Version = 1, .RaceDll = work__module(port->sys)};
-    ioc_overlapped_prepare_posted(op, base, complete);
+    ioc_overlapped_prepare_posted(op, base);
     ioc_store_u32(&ioc_win_op_of(op)->state, WORK_QUEUED);
-    if (!port->sys->TrySubmitThreadpoolCallback(work__run, op, &environment)) {
+    PTP_WORK pool_work = port->sys->CreateThreadpoolWork(work__run, op, &environment);
+    if (pool_work == NULL) {
         return ioc_overlapped_failed(op, port->sys->GetLastError());
     }
+    ioc_work_of(op)->backend = pool_work;
+    port->sys->SubmitThreadpoolWork(pool_work);
     return IOC_START_PENDING;
 }
 
-int ioc_work_cancel(ioc_port *port, ioc_op *op)
+/*
+ * The wait takes the work out of the pool's queue, or, if a thread has just taken it, lasts until
+ * that has seen that it is cancelled.
+ */
+int ioc_work_cancel(ioc_port *base, ioc_op *op, bool *is_back)
 {
-    (void)port;
-    (void)ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_CANCELLED);
+    ioc_win_port *port = ioc_win_port_of(base);
+    if (!ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_CANCELLED)) {
+        return IOCP_OK;
+    }
+    port->sys->WaitForThreadpoolWorkCallbacks(ioc_work_of(op)->backend, TRUE);
+    *is_back = true;
+    ioc_overlapped_abort(base, op);
     return IOCP_OK;
+}
+
+bool ioc_work_complete(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port_of(base)->sys->CloseThreadpoolWork(ioc_work_of(op)->backend);
+    ioc_work_of(op)->backend = NULL;
+    return true;
 }

@@ -45,6 +45,12 @@ static void IOCP_CALL post__nothing(iocp_loop_t *loop, void *arg)
     (void)arg;
 }
 
+static void IOCP_CALL handle__nothing(const iocp_handle_entry_t *entry, void *userdata)
+{
+    (void)entry;
+    (void)userdata;
+}
+
 static void IOCP_CALL dump__nothing(const iocp_dump_entry_t *entry, void *userdata)
 {
     (void)entry;
@@ -59,6 +65,8 @@ static void loop_functions_refuse_no_loop(void **state)
     uint64_t when_ns = 0;
     void *port = NULL;
     iocp_stats_t stats = {.size = sizeof stats};
+    iocp_type_stats_t type_stats = {.size = sizeof type_stats};
+    void *data = &when_ns;
     assert_int_equal(iocp_loop_create(NULL, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_loop_destroy(NULL, 0), IOCP_EINVAL);
     assert_int_equal(iocp_loop_run(NULL, IOCP_RUN_NO_WAIT), IOCP_EINVAL);
@@ -75,6 +83,11 @@ static void loop_functions_refuse_no_loop(void **state)
     assert_int_equal(iocp_loop_native_port(NULL, &port), IOCP_EINVAL);
     assert_int_equal(iocp_loop_stats(NULL, &stats), IOCP_EINVAL);
     assert_int_equal(iocp_loop_dump(NULL, dump__nothing, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_type_stats(NULL, IOCP_TYPE_NOP, &type_stats), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_handles(NULL, handle__nothing, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_set_data(NULL, &stats), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_get_data(NULL, &data), IOCP_EINVAL);
+    assert_ptr_equal(data, &when_ns);
 }
 
 static void operations_refuse_no_loop(void **state)
@@ -91,6 +104,7 @@ static void operations_refuse_no_loop(void **state)
     assert_int_equal(iocp_op_unref(NULL, a.op), IOCP_EINVAL);
     assert_int_equal(iocp_op_state(NULL, a.op), IOCP_EINVAL);
     assert_int_equal(iocp_timer_reset(NULL, a.op, 0), IOCP_EINVAL);
+    assert_int_equal(iocp_op_set_buffer(NULL, a.op, a.data, 1), IOCP_EINVAL);
     assert_int_equal(iocp_close(NULL, a.socket, contract_keep, &a.never, &a.op), IOCP_EINVAL);
     assert_int_equal(iocp_accept(NULL, a.socket, contract_keep, &a.never, &a.op), IOCP_EINVAL);
     assert_int_equal(iocp_connect(NULL, a.socket, to, length, contract_keep, &a.never, &a.op),
@@ -136,6 +150,9 @@ static void socket_functions_refuse_no_loop(void **state)
     assert_int_equal(iocp_socket_join(NULL, a.socket, to, a.address.length, 0), IOCP_EINVAL);
     assert_int_equal(iocp_socket_leave(NULL, a.socket, to, a.address.length, 0), IOCP_EINVAL);
     assert_int_equal(iocp_handle_native(NULL, a.socket, &native), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_kind(NULL, a.socket), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_set_data(NULL, a.socket, a.data), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_get_data(NULL, a.socket, &native), IOCP_EINVAL);
     assert_true(handle.id == 0);
 }
 
@@ -176,6 +193,7 @@ static void operations_refuse_no_callback(void **state)
     assert_int_equal(iocp_async_wait(a.loop, async, NULL, NULL, &a.op), IOCP_EINVAL);
     assert_int_equal(iocp_post(a.loop, NULL, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_loop_dump(a.loop, NULL, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_handles(a.loop, NULL, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_async_destroy(async), IOCP_OK);
     arguments__assert_nothing_came_of_it(&a);
 }
@@ -198,6 +216,9 @@ static void results_need_somewhere_to_go(void **state)
     assert_int_equal(iocp_socket_get_option(a.loop, a.socket, IOCP_SOCKET_NODELAY, NULL),
                      IOCP_EINVAL);
     assert_int_equal(iocp_handle_native(a.loop, a.socket, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_get_data(a.loop, a.socket, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_get_data(a.loop, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_type_stats(a.loop, IOCP_TYPE_NOP, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_async_create(a.loop, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_async_notify(NULL), IOCP_EINVAL);
     assert_int_equal(iocp_async_destroy(NULL), IOCP_EINVAL);
@@ -297,7 +318,11 @@ static void values_out_of_range_are_refused(void **state)
 {
     arguments a = arguments__of(state);
     int value = 0;
-    assert_int_equal(iocp_loop_run(a.loop, (iocp_run_mode_t)3), IOCP_EINVAL);
+    iocp_type_stats_t stats = {.size = sizeof stats};
+    assert_int_equal(iocp_loop_type_stats(a.loop, (iocp_type_t)0, &stats), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_type_stats(a.loop, (iocp_type_t)(IOCP_TYPE_WORK + 1), &stats),
+                     IOCP_EINVAL);
+    assert_int_equal(iocp_loop_run(a.loop, (iocp_run_mode_t)4), IOCP_EINVAL);
     assert_int_equal(iocp_loop_run(a.loop, (iocp_run_mode_t)99), IOCP_EINVAL);
     assert_int_equal(
         iocp_shutdown(a.loop, a.socket, (iocp_shutdown_how_t)3, contract_keep, &a.never, &a.op),
@@ -323,6 +348,103 @@ static void values_out_of_range_are_refused(void **state)
     assert_int_equal(iocp_socket_set_option(a.loop, a.socket, IOCP_SOCKET_SEND_BUFFER, -1),
                      IOCP_EINVAL);
     arguments__assert_nothing_came_of_it(&a);
+}
+
+/* ---- What is told first ---- */
+
+static int ordered_statuses[8];
+
+/* In a loop that is being destroyed everything is wrong at once. */
+static iocp_action_t IOCP_CALL ordered__ask(iocp_loop_t *loop, const iocp_result_t *result,
+                                            void *userdata)
+{
+    const arguments *a = userdata;
+    iocp_handle_t none = {0};
+    (void)result;
+    ordered_statuses[0] = iocp_nop(loop, NULL, NULL, NULL);
+    ordered_statuses[1] = iocp_recv(loop, none, NULL, 1, NULL, NULL, NULL);
+    ordered_statuses[2] = iocp_connect(loop, none, NULL, 0, NULL, NULL, NULL);
+    ordered_statuses[3] = iocp_shutdown(loop, a->socket, (iocp_shutdown_how_t)9, NULL, NULL, NULL);
+    ordered_statuses[4] = iocp_work(loop, NULL, NULL, NULL, NULL, NULL);
+    ordered_statuses[5] = iocp_socket_open(loop, AF_INET, SOCK_STREAM, 0, NULL);
+    ordered_statuses[6] = iocp_file_open(loop, NULL, 0, NULL);
+    ordered_statuses[7] = iocp_async_create(loop, NULL);
+    return IOCP_DISARM;
+}
+
+static void checks_come_in_one_order(void **state)
+{
+    static arguments a;
+    a = arguments__of(state);
+    iocp_handle_t none = {0};
+    uint64_t number = 0;
+
+    /* The loop before the arguments, the arguments before the handle. */
+    assert_int_equal(iocp_recv(NULL, none, a.data, 1, contract_keep, &a.never, &a.op), IOCP_EINVAL);
+    assert_int_equal(iocp_recv(a.loop, none, NULL, 1, contract_keep, &a.never, &a.op), IOCP_EINVAL);
+    assert_int_equal(iocp_connect(a.loop, none, NULL, 16, contract_keep, &a.never, &a.op),
+                     IOCP_EINVAL);
+    assert_int_equal(
+        iocp_shutdown(a.loop, none, (iocp_shutdown_how_t)9, contract_keep, &a.never, &a.op),
+        IOCP_EINVAL);
+    assert_int_equal(iocp_drain(a.loop, none, 0, NULL, NULL, &a.op), IOCP_EINVAL);
+    assert_int_equal(iocp_file_get_size(a.loop, none, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_file_set_position(a.loop, none, UINT64_MAX), IOCP_EINVAL);
+    assert_int_equal(iocp_op_set_buffer(a.loop, (iocp_op_t){0}, NULL, 1), IOCP_EINVAL);
+
+    /* The handle before its kind, and both before the memory. */
+    contract_allow_blocks(0);
+    assert_int_equal(iocp_recv(a.loop, none, a.data, 1, contract_keep, &a.never, &a.op),
+                     IOCP_EBADF);
+    assert_int_equal(iocp_read(a.loop, none, a.data, 1, contract_keep, &a.never, &a.op),
+                     IOCP_EBADF);
+    assert_int_equal(iocp_pread(a.loop, a.socket, a.data, 1, 0, contract_keep, &a.never, &a.op),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_get_size(a.loop, none, &number), IOCP_EBADF);
+    assert_int_equal(iocp_file_get_size(a.loop, a.socket, &number), IOCP_ENOTSUP);
+    contract_allow_blocks(UINT64_MAX);
+    arguments__assert_nothing_came_of_it(&a);
+
+    /* And its end before all but that there is one. */
+    assert_int_equal(iocp_timer(a.loop, 1000 * S, ordered__ask, &a, NULL), IOCP_OK);
+    contract_loop_destroy(a.loop);
+    contract_forget_loop(state);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(ordered_statuses[i], IOCP_ECLOSING);
+    }
+}
+
+/* ---- Sizes of structures ---- */
+
+/* A size that was never set is not believed; nothing behind it is read or written. */
+static void structures_of_an_absurd_size_are_refused(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_loop_t *other = NULL;
+    static unsigned char room[4096];
+    const uint32_t bad[] = {0, 3, 4097, 0x7fffffff, UINT32_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        iocp_loop_options_t options = contract_options();
+        iocp_stats_t stats = {.size = bad[i]};
+        iocp_type_stats_t type_stats = {.size = bad[i]};
+        options.size = bad[i];
+        assert_int_equal(iocp_loop_create(&options, &other), IOCP_EINVAL);
+        assert_int_equal(iocp_loop_stats(loop, &stats), IOCP_EINVAL);
+        assert_int_equal(iocp_loop_type_stats(loop, IOCP_TYPE_NOP, &type_stats), IOCP_EINVAL);
+        assert_int_equal(stats.size, bad[i]);
+        assert_int_equal(type_stats.size, bad[i]);
+    }
+    assert_null(other);
+
+    /* That of a later version is taken. */
+    const uint32_t large = sizeof room;
+    memset(room, 0, sizeof room);
+    memcpy(room, &large, sizeof large);
+    assert_int_equal(iocp_loop_create((const void *)room, &other), IOCP_OK);
+    contract_loop_destroy(other);
+    assert_int_equal(iocp_loop_stats(loop, (void *)room), IOCP_OK);
+    memcpy(room, &large, sizeof large);
+    assert_int_equal(iocp_loop_type_stats(loop, IOCP_TYPE_NOP, (void *)room), IOCP_OK);
 }
 
 /* ---- Ids ---- */
@@ -363,6 +485,9 @@ static void refuse_handle(arguments *a, iocp_handle_t handle)
     assert_int_equal(iocp_socket_join(a->loop, handle, to, length, 0), IOCP_EBADF);
     assert_int_equal(iocp_socket_leave(a->loop, handle, to, length, 0), IOCP_EBADF);
     assert_int_equal(iocp_handle_native(a->loop, handle, &native), IOCP_EBADF);
+    assert_int_equal(iocp_handle_kind(a->loop, handle), IOCP_EBADF);
+    assert_int_equal(iocp_handle_set_data(a->loop, handle, a->data), IOCP_EBADF);
+    assert_int_equal(iocp_handle_get_data(a->loop, handle, &native), IOCP_EBADF);
     assert_int_equal(iocp_handle_queued(a->loop, handle, NULL, NULL), IOCP_EBADF);
     assert_int_equal(iocp_file_get_size(a->loop, handle, &number), IOCP_EBADF);
     assert_int_equal(iocp_file_set_size(a->loop, handle, 1), IOCP_EBADF);
@@ -395,6 +520,7 @@ static void refuse_op(arguments *a, iocp_op_t op)
     assert_int_equal(iocp_op_ref(a->loop, op), IOCP_ENOENT);
     assert_int_equal(iocp_op_unref(a->loop, op), IOCP_ENOENT);
     assert_int_equal(iocp_timer_reset(a->loop, op, 0), IOCP_ENOENT);
+    assert_int_equal(iocp_op_set_buffer(a->loop, op, a->data, 1), IOCP_ENOENT);
     assert_int_equal(iocp_cancel(a->loop, op, contract_keep, &cancel, NULL), IOCP_OK);
     contract_wait(a->loop, &cancel, 1);
     assert_int_equal(cancel.calls, 1);
@@ -571,6 +697,8 @@ int main(void)
         CONTRACT_TEST(bad_buffers_are_refused),
         CONTRACT_TEST(bad_addresses_are_refused),
         CONTRACT_TEST(values_out_of_range_are_refused),
+        CONTRACT_TEST(checks_come_in_one_order),
+        CONTRACT_TEST(structures_of_an_absurd_size_are_refused),
         CONTRACT_TEST(ids_that_name_no_handle_are_refused),
         CONTRACT_TEST(ids_that_name_no_operation_are_refused),
         CONTRACT_TEST(an_id_of_another_loop_is_an_error),

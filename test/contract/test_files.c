@@ -149,9 +149,9 @@ static void a_folder_is_no_file(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_folder_create("folder");
-    assert_int_equal(contract_file_try_open(loop, "folder", IOCP_FILE_READ), IOCP_EACCES);
+    assert_int_equal(contract_file_try_open(loop, "folder", IOCP_FILE_READ), IOCP_EISFOLDER);
     assert_int_equal(contract_file_try_open(loop, "folder", IOCP_FILE_WRITE | IOCP_FILE_CREATE),
-                     IOCP_EACCES);
+                     IOCP_EISFOLDER);
 }
 
 static void what_is_not_utf8_or_not_a_name_is_refused(void **state)
@@ -830,6 +830,12 @@ static void a_file_that_was_opened_to_append_is_not_written_at_an_offset(void **
     iocp_handle_t handle = contract_file_open(loop, "file", IOCP_FILE_APPEND | IOCP_FILE_CREATE);
     assert_int_equal(iocp_pwrite(loop, handle, "x", 1, 0, contract_keep, &never, NULL),
                      IOCP_ENOTSUP);
+    /* Arguments are looked at first. */
+    assert_int_equal(iocp_pwrite(loop, handle, NULL, 1, 0, contract_keep, &never, NULL),
+                     IOCP_EINVAL);
+    assert_int_equal(iocp_pwrite(loop, handle, "x", 1, UINT64_MAX, contract_keep, &never, NULL),
+                     IOCP_EINVAL);
+    assert_int_equal(iocp_pwrite(loop, handle, "x", 1, 0, NULL, &never, NULL), IOCP_EINVAL);
     run_until_done(loop);
     assert_int_equal(never.calls, 0);
     contract_file_assert(loop, "file", "", 0);
@@ -888,16 +894,22 @@ static void flush_calls_back_and_changes_nothing(void **state)
 
 /* ---- Adopting ---- */
 
+/* A file that exists, with these five bytes in it, open for overlapped use. */
+static void *native_hello(iocp_loop_t *loop, uint32_t flags)
+{
+    contract_file_close(loop, contract_file_with(loop, "file", "hello", 5));
+    return contract_native_file("file", flags, CONTRACT_NATIVE_OVERLAPPED);
+}
+
+/* What is started before the answer is there waits for it. */
 static void an_adopted_file_is_read_and_written_from_its_beginning(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record records[2] = {{0}};
     char data[8] = {0};
     void *found = NULL;
-    iocp_handle_t handle = {0};
-    contract_file_close(loop, contract_file_with(loop, "file", "hello", 5));
-    void *native = contract_native_file("file", READ_WRITE, CONTRACT_NATIVE_OVERLAPPED);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_OK);
+    void *native = native_hello(loop, READ_WRITE);
+    iocp_handle_t handle = contract_adopt(loop, native);
     assert_int_equal(iocp_handle_native(loop, handle, &found), IOCP_OK);
     assert_ptr_equal(found, native);
     start_read(loop, handle, data, 2, &records[0]);
@@ -910,79 +922,195 @@ static void an_adopted_file_is_read_and_written_from_its_beginning(void **state)
     contract_file_assert(loop, "file", "heLLo", 5);
 }
 
+static void an_adopted_handle_is_unknown_until_it_was_looked_at(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    char data[8] = {0};
+    uint64_t number = 0;
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, READ_WRITE));
+    assert_int_equal(iocp_handle_kind(loop, handle), IOCP_HANDLE_OTHER);
+    assert_int_equal(iocp_loop_active(loop), 0); /* the question keeps nothing running */
+    assert_int_equal(iocp_file_get_size(loop, handle, &number), IOCP_EAGAIN);
+    assert_int_equal(iocp_file_set_size(loop, handle, 1), IOCP_EAGAIN);
+    assert_int_equal(iocp_file_get_position(loop, handle, &number), IOCP_EAGAIN);
+    assert_int_equal(iocp_file_set_position(loop, handle, 1), IOCP_EAGAIN);
+    assert_int_equal(iocp_send(loop, handle, data, 1, contract_keep, &record, NULL), IOCP_ENOTSUP);
+    iocp_op_t op = start_pread(loop, handle, data, 5, 0, &record);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_ADDING);
+    contract_wait(loop, &record, 1);
+    assert_transferred(&record, 5);
+    assert_int_equal(iocp_handle_kind(loop, handle), IOCP_HANDLE_FILE);
+    assert_int_equal(contract_file_size(loop, handle), 5);
+    assert_int_equal(iocp_file_set_position(loop, handle, 3), IOCP_OK);
+    assert_int_equal(contract_file_position(loop, handle), 3);
+}
+
+static void what_waits_for_the_answer_can_be_cancelled_and_times_out(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[2] = {{0}};
+    char data[2] = {0};
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, READ_WRITE));
+    iocp_op_t op = start_read(loop, handle, data, 1, &records[0]);
+    iocp_op_t late = start_read(loop, handle, data, 1, &records[1]);
+    assert_int_equal(iocp_op_deadline(loop, late, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_ended(&records[0], IOCP_ECANCELED);
+    assert_ended(&records[1], IOCP_ETIMEDOUT);
+    contract_learn(loop, handle);
+    assert_int_equal(contract_file_position(loop, handle), 0);
+}
+
+static void a_handle_can_be_closed_before_it_was_looked_at(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record closed = {0};
+    char data[1];
+    iocp_op_t close = {0};
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, READ_WRITE));
+    start_read(loop, handle, data, 1, &read);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, &close), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, close), IOCP_OP_ACTIVE); /* it has been started */
+    run_until_done(loop);
+    assert_ended(&read, IOCP_ECANCELED);
+    assert_ended(&closed, IOCP_OK);
+    assert_true(read.order < closed.order);
+    assert_int_equal(contract_stats(loop).handles, 0);
+}
+
+static void a_loop_can_end_before_what_was_adopted_was_looked_at(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    char data[1];
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, READ_WRITE));
+    start_read(loop, handle, data, 1, &read);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_ended(&read, IOCP_ECANCELED);
+}
+
 static void an_adopted_file_that_only_appends_appends(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record records[3] = {{0}};
-    iocp_handle_t handle = {0};
-    contract_file_close(loop, contract_file_with(loop, "file", "hello", 5));
-    void *native = contract_native_file("file", IOCP_FILE_APPEND, CONTRACT_NATIVE_OVERLAPPED);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_OK);
-    assert_int_equal(iocp_pwrite(loop, handle, "x", 1, 0, contract_keep, &records[2], NULL),
-                     IOCP_ENOTSUP);
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, IOCP_FILE_APPEND));
+    start_pwrite(loop, handle, "x", 1, 0, &records[2]); /* nobody knows yet */
     start_write(loop, handle, "1", 1, &records[0]);
     start_write(loop, handle, "2", 1, &records[1]);
     run_until_done(loop);
     assert_transferred(&records[0], 1);
     assert_transferred(&records[1], 1);
+    assert_ended(&records[2], IOCP_ENOTSUP);
+    assert_int_equal(iocp_pwrite(loop, handle, "x", 1, 0, contract_keep, &records[2], NULL),
+                     IOCP_ENOTSUP);
     contract_file_close(loop, handle);
     contract_file_assert(loop, "file", "hello12", 7);
 }
 
-static void a_handle_for_synchronous_use_is_refused_and_stays_the_callers(void **state)
+/* Each operation of a handle that cannot be used tells why, whenever it is started. */
+static void assert_refused(iocp_loop_t *loop, iocp_handle_t handle, int status)
+{
+    contract_record records[3] = {{0}};
+    char data[1] = {0};
+    uint64_t number = 0;
+    start_read(loop, handle, data, 1, &records[0]);
+    start_pwrite(loop, handle, data, 1, 0, &records[1]);
+    run_until_done(loop);
+    assert_ended(&records[0], status);
+    assert_ended(&records[1], status);
+    assert_int_equal(records[1].result.native_error, records[0].result.native_error);
+    assert_int_equal(iocp_handle_kind(loop, handle), IOCP_HANDLE_OTHER);
+    assert_int_equal(iocp_file_get_size(loop, handle, &number), status);
+    assert_int_equal(iocp_file_set_position(loop, handle, 1), status);
+    start_read(loop, handle, data, 1, &records[2]);
+    run_until_done(loop);
+    assert_ended(&records[2], status);
+    assert_int_equal(records[2].result.native_error, records[0].result.native_error);
+}
+
+static void a_handle_for_synchronous_use_is_refused_in_the_results(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    iocp_handle_t handle = {0};
-    void *native = contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, 0);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_ENOTOVERLAPPED);
-    assert_true(handle.id == 0);
+    iocp_handle_t handle =
+        contract_adopt(loop, contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, 0));
+    assert_refused(loop, handle, IOCP_ENOTOVERLAPPED);
+    contract_file_close(loop, handle); /* it is the loop's all the same */
     assert_int_equal(contract_stats(loop).handles, 0);
-    contract_native_close(native);
+}
+
+/* It stays the loop's, so that the loop's end closes it. */
+static void a_refused_handle_is_closed_with_its_loop(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle =
+        contract_adopt(loop, contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, 0));
+    assert_refused(loop, handle, IOCP_ENOTOVERLAPPED);
+    (void)contract_adopt(loop, contract_native_file("file", READ_WRITE, 0));
 }
 
 static void an_error_that_the_library_finds_leaves_the_native_error_of_the_system(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    iocp_handle_t handle = {0};
+    uint64_t number = 0;
+    iocp_handle_t handle = contract_open(loop, AF_INET);
     assert_int_equal(contract_file_try_open(loop, "none", IOCP_FILE_READ), IOCP_ENOTFOUND);
     uint32_t native_error = iocp_loop_native_error(loop);
     assert_true(native_error != 0);
-    void *native = contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, 0);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_ENOTOVERLAPPED);
+    assert_int_equal(iocp_file_get_size(loop, handle, &number), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_get_size(loop, (iocp_handle_t){0}, &number), IOCP_EBADF);
+    assert_int_equal(iocp_handle_adopt(loop, NULL, &handle), IOCP_EINVAL);
     assert_int_equal(iocp_loop_native_error(loop), native_error);
-    contract_native_close(native);
 }
 
-static void a_handle_of_another_loop_is_refused_and_stays_the_others(void **state)
+/* Another handle of the same file object: what one loop has bound, no other can bind. */
+static void a_handle_of_another_loop_is_refused_and_the_other_goes_on(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     iocp_loop_t *other = contract_loop_create();
-    iocp_handle_t handle = {0};
     void *native = NULL;
     iocp_handle_t theirs = contract_file_with(other, "file", "hello", 5);
     assert_int_equal(iocp_handle_native(other, theirs, &native), IOCP_OK);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_EINVAL);
-    assert_true(iocp_loop_native_error(loop) != 0);
-    assert_true(handle.id == 0);
+    iocp_handle_t handle = contract_adopt(loop, contract_native_duplicate(native));
+    assert_refused(loop, handle, IOCP_EINVAL);
+    contract_file_close(loop, handle);
     contract_file_put(other, theirs, 0, "j", 1);
     contract_loop_destroy(other);
     contract_file_assert(loop, "file", "jello", 5);
 }
 
-static void what_is_no_file_and_no_pipe_is_not_adopted(void **state)
+static void what_is_no_file_and_no_pipe_is_refused_in_the_results(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t socket = contract_adopt(loop, (void *)contract_socket_create(AF_INET));
+    assert_refused(loop, socket, IOCP_EINVAL);
+    contract_file_close(loop, socket);
+    iocp_handle_t nothing = contract_adopt(loop, (void *)(uintptr_t)0x7ffffff0);
+    assert_refused(loop, nothing, IOCP_EBADF);
+    contract_file_close(loop, nothing);
+}
+
+static void what_cannot_be_a_handle_is_not_adopted(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     iocp_handle_t handle = {0};
-    uintptr_t socket = contract_socket_create(AF_INET);
-    assert_int_equal(iocp_handle_adopt(loop, (void *)socket, &handle), IOCP_EINVAL);
-    contract_socket_destroy(socket);
-    assert_int_equal(iocp_handle_adopt(loop, (void *)(uintptr_t)0x7ffffff0, &handle), IOCP_EBADF);
-    assert_int_equal(iocp_handle_adopt(NULL, NULL, &handle), IOCP_EINVAL);
-    assert_true(handle.id == 0);
     void *native =
         contract_native_file("file", READ_WRITE | IOCP_FILE_CREATE, CONTRACT_NATIVE_OVERLAPPED);
-    assert_int_equal(iocp_socket_adopt(loop, (uintptr_t)native, &handle), IOCP_ENOTSOCK);
+    assert_int_equal(iocp_handle_adopt(NULL, native, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(loop, NULL, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(loop, (void *)(intptr_t)-1, &handle), IOCP_EINVAL);
     assert_int_equal(iocp_handle_adopt(loop, native, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_adopt(loop, (uintptr_t)native, &handle), IOCP_ENOTSOCK);
+    assert_true(handle.id == 0);
+    assert_int_equal(contract_stats(loop).handles, 0);
+    assert_int_equal(contract_stats(loop).operations, 0);
     contract_native_close(native);
 }
 
@@ -1298,11 +1426,17 @@ int main(void)
         CONTRACT_FILE_TEST(the_size_is_told_and_set),
         CONTRACT_FILE_TEST(flush_calls_back_and_changes_nothing),
         CONTRACT_FILE_TEST(an_adopted_file_is_read_and_written_from_its_beginning),
+        CONTRACT_FILE_TEST(an_adopted_handle_is_unknown_until_it_was_looked_at),
+        CONTRACT_FILE_TEST(what_waits_for_the_answer_can_be_cancelled_and_times_out),
+        CONTRACT_FILE_TEST(a_handle_can_be_closed_before_it_was_looked_at),
+        CONTRACT_FILE_TEST(a_loop_can_end_before_what_was_adopted_was_looked_at),
         CONTRACT_FILE_TEST(an_adopted_file_that_only_appends_appends),
-        CONTRACT_FILE_TEST(a_handle_for_synchronous_use_is_refused_and_stays_the_callers),
+        CONTRACT_FILE_TEST(a_handle_for_synchronous_use_is_refused_in_the_results),
+        CONTRACT_FILE_TEST(a_refused_handle_is_closed_with_its_loop),
         CONTRACT_FILE_TEST(an_error_that_the_library_finds_leaves_the_native_error_of_the_system),
-        CONTRACT_FILE_TEST(a_handle_of_another_loop_is_refused_and_stays_the_others),
-        CONTRACT_FILE_TEST(what_is_no_file_and_no_pipe_is_not_adopted),
+        CONTRACT_FILE_TEST(a_handle_of_another_loop_is_refused_and_the_other_goes_on),
+        CONTRACT_FILE_TEST(what_is_no_file_and_no_pipe_is_refused_in_the_results),
+        CONTRACT_FILE_TEST(what_cannot_be_a_handle_is_not_adopted),
         CONTRACT_FILE_TEST(a_file_has_no_operations_of_sockets),
         CONTRACT_FILE_TEST(a_socket_has_no_operations_of_files),
         CONTRACT_FILE_TEST(a_closed_file_is_refused_everywhere),

@@ -17,6 +17,7 @@ int main(void)
 
 #else
 
+#include "contract_file.h"
 #include "loop.h"
 #include "sim.h"
 #include "threads.h"
@@ -466,12 +467,382 @@ static void destroy_takes_no_time_when_everything_comes_back_at_once(void **stat
     assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
     iocp_loop_update_now(loop);
     uint64_t start_ns = iocp_loop_now(loop);
-    assert_int_equal(iocp_loop_destroy(loop, 1000 * S), IOCP_EBUSY);
+    assert_int_equal(iocp_loop_destroy(loop, 1000 * S), IOCP_EASYNC);
     iocp_loop_update_now(loop);
     assert_true(iocp_loop_now(loop) == start_ns);
     assert_ended(&receive.record, IOCP_ECANCELED);
     assert_ended(&nop, IOCP_ECANCELED);
     assert_int_equal(iocp_async_destroy(async), IOCP_OK);
+}
+
+/* ---- The end of much ---- */
+
+#define MANY 1000
+
+/* Receives of datagrams: all of them are in the kernel. */
+static iocp_handle_t many__start(iocp_loop_t *loop, contract_record records[MANY])
+{
+    static char data[8];
+    contract_address address = contract_loopback(AF_INET, 0);
+    iocp_handle_t handle = {0};
+    memset(records, 0, MANY * sizeof *records);
+    assert_int_equal(iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_bind(loop, handle, contract_sockaddr(&address), address.length),
+                     IOCP_OK);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(
+            iocp_recvfrom(loop, handle, data, sizeof data, contract_keep, &records[i], NULL),
+            IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    return handle;
+}
+
+static void many__assert_cancelled(const contract_record records[MANY])
+{
+    for (int i = 0; i < MANY; i++) {
+        assert_ended(&records[i], IOCP_ECANCELED);
+    }
+}
+
+static void a_close_asks_the_kernel_once_however_much_is_pending(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record records[MANY];
+    contract_record closed = {0};
+    iocp_handle_t handle = many__start(loop, records);
+    uint64_t cancels = kernel__counts(loop).cancels;
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    many__assert_cancelled(records);
+    assert_int_equal(kernel__counts(loop).cancels - cancels, 1);
+}
+
+static iocp_action_t IOCP_CALL cancels__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                             void *userdata)
+{
+    uint64_t *cancels = userdata;
+    (void)result;
+    *cancels = kernel__counts(loop).cancels;
+    return IOCP_DISARM;
+}
+
+static void destroy_asks_the_kernel_once_for_each_handle(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record records[3][MANY];
+    static uint64_t cancels_after;
+    iocp_handle_t handles[3];
+    for (int i = 0; i < 3; i++) {
+        handles[i] = many__start(loop, records[i]);
+    }
+    uint64_t cancels = kernel__counts(loop).cancels;
+    /* Told last, and so that its callback sees what all that came to. */
+    sim_delay_cancels(loop, 10 * MS);
+    assert_int_equal(iocp_recvfrom(loop, handles[2], NULL, 0, cancels__keep, &cancels_after, NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    for (int i = 0; i < 3; i++) {
+        many__assert_cancelled(records[i]);
+    }
+    assert_int_equal(cancels_after - cancels, 3);
+}
+
+static void IOCP_CALL dump__count_asked(const iocp_dump_entry_t *entry, void *userdata)
+{
+    int *count = userdata;
+    *count += entry->type == IOCP_TYPE_RECV && entry->cancelled == IOCP_ECANCELED;
+}
+
+static int asked(iocp_loop_t *loop)
+{
+    int count = 0;
+    assert_int_equal(iocp_loop_dump(loop, dump__count_asked, &count), IOCP_OK);
+    return count;
+}
+
+/* One of them is in the kernel, all others wait their turn. */
+static void a_close_ends_at_most_a_batch_in_each_turn(void **state)
+{
+    (void)state;
+    iocp_loop_options_t options = contract_options();
+    iocp_loop_t *loop = NULL;
+    static contract_record records[MANY];
+    static char data[8];
+    contract_record closed = {0};
+    memset(records, 0, sizeof records);
+    options.batch = 50;
+    assert_int_equal(iocp_loop_create(&options, &loop), IOCP_OK);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(iocp_recv(loop, pair.server, data, 8, contract_keep, &records[i], NULL),
+                         IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_close(loop, pair.server, contract_keep, &closed, NULL), IOCP_OK);
+    for (int turn = 1; turn <= 5; turn++) {
+        assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+        assert_int_equal(asked(loop), turn * 50);
+    }
+    contract_wait(loop, &closed, 1);
+    many__assert_cancelled(records);
+    contract_loop_destroy(loop);
+}
+
+/* A callback that takes a millisecond. */
+static iocp_action_t IOCP_CALL slow__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    sim_advance(loop, MS);
+    return contract_keep(loop, result, userdata);
+}
+
+static int slow__start(iocp_loop_t *loop, contract_record *record)
+{
+    memset(record, 0, sizeof *record);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(iocp_timer(loop, 1000 * S, slow__keep, record, NULL), IOCP_OK);
+    }
+    return MANY;
+}
+
+static void destroy_looks_at_the_clock_before_each_callback(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record record;
+    int count = slow__start(loop, &record);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_loop_destroy(loop, 10 * MS), IOCP_ETIMEDOUT);
+    assert_int_equal(record.calls, 10);
+    assert_int_equal(iocp_loop_destroy(loop, 7 * MS), IOCP_ETIMEDOUT);
+    assert_int_equal(record.calls, 17);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_int_equal(record.calls, count);
+}
+
+static void destroy_with_no_time_does_all_that_needs_no_waiting(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record record;
+    int count = slow__start(loop, &record);
+    assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_OK);
+    contract_forget_loop(state);
+    assert_int_equal(record.calls, count);
+}
+
+static void a_destroy_that_timed_out_takes_no_time_to_say_so(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record records[MANY];
+    (void)many__start(loop, records);
+    sim_hold_packets(loop, true);
+    for (int i = 0; i < 3; i++) {
+        iocp_loop_update_now(loop);
+        uint64_t start_ns = iocp_loop_now(loop);
+        assert_int_equal(iocp_loop_destroy(loop, 5 * MS), IOCP_ETIMEDOUT);
+        iocp_loop_update_now(loop);
+        assert_true(iocp_loop_now(loop) == start_ns + 5 * MS);
+    }
+    sim_hold_packets(loop, false);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    many__assert_cancelled(records);
+}
+
+/* ---- Sends that were not taken whole ---- */
+
+static void a_stream_send_that_is_not_whole_is_no_success(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record sent = {0};
+    iocp_op_t op = {0};
+    const size_t size = (size_t)1 << 20;
+    char *data = calloc(1, size);
+    assert_non_null(data);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_send(loop, pair.client, data, size, contract_keep, &sent, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(sent.calls, 0);
+    sim_end_op(loop, op, IOCP_OK); /* as when the peer has gone */
+    contract_wait(loop, &sent, 1);
+    assert_ended(&sent, IOCP_ECONNABORTED);
+    assert_int_equal(sent.result.bytes, 65536); /* the true count */
+    free(data);
+}
+
+static void a_write_to_a_pipe_that_is_not_whole_is_no_success(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record written = {0};
+    iocp_op_t op = {0};
+    char data[3 * CONTRACT_PIPE_BYTES] = {0};
+    contract_pipe pipe = contract_pipe_open(loop);
+    assert_int_equal(
+        iocp_write(loop, pipe.ends[0], data, sizeof data, contract_keep, &written, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    sim_end_op(loop, op, IOCP_OK);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_ECONNABORTED);
+    assert_int_equal(written.result.bytes, CONTRACT_PIPE_BYTES);
+}
+
+/* ---- Adopting ---- */
+
+/* The system has no thread for the question, or aborts it: then nobody knows, for good. */
+static void a_question_that_the_system_refuses_is_told_in_the_results(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[3] = {{0}};
+    char data[1];
+    void *ends[2];
+    contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
+    for (int i = 0; i < 2; i++) {
+        iocp_handle_t handle = contract_adopt(loop, ends[i]);
+        sim_fail_starts(loop, 1, i == 0 ? IOCP_ENOBUFS : IOCP_ENOMEM);
+        assert_int_equal(iocp_read(loop, handle, data, 1, contract_keep, &records[i], NULL),
+                         IOCP_OK);
+        contract_wait(loop, &records[i], 1);
+        assert_ended(&records[i], i == 0 ? IOCP_ENOBUFS : IOCP_ENOMEM);
+        assert_true(records[i].result.native_error != 0);
+        assert_int_equal(iocp_handle_kind(loop, handle), IOCP_HANDLE_OTHER);
+        contract_close(loop, handle);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(contract_stats(loop).handles, 0);
+}
+
+/* The close calls back when the answer is there, and not before; what waits ends at once. */
+static void a_close_waits_for_the_question_and_nothing_else_does(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record closed = {0};
+    char data[1];
+    void *ends[2];
+    contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
+    iocp_handle_t handle = contract_adopt(loop, ends[0]);
+    contract_native_close(ends[1]);
+    assert_int_equal(iocp_read(loop, handle, data, 1, contract_keep, &read, NULL), IOCP_OK);
+    sim_hold_packets(loop, true);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    contract_idle(loop);
+    assert_ended(&read, IOCP_ECANCELED);
+    assert_int_equal(closed.calls, 0);
+    sim_hold_packets(loop, false);
+    contract_wait(loop, &closed, 1);
+    assert_ended(&closed, IOCP_OK);
+}
+
+/* ---- An accept that is short of something ---- */
+
+static void a_want_of_an_accept_is_told_once_and_the_next_connection_comes(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record accepted = {.rearms = 1};
+    contract_record connected = {0};
+    contract_address address;
+    iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
+    sim_fail_starts(loop, 12, IOCP_EMFILE);
+    uint64_t starts = kernel__counts(loop).starts;
+    assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
+    contract_wait(loop, &accepted, 1);
+    assert_int_equal(accepted.status, IOCP_EMFILE);
+    assert_true(accepted.result.native_error != 0);
+    uint64_t begin_ns = accepted.now_ns;
+
+    /* 1, 2, 4, 8, 16, 32 and six times 64 ms. */
+    while (kernel__counts(loop).starts - starts < 13) {
+        contract_record pause = {0};
+        assert_int_equal(iocp_timer(loop, MS, contract_keep, &pause, NULL), IOCP_OK);
+        contract_wait(loop, &pause, 1);
+        assert_int_equal(accepted.calls, 1);
+        assert_true(iocp_loop_now(loop) < begin_ns + 460 * MS);
+    }
+    iocp_loop_update_now(loop);
+    assert_true(iocp_loop_now(loop) >= begin_ns + 447 * MS);
+    iocp_handle_t client = contract_open(loop, AF_INET);
+    assert_int_equal(iocp_connect(loop, client, contract_sockaddr(&address), address.length,
+                                  contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &accepted, 2);
+    contract_wait(loop, &connected, 1);
+    assert_int_equal(accepted.status, IOCP_OK);
+    assert_true(accepted.result.opened.id != 0);
+}
+
+/* The pause keeps the loop running, and costs a sleep and no more. */
+static void an_accept_that_pauses_does_not_spin_and_can_be_ended(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record accepts[3] = {{.rearms = 1}, {.rearms = 1}, {.rearms = 1}};
+    contract_record closed = {0};
+    contract_address address;
+    iocp_op_t ops[3] = {{0}};
+    iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
+    sim_fail_starts(loop, UINT32_MAX, IOCP_ENOBUFS);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepts[i], &ops[i]), IOCP_OK);
+        contract_wait(loop, &accepts[i], 1);
+        assert_int_equal(accepts[i].status, IOCP_ENOBUFS);
+    }
+    contract_record pause = {0};
+    uint64_t sleeps = kernel__counts(loop).sleeps;
+    assert_int_equal(iocp_timer(loop, 500 * MS, contract_keep, &pause, NULL), IOCP_OK);
+    contract_wait(loop, &pause, 1);
+    assert_in_range(kernel__counts(loop).sleeps - sleeps, 10, 60);
+    assert_int_equal(iocp_op_deadline(loop, ops[0], 0), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, ops[1], NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(accepts[0].calls, 2);
+    assert_int_equal(accepts[0].status, IOCP_ETIMEDOUT);
+    assert_int_equal(accepts[1].calls, 2);
+    assert_int_equal(accepts[1].status, IOCP_ECANCELED);
+    assert_int_equal(iocp_close(loop, listener, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    assert_int_equal(accepts[2].calls, 2);
+    assert_int_equal(accepts[2].status, IOCP_ECANCELED);
+    sim_fail_starts(loop, 0, IOCP_OK);
+}
+
+/* ---- Drains ---- */
+
+/* Each write that ends looks at the drains that go on, and at one that does not. */
+static void drains_go_on_in_the_order_of_what_they_wait_for(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static const uint64_t limits[] = {5, 0, 20, 10, 5, 15, 20, 0};
+    static const int done_at[] = {15, 20, 0, 10, 15, 5, 0, 20}; /* bytes that have gone */
+    contract_record drains[8] = {{0}};
+    contract_record written[4] = {{0}};
+    char data[10] = {0};
+    iocp_handle_t file = {0};
+    file = contract_file_with(loop, "file", "", 0);
+    sim_hold_files(loop, true);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(iocp_write(loop, file, data, 5, contract_keep, &written[i], NULL),
+                         IOCP_OK);
+    }
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(iocp_drain(loop, file, limits[i], contract_keep, &drains[i], NULL),
+                         IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    for (int gone = 0; gone <= 20; gone += 5) {
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(drains[i].calls, gone >= done_at[i]);
+        }
+        if (gone < 20) {
+            sim_hold_files(loop, false);
+            contract_wait(loop, &written[gone / 5], 1);
+            sim_hold_files(loop, true);
+            assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        }
+    }
+    sim_hold_files(loop, false);
 }
 
 /* ---- Sleeping ---- */
@@ -714,6 +1085,19 @@ int main(void)
         CONTRACT_TEST(a_socket_that_cannot_be_opened_leaves_nothing),
         CONTRACT_TEST(destroy_gives_up_after_its_limit_and_tells_what_survived),
         CONTRACT_TEST(destroy_takes_no_time_when_everything_comes_back_at_once),
+        CONTRACT_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
+        CONTRACT_TEST(destroy_asks_the_kernel_once_for_each_handle),
+        CONTRACT_TEST(a_close_ends_at_most_a_batch_in_each_turn),
+        CONTRACT_TEST(destroy_looks_at_the_clock_before_each_callback),
+        CONTRACT_TEST(destroy_with_no_time_does_all_that_needs_no_waiting),
+        CONTRACT_TEST(a_destroy_that_timed_out_takes_no_time_to_say_so),
+        CONTRACT_TEST(a_stream_send_that_is_not_whole_is_no_success),
+        CONTRACT_FILE_TEST(a_write_to_a_pipe_that_is_not_whole_is_no_success),
+        CONTRACT_FILE_TEST(drains_go_on_in_the_order_of_what_they_wait_for),
+        CONTRACT_TEST(a_question_that_the_system_refuses_is_told_in_the_results),
+        CONTRACT_TEST(a_close_waits_for_the_question_and_nothing_else_does),
+        CONTRACT_TEST(a_want_of_an_accept_is_told_once_and_the_next_connection_comes),
+        CONTRACT_TEST(an_accept_that_pauses_does_not_spin_and_can_be_ended),
         CONTRACT_TEST(a_timer_costs_one_sleep_of_exactly_its_delay),
         CONTRACT_TEST(a_deadline_costs_one_sleep_of_exactly_its_delay_and_one_for_the_packet),
         CONTRACT_TEST(turns_with_nothing_in_the_kernel_read_the_clock_at_most_once),

@@ -349,6 +349,69 @@ static void a_post_that_posts_itself_does_not_starve_timers(void **state)
 
 /* ---- Stopping ---- */
 
+static void IOCP_CALL stopping__post(iocp_loop_t *loop, void *arg)
+{
+    int *left = arg;
+    if (--*left > 0) {
+        assert_int_equal(iocp_post(loop, stopping__post, left), IOCP_OK);
+    } else {
+        assert_int_equal(iocp_loop_stop(loop), IOCP_OK);
+    }
+}
+
+/* Posts keep nothing running, and no operation is left after the first turn. */
+static void run_until_stopped_goes_on_when_nothing_is_pending(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record nop = {0};
+    int left = 100;
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_post(loop, stopping__post, &left), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED), IOCP_OK);
+    assert_int_equal(left, 0);
+    assert_int_equal(nop.calls, 1);
+    assert_int_equal(iocp_loop_active(loop), 0);
+
+    /* It stays stopped. */
+    left = 1;
+    assert_int_equal(iocp_post(loop, stopping__post, &left), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED), IOCP_OK);
+    assert_int_equal(left, 1);
+    assert_int_equal(iocp_loop_resume(loop), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED), IOCP_OK);
+    assert_int_equal(left, 0);
+    assert_int_equal(iocp_loop_resume(loop), IOCP_OK);
+}
+
+static iocp_action_t IOCP_CALL stopping__count(iocp_loop_t *loop, const iocp_result_t *result,
+                                               void *userdata)
+{
+    int *left = userdata;
+    if (result->status != IOCP_OK) {
+        return IOCP_DISARM;
+    }
+    if (--*left == 0) {
+        (void)iocp_loop_stop(loop);
+    }
+    return IOCP_REARM;
+}
+
+/* Nor does an operation that is not referenced end it. */
+static void run_until_stopped_waits_for_operations_that_keep_nothing_running(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_op_t op = {0};
+    int left = 5;
+    assert_int_equal(iocp_timer(loop, MS, stopping__count, &left, &op), IOCP_OK);
+    assert_int_equal(iocp_op_unref(loop, op), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED), IOCP_OK);
+    assert_int_equal(left, 0);
+    assert_int_equal(iocp_loop_resume(loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_DEAD);
+}
+
 static void a_stopped_loop_runs_nothing_until_it_is_resumed(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -685,11 +748,105 @@ static void a_loop_that_is_being_destroyed_takes_no_new_work(void **state)
     assert_int_equal(refused.nop, IOCP_ECLOSING);
     assert_int_equal(refused.timer, IOCP_ECLOSING);
     assert_int_equal(refused.recv, IOCP_ECLOSING);
-    assert_int_equal(refused.close, IOCP_ECLOSING);
+    assert_int_equal(refused.close, IOCP_OK); /* what is closed is the sooner gone */
     assert_int_equal(refused.open, IOCP_ECLOSING);
     assert_int_equal(refused.cancel, IOCP_ECLOSING);
     assert_int_equal(refused.post, IOCP_ECLOSING);
     assert_int_equal(refused.nested_destroy, IOCP_EBUSY);
+}
+
+/* A connection that frees itself: what it has pending, and the close that comes last. */
+typedef struct test_owner {
+    iocp_handle_t handle;
+    contract_record recvs[2];
+    contract_record close;
+    int close_statuses[3]; /* as iocp_close answered in the callbacks */
+    void *data;            /* as found in the callback of the close */
+} test_owner;
+
+static iocp_action_t IOCP_CALL owner__on_close(iocp_loop_t *loop, const iocp_result_t *result,
+                                               void *userdata)
+{
+    test_owner *owner = userdata;
+    (void)iocp_handle_get_data(loop, result->handle, &owner->data);
+    return contract_keep(loop, result, &owner->close);
+}
+
+static void owner__close(iocp_loop_t *loop, test_owner *owner)
+{
+    int call = owner->recvs[0].calls + owner->recvs[1].calls;
+    if (call < 3) {
+        owner->close_statuses[call] = iocp_close(loop, owner->handle, owner__on_close, owner, NULL);
+    }
+}
+
+static iocp_action_t IOCP_CALL owner__on_recv_0(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    test_owner *owner = userdata;
+    owner__close(loop, owner);
+    return contract_keep(loop, result, &owner->recvs[0]);
+}
+
+static iocp_action_t IOCP_CALL owner__on_recv_1(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    test_owner *owner = userdata;
+    owner__close(loop, owner);
+    return contract_keep(loop, result, &owner->recvs[1]);
+}
+
+/* One is in the kernel, the other waits its turn. */
+static void a_close_while_the_loop_is_destroyed_is_accepted_and_calls_back_last(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static test_owner owner;
+    static char data[2][8];
+    memset(&owner, 0, sizeof owner);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    owner.handle = pair.server;
+    owner.recvs[0].rearms = owner.recvs[1].rearms = 3; /* it has been told: that is not granted */
+    assert_int_equal(iocp_handle_set_data(loop, pair.server, &owner), IOCP_OK);
+    assert_int_equal(iocp_recv(loop, pair.server, data[0], 8, owner__on_recv_0, &owner, NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_recv(loop, pair.server, data[1], 8, owner__on_recv_1, &owner, NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_int_equal(owner.close_statuses[0], IOCP_OK);
+    assert_int_equal(owner.close_statuses[1], IOCP_EBADF); /* closing already */
+    assert_int_equal(owner.close.calls, 1);
+    assert_int_equal(owner.close.status, IOCP_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(owner.recvs[i].calls, 1);
+        assert_int_equal(owner.recvs[i].status, IOCP_ECANCELED);
+        assert_true(owner.recvs[i].order < owner.close.order);
+    }
+    assert_ptr_equal(owner.data, &owner);
+}
+
+/* Also one that nothing was pending on. */
+static iocp_action_t IOCP_CALL owner__close_all(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    test_owner *owner = userdata;
+    owner__close(loop, owner);
+    return contract_keep(loop, result, &owner->recvs[0]);
+}
+
+static void an_idle_handle_can_be_closed_while_the_loop_is_destroyed(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static test_owner owner;
+    memset(&owner, 0, sizeof owner);
+    owner.handle = contract_open(loop, AF_INET);
+    assert_int_equal(iocp_timer(loop, 1000 * S, owner__close_all, &owner, NULL), IOCP_OK);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_int_equal(owner.close_statuses[0], IOCP_OK);
+    assert_int_equal(owner.close.calls, 1);
+    assert_int_equal(owner.close.status, IOCP_OK);
 }
 
 static void destroy_runs_the_posts_that_are_queued(void **state)
@@ -711,7 +868,7 @@ static void destroy_waits_for_the_asyncs_to_be_destroyed(void **state)
     contract_record record = {0};
     assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
     assert_int_equal(iocp_async_wait(loop, async, contract_keep, &record, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_destroy(loop, 1 * S), IOCP_EBUSY);
+    assert_int_equal(iocp_loop_destroy(loop, 1 * S), IOCP_EASYNC);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_ECANCELED);
     assert_int_equal(iocp_nop(loop, contract_keep, &record, NULL), IOCP_ECLOSING);
@@ -937,6 +1094,92 @@ static void a_smaller_statistics_structure_gets_what_fits(void **state)
     assert_int_equal(iocp_loop_stats(loop, &stats), IOCP_EINVAL);
 }
 
+static iocp_type_stats_t type_stats(iocp_loop_t *loop, iocp_type_t type)
+{
+    iocp_type_stats_t stats = {.size = sizeof stats, .reserved = 77};
+    assert_int_equal(iocp_loop_type_stats(loop, type, &stats), IOCP_OK);
+    assert_int_equal(stats.size, sizeof stats);
+    assert_int_equal(stats.reserved, 0);
+    return stats;
+}
+
+static void each_kind_of_operation_is_counted(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record nop = {.rearms = 4};
+    contract_record timer = {0};
+    contract_record recv = {0};
+    iocp_op_t op = {0};
+    char data[8];
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_CONNECT).ended, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_ACCEPT).ended, 1);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &timer, &op), IOCP_OK);
+    contract_wait(loop, &nop, 5);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_NOP).started, 5);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_NOP).ended, 5);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_NOP).failed, 0);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_TIMER).started, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_TIMER).ended, 0);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &timer, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_TIMER).ended, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_TIMER).failed, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_CANCEL).started, 1);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_CANCEL).ended, 0); /* it had no callback */
+
+    /* The end of a stream is no failure. */
+    contract_send_all(loop, pair.client, "hello", 5);
+    contract_recv_all(loop, pair.server, data, 5);
+    iocp_type_stats_t before = type_stats(loop, IOCP_TYPE_RECV);
+    assert_int_equal(before.bytes, 5);
+    assert_int_equal(type_stats(loop, IOCP_TYPE_SEND).bytes, 5);
+    contract_close(loop, pair.client);
+    assert_int_equal(iocp_recv(loop, pair.server, data, 8, contract_keep, &recv, NULL), IOCP_OK);
+    contract_wait(loop, &recv, 1);
+    assert_int_equal(recv.status, IOCP_EOF);
+    iocp_type_stats_t after = type_stats(loop, IOCP_TYPE_RECV);
+    assert_int_equal(after.started, before.started + 1);
+    assert_int_equal(after.ended, before.ended + 1);
+    assert_int_equal(after.failed, 0);
+    assert_int_equal(after.bytes, 5);
+}
+
+static void a_smaller_structure_for_a_kind_gets_what_fits(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record nop = {0};
+    iocp_type_stats_t stats;
+    memset(&stats, 0xee, sizeof stats);
+    stats.size = offsetof(iocp_type_stats_t, ended);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    contract_wait(loop, &nop, 1);
+    assert_int_equal(iocp_loop_type_stats(loop, IOCP_TYPE_NOP, &stats), IOCP_OK);
+    assert_int_equal(stats.size, offsetof(iocp_type_stats_t, ended));
+    assert_int_equal(stats.started, 1);
+    assert_true(stats.ended == UINT64_C(0xeeeeeeeeeeeeeeee));
+}
+
+static void a_loop_keeps_a_pointer_of_the_programs(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_loop_t *other = contract_loop_create();
+    int ours = 0;
+    void *data = &ours;
+    assert_int_equal(iocp_loop_get_data(loop, &data), IOCP_OK);
+    assert_null(data);
+    assert_int_equal(iocp_loop_set_data(loop, &ours), IOCP_OK);
+    assert_int_equal(iocp_loop_get_data(other, &data), IOCP_OK);
+    assert_null(data);
+    assert_int_equal(iocp_loop_get_data(loop, &data), IOCP_OK);
+    assert_ptr_equal(data, &ours);
+    assert_int_equal(iocp_loop_set_data(loop, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_get_data(loop, &data), IOCP_OK);
+    assert_null(data);
+    contract_loop_destroy(other);
+}
+
 typedef struct test_dump {
     int count;
     iocp_dump_entry_t entries[8];
@@ -1068,6 +1311,14 @@ static void bad_options_are_refused(void **state)
     options.free = NULL;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
     options = good;
+    options.check_threads = 1;
+    assert_int_equal(options__try(&options), IOCP_OK);
+    options.check_threads = 2;
+    assert_int_equal(options__try(&options), IOCP_EINVAL);
+    options = good;
+    options.reserved = 1;
+    assert_int_equal(options__try(&options), IOCP_EINVAL);
+    options = good;
     options.allocate = NULL;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
 }
@@ -1165,6 +1416,8 @@ int main(void)
         CONTRACT_TEST(running_an_empty_loop_returns_at_once),
         CONTRACT_TEST(a_nop_calls_back_once_and_not_inside_its_own_call),
         CONTRACT_TEST(run_until_done_runs_everything),
+        CONTRACT_TEST(run_until_stopped_goes_on_when_nothing_is_pending),
+        CONTRACT_TEST(run_until_stopped_waits_for_operations_that_keep_nothing_running),
         CONTRACT_TEST(run_once_sleeps_until_there_is_a_callback),
         CONTRACT_TEST(run_no_wait_does_not_wait_for_a_timer),
         CONTRACT_TEST(run_no_wait_asks_the_port),
@@ -1190,6 +1443,8 @@ int main(void)
         CONTRACT_TEST(destroy_with_no_time_at_all_can_be_repeated),
         CONTRACT_TEST(a_stopped_loop_can_be_destroyed),
         CONTRACT_TEST(a_loop_that_is_being_destroyed_takes_no_new_work),
+        CONTRACT_TEST(a_close_while_the_loop_is_destroyed_is_accepted_and_calls_back_last),
+        CONTRACT_TEST(an_idle_handle_can_be_closed_while_the_loop_is_destroyed),
         CONTRACT_TEST(destroy_runs_the_posts_that_are_queued),
         CONTRACT_TEST(destroy_waits_for_the_asyncs_to_be_destroyed),
         CONTRACT_TEST(unreferenced_operations_do_not_keep_the_loop_running),
@@ -1201,6 +1456,9 @@ int main(void)
         CONTRACT_TEST(the_raw_code_of_a_failed_call_is_kept),
         CONTRACT_TEST(the_statistics_count),
         CONTRACT_TEST(a_smaller_statistics_structure_gets_what_fits),
+        CONTRACT_TEST(each_kind_of_operation_is_counted),
+        CONTRACT_TEST(a_smaller_structure_for_a_kind_gets_what_fits),
+        CONTRACT_TEST(a_loop_keeps_a_pointer_of_the_programs),
         CONTRACT_TEST(the_dump_tells_of_every_pending_operation),
         CONTRACT_TEST(options_of_another_version_are_taken_if_they_ask_for_nothing_unknown),
         CONTRACT_TEST(bad_options_are_refused),

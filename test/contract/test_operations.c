@@ -29,7 +29,7 @@ typedef struct stage {
     iocp_op_t timer;
     unsigned char *block;
     unsigned char buffer[STAGE_BUFFER];
-    contract_record blocker; /* a send or write that fills the way out */
+    contract_record blockers[3]; /* sends that fill the way out */
 } stage;
 
 typedef struct operation {
@@ -147,7 +147,7 @@ static void finish_process_wait(stage *s, const contract_record *record)
     int calls = record->calls + 1;
     process__order_end(s, 7); /* and it stays ended */
     contract_wait(s->loop, record, calls);
-    assert_int_equal(record->result.value, 7);
+    assert_int_equal(record->result.value, record->status == IOCP_OK ? 7 : 0);
 }
 
 static void open_job(stage *s)
@@ -251,21 +251,24 @@ static void finish_recv(stage *s, const contract_record *record)
 static int start_send(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
                       void *userdata, iocp_op_t *op)
 {
-    return iocp_send(loop, handle, s->block, stage__block_bytes(), callback, userdata, op);
+    return iocp_send(loop, handle, s->block, sizeof s->buffer, callback, userdata, op);
 }
 
-/* A connection that nobody reads from. */
-static void open_stalled(stage *s)
+/*
+ * A connection that nobody reads from, and sends on it of which the last is stuck at least: Winsock
+ * takes any send while at most one is buffered.
+ */
+static void open_blocked(stage *s)
 {
     open_pair(s);
     s->block = calloc(1, stage__block_bytes());
     assert_non_null(s->block);
-}
-
-static void open_blocked(stage *s)
-{
-    open_stalled(s);
-    assert_int_equal(start_send(s, s->loop, s->handle, contract_keep, &s->blocker, NULL), IOCP_OK);
+    for (size_t i = 0; i < IOC_COUNT_OF(s->blockers); i++) {
+        size_t size = i == 0 ? stage__block_bytes() : 1;
+        assert_int_equal(
+            iocp_send(s->loop, s->handle, s->block, size, contract_keep, &s->blockers[i], NULL),
+            IOCP_OK);
+    }
 }
 
 /* Read until the operation has called back. */
@@ -394,7 +397,7 @@ static const operation operations[] = {
     {"accept", open_listener, start_accept, finish_accept, true, false},
     {"connect", open_client, start_connect, NULL, true, true},
     {"recv", open_pair, start_recv, finish_recv, true, false},
-    {"send", open_stalled, start_send, finish_stalled, true, false},
+    {"send", open_blocked, start_send, finish_stalled, true, false},
     {"shutdown", open_blocked, start_shutdown, finish_stalled, true, true},
     {"drain", open_blocked, start_drain, finish_stalled, true, false},
     {"sendto", open_datagram, start_sendto, NULL, true, false},
@@ -456,15 +459,29 @@ static int operation__teardown(void **state)
 
 /* ---- Steps ---- */
 
-static iocp_op_t operation__start(contract_record *record)
+static iocp_op_t operation__start_with(iocp_callback_t callback, void *userdata)
 {
     stage *s = &stage_now;
     iocp_op_t op = {0};
-    assert_int_equal(operation_now->start(s, s->loop, s->handle, contract_keep, record, &op),
-                     IOCP_OK);
-    assert_int_equal(record->calls, 0);
+    assert_int_equal(operation_now->start(s, s->loop, s->handle, callback, userdata, &op), IOCP_OK);
     assert_int_equal(iocp_op_state(s->loop, op), IOCP_OP_ADDING);
     return op;
+}
+
+static iocp_op_t operation__start(contract_record *record)
+{
+    iocp_op_t op = operation__start_with(contract_keep, record);
+    assert_int_equal(record->calls, 0);
+    return op;
+}
+
+/* Until it has called back well, by itself or with some help. */
+static void operation__finish(const contract_record *record)
+{
+    if (operation_now->finish != NULL) {
+        operation_now->finish(&stage_now, record);
+    }
+    contract_wait(stage_now.loop, record, 1);
 }
 
 /* Started, and waiting for something that does not come. */
@@ -497,10 +514,7 @@ static void ends_well_and_its_id_is_stale(void **state)
     (void)state;
     contract_record record = {0};
     iocp_op_t op = operation__start(&record);
-    if (operation_now->finish != NULL) {
-        operation_now->finish(&stage_now, &record);
-    }
-    contract_wait(stage_now.loop, &record, 1);
+    operation__finish(&record);
     assert_int_equal(record.status, IOCP_OK);
     assert_int_equal(record.result.op.id, op.id);
     assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
@@ -578,24 +592,45 @@ static void times_out_while_pending(void **state)
     assert_int_equal(record.status, IOCP_ETIMEDOUT);
 }
 
+/* One call is for all runs. */
+static void keeps_its_deadline_when_rearmed(void **state)
+{
+    (void)state;
+    contract_record record = {.rearms = 3};
+    uint64_t last_ns = 0;
+    iocp_op_t op = operation__start(&record);
+    assert_int_equal(iocp_op_deadline(stage_now.loop, op, 2 * MS), IOCP_OK);
+    for (int calls = 1; calls <= 4; calls++) {
+        contract_wait(stage_now.loop, &record, calls);
+        assert_int_equal(record.calls, calls);
+        assert_int_equal(record.status, IOCP_ETIMEDOUT);
+        assert_true(calls == 1 || record.now_ns >= last_ns + 2 * MS);
+        last_ns = record.now_ns;
+    }
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+}
+
 static void does_not_keep_the_loop_running_if_unreferenced(void **state)
 {
     (void)state;
     contract_record record = {0};
     size_t active_before = iocp_loop_active(stage_now.loop);
-    iocp_op_t op = operation__pend(&record);
-    size_t active = iocp_loop_active(stage_now.loop);
-    assert_int_equal(active, active_before + 1);
+    iocp_op_t op = operation__start(&record);
+    assert_int_equal(iocp_loop_active(stage_now.loop), active_before + 1);
     assert_int_equal(iocp_op_unref(stage_now.loop, op), IOCP_OK);
     assert_int_equal(iocp_loop_active(stage_now.loop), active_before);
+    assert_int_equal(iocp_loop_run(stage_now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_ACTIVE);
+    active_before = iocp_loop_active(stage_now.loop);
     assert_int_equal(iocp_op_ref(stage_now.loop, op), IOCP_OK);
+    assert_int_equal(iocp_loop_active(stage_now.loop), active_before + 1);
     operation__cancel(op, &record);
 }
 
 static void closed_while_pending_ends_as_cancelled_before_the_close(void **state)
 {
     (void)state;
-    contract_record record = {0};
+    contract_record record = {.rearms = 3}; /* which is not granted: it has been told */
     contract_record closed = {0};
     (void)operation__pend(&record);
     assert_int_equal(iocp_close(stage_now.loop, stage_now.handle, contract_keep, &closed, NULL),
@@ -626,7 +661,7 @@ static void is_refused_on_a_handle_that_is_closed_or_none(void **state)
 
 static void ends_as_cancelled_when_the_loop_is_destroyed(void **state)
 {
-    contract_record record = {0};
+    contract_record record = {.rearms = 3}; /* which is not granted: it has been told */
     (void)operation__pend(&record);
     if (stage_now.async != NULL) {
         assert_int_equal(iocp_async_destroy(stage_now.async), IOCP_OK);
@@ -637,6 +672,182 @@ static void ends_as_cancelled_when_the_loop_is_destroyed(void **state)
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_ECANCELED);
 }
+
+/* ---- One more callback ---- */
+
+/* An operation that rearms whatever it is told, and what it has been told. */
+typedef struct insistent {
+    contract_record record;
+    contract_record other; /* of the cancel or the close */
+    int statuses[4];
+    uint64_t started; /* of its kind, when it was told the first time */
+    bool cancels;
+    bool submits; /* so that its cancel is carried out while its callback runs */
+    bool closes;
+    bool ends_by_cancel; /* told of it the operation would start again: it disarms then */
+} insistent;
+
+static insistent insistent_now;
+
+static uint64_t insistent__started(iocp_loop_t *loop, iocp_type_t type)
+{
+    iocp_type_stats_t stats = {.size = sizeof stats};
+    assert_int_equal(iocp_loop_type_stats(loop, type, &stats), IOCP_OK);
+    return stats.started;
+}
+
+static iocp_action_t IOCP_CALL insistent__rearm(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    insistent *i = userdata;
+    if (contract_is_over()) {
+        return IOCP_DISARM;
+    }
+    if (i->record.calls == 0) {
+        i->started = insistent__started(loop, result->type);
+        if (i->cancels) {
+            assert_int_equal(iocp_cancel(loop, result->op, contract_keep, &i->other, NULL),
+                             IOCP_OK);
+        }
+        if (i->submits) {
+            assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+        }
+        if (i->closes) {
+            assert_int_equal(iocp_close(loop, result->handle, contract_keep, &i->other, NULL),
+                             IOCP_OK);
+        }
+    }
+    if (i->record.calls < (int)IOC_COUNT_OF(i->statuses)) {
+        i->statuses[i->record.calls] = result->status;
+    }
+    i->record.rearms = i->record.calls == 0 || !i->ends_by_cancel;
+    return contract_keep(loop, result, &i->record);
+}
+
+static iocp_op_t insistent__start(void)
+{
+    memset(&insistent_now, 0, sizeof insistent_now);
+    return operation__start_with(insistent__rearm, &insistent_now);
+}
+
+/* Told so, and then told that it is cancelled, without having been started for that. */
+static void assert_told_once_more(int status)
+{
+    const insistent *i = &insistent_now;
+    assert_int_equal(i->record.calls, 2);
+    assert_int_equal(i->statuses[0], status);
+    assert_int_equal(i->statuses[1], IOCP_ECANCELED);
+    assert_int_equal(i->record.result.bytes, 0);
+    assert_int_equal(i->record.result.native_error, 0);
+    assert_int_equal(i->record.result.flags, 0);
+}
+
+static void assert_not_started_again(void)
+{
+    assert_int_equal(insistent__started(stage_now.loop, insistent_now.record.result.type),
+                     insistent_now.started);
+}
+
+static void rearmed_on_a_closing_handle_has_one_more_callback(void **state)
+{
+    (void)state;
+    iocp_op_t op = insistent__start();
+    insistent_now.closes = true;
+    operation__finish(&insistent_now.record);
+    contract_wait(stage_now.loop, &insistent_now.other, 1);
+    assert_told_once_more(IOCP_OK);
+    assert_not_started_again();
+    assert_int_equal(insistent_now.other.status, IOCP_OK);
+    assert_true(insistent_now.record.order < insistent_now.other.order);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+}
+
+static void cancelled_in_its_own_callback_and_rearmed_has_one_more_callback(void **state)
+{
+    (void)state;
+    iocp_op_t op = insistent__start();
+    insistent_now.cancels = true;
+    insistent_now.ends_by_cancel = true;
+    operation__finish(&insistent_now.record);
+    contract_wait(stage_now.loop, &insistent_now.record, 2);
+    contract_wait(stage_now.loop, &insistent_now.other, 1);
+    assert_told_once_more(IOCP_OK);
+    assert_not_started_again();
+    assert_int_equal(insistent_now.other.status, IOCP_OK);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+}
+
+static void cancelled_while_its_callback_runs_and_rearmed_has_one_more_callback(void **state)
+{
+    (void)state;
+    iocp_op_t op = insistent__start();
+    insistent_now.cancels = true;
+    insistent_now.submits = true;
+    insistent_now.ends_by_cancel = true;
+    operation__finish(&insistent_now.record);
+    contract_wait(stage_now.loop, &insistent_now.record, 2);
+    contract_wait(stage_now.loop, &insistent_now.other, 1);
+    assert_told_once_more(IOCP_OK);
+    assert_not_started_again();
+    assert_int_equal(insistent_now.other.status, IOCP_OK);
+    assert_int_equal(iocp_op_state(stage_now.loop, op), IOCP_OP_DEAD);
+}
+
+static iocp_action_t IOCP_CALL due__stop(iocp_loop_t *loop, const iocp_result_t *result,
+                                         void *userdata)
+{
+    (void)result;
+    (void)userdata;
+    assert_int_equal(iocp_loop_stop(loop), IOCP_OK);
+    return IOCP_DISARM;
+}
+
+/* A stopped loop, in which the operation has timed out and its callback is due. */
+static iocp_op_t insistent__make_due(void)
+{
+    iocp_loop_t *loop = stage_now.loop;
+    assert_int_equal(iocp_nop(loop, due__stop, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    iocp_op_t op = insistent__start();
+    assert_int_equal(iocp_op_deadline(loop, op, 0), IOCP_OK);
+    while (!iocp_loop_stopped(loop)) {
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    }
+    assert_int_equal(insistent_now.record.calls, 0);
+    assert_int_equal(iocp_op_deadline(loop, op, 0), IOCP_ENOENT); /* it is due */
+    return op;
+}
+
+static void cancelled_while_its_callback_is_due_and_rearmed_has_one_more_callback(void **state)
+{
+    (void)state;
+    contract_record cancel = {0};
+    iocp_loop_t *loop = stage_now.loop;
+    iocp_op_t op = insistent__make_due();
+    assert_int_equal(iocp_loop_resume(loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    insistent_now.ends_by_cancel = true;
+    contract_wait(loop, &insistent_now.record, 2);
+    contract_wait(loop, &cancel, 1);
+    assert_told_once_more(IOCP_ETIMEDOUT);
+    assert_not_started_again();
+    assert_int_equal(cancel.status, IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_DEAD);
+}
+
+static void rearmed_while_the_loop_ends_has_one_more_callback(void **state)
+{
+    (void)insistent__make_due();
+    if (stage_now.async != NULL) {
+        assert_int_equal(iocp_loop_destroy(stage_now.loop, UINT64_MAX), IOCP_EASYNC);
+    } else {
+        contract_loop_destroy(stage_now.loop);
+        contract_forget_loop(state);
+    }
+    assert_told_once_more(IOCP_ETIMEDOUT);
+}
+
+/* ---- Refused ---- */
 
 static int refused_status;
 
@@ -658,7 +869,7 @@ static void is_refused_while_the_loop_is_being_destroyed(void **state)
     if (stage_now.async != NULL) { /* refuses the wait by itself when it is gone */
         contract_record waited = {0};
         (void)operation__start(&waited);
-        assert_int_equal(iocp_loop_destroy(stage_now.loop, UINT64_MAX), IOCP_EBUSY);
+        assert_int_equal(iocp_loop_destroy(stage_now.loop, UINT64_MAX), IOCP_EASYNC);
         assert_int_equal(refused_status, IOCP_ECLOSING);
         return;
     }
@@ -704,10 +915,18 @@ static const operation_test operation_tests[] = {
     OPERATION_TEST(cancelled_while_pending_ends_as_cancelled, true, false),
     OPERATION_TEST(cancelled_and_rearmed_waits_again, true, false),
     OPERATION_TEST(times_out_while_pending, true, false),
+    OPERATION_TEST(keeps_its_deadline_when_rearmed, true, false),
     OPERATION_TEST(does_not_keep_the_loop_running_if_unreferenced, true, false),
     OPERATION_TEST(closed_while_pending_ends_as_cancelled_before_the_close, true, true),
     OPERATION_TEST(is_refused_on_a_handle_that_is_closed_or_none, false, true),
     OPERATION_TEST(ends_as_cancelled_when_the_loop_is_destroyed, true, false),
+    OPERATION_TEST(rearmed_on_a_closing_handle_has_one_more_callback, false, true),
+    OPERATION_TEST(cancelled_in_its_own_callback_and_rearmed_has_one_more_callback, false, false),
+    OPERATION_TEST(cancelled_while_its_callback_runs_and_rearmed_has_one_more_callback, false,
+                   false),
+    OPERATION_TEST(cancelled_while_its_callback_is_due_and_rearmed_has_one_more_callback, false,
+                   false),
+    OPERATION_TEST(rearmed_while_the_loop_ends_has_one_more_callback, false, false),
     OPERATION_TEST(is_refused_while_the_loop_is_being_destroyed, false, false),
     OPERATION_TEST(is_refused_without_a_loop_or_a_callback, false, false),
 };

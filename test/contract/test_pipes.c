@@ -395,29 +395,111 @@ static void a_pipe_has_no_operations_of_files_and_sockets(void **state)
     assert_int_equal(never.calls, 0);
 }
 
-static void a_pipe_for_synchronous_use_is_refused_and_stays_the_callers(void **state)
+/* Whatever may be asked of a file or a pipe is accepted until it is known what it is. */
+static void an_adopted_pipe_refuses_in_the_results_what_only_files_have(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    iocp_handle_t handle = {0};
+    contract_record records[5] = {{0}};
+    char data[1] = {0};
+    void *ends[2];
+    contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
+    iocp_handle_t end = contract_adopt(loop, ends[0]);
+    iocp_handle_t other = contract_adopt(loop, ends[1]);
+    assert_int_equal(iocp_pread(loop, end, data, 1, 0, contract_keep, &records[0], NULL), IOCP_OK);
+    assert_int_equal(iocp_pwrite(loop, end, data, 1, 0, contract_keep, &records[1], NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(loop, end, contract_keep, &records[2], NULL), IOCP_OK);
+    start_read(loop, end, data, 1, &records[3]);
+    start_write(loop, other, "x", 1, &records[4]);
+    run_until_done(loop);
+    for (int i = 0; i < 3; i++) {
+        assert_ended(&records[i], IOCP_ENOTSUP);
+    }
+    assert_ended(&records[3], IOCP_OK);
+    assert_ended(&records[4], IOCP_OK);
+    assert_int_equal(data[0], 'x');
+    assert_int_equal(iocp_handle_kind(loop, end), IOCP_HANDLE_PIPE);
+}
+
+typedef struct late_write {
+    iocp_handle_t handle;
+    contract_record written;
+} late_write;
+
+static iocp_action_t IOCP_CALL late_write__start(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    late_write *late = userdata;
+    (void)result;
+    assert_int_equal(iocp_write(loop, late->handle, "b", 1, contract_keep, &late->written, NULL),
+                     IOCP_OK);
+    return IOCP_DISARM;
+}
+
+/* The later write is queued in the turn in which the answer comes. */
+static void what_is_written_later_does_not_overtake_what_waits_for_the_answer(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record written = {0};
+    contract_record read = {0};
+    char data[2] = {0};
+    void *ends[2];
+    contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
+    late_write late = {.handle = contract_adopt(loop, ends[0])};
+    start_write(loop, late.handle, "a", 1, &written);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_nop(loop, late_write__start, &late, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_wait(loop, &written, 1);
+    contract_wait(loop, &late.written, 1);
+    iocp_handle_t other = contract_adopt(loop, ends[1]);
+    while (read.total_bytes < 2) {
+        int calls = read.calls + 1;
+        start_read(loop, other, data + read.total_bytes, 2 - (size_t)read.total_bytes, &read);
+        contract_wait(loop, &read, calls);
+        assert_int_equal(read.status, IOCP_OK);
+    }
+    assert_memory_equal(data, "ab", 2);
+}
+
+static void assert_reads_and_writes_end_as(iocp_loop_t *loop, iocp_handle_t handle, int status)
+{
+    contract_record read = {0};
+    contract_record written = {0};
+    char data[1] = {0};
+    start_read(loop, handle, data, 1, &read);
+    start_write(loop, handle, data, 1, &written);
+    run_until_done(loop);
+    assert_ended(&read, status);
+    assert_ended(&written, status);
+}
+
+static void a_pipe_for_synchronous_use_is_refused_in_the_results(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
     void *ends[2];
     contract_native_pipe(ends, 0);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(iocp_handle_adopt(loop, ends[i], &handle), IOCP_ENOTOVERLAPPED);
-        assert_true(handle.id == 0);
-        contract_native_close(ends[i]);
+        iocp_handle_t handle = contract_adopt(loop, ends[i]);
+        assert_reads_and_writes_end_as(loop, handle, IOCP_ENOTOVERLAPPED);
+        contract_close(loop, handle);
+        run_until_done(loop);
     }
+    assert_int_equal(contract_stats(loop).handles, 0);
 }
 
 static void a_pipe_is_adopted_once(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    iocp_handle_t handle = {0};
+    iocp_loop_t *other = contract_loop_create();
+    iocp_handle_t none = {0};
     void *native = NULL;
     contract_pipe pipe = contract_pipe_open(loop);
     assert_int_equal(iocp_handle_native(loop, pipe.ends[0], &native), IOCP_OK);
-    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_EINVAL);
-    assert_int_equal(iocp_socket_adopt(loop, (uintptr_t)native, &handle), IOCP_ENOTSOCK);
-    assert_true(handle.id == 0);
+    iocp_handle_t again = contract_adopt(other, contract_native_duplicate(native));
+    assert_reads_and_writes_end_as(other, again, IOCP_EINVAL);
+    assert_int_equal(iocp_socket_adopt(loop, (uintptr_t)native, &none), IOCP_ENOTSOCK);
+    assert_true(none.id == 0);
+    contract_loop_destroy(other);
 }
 
 static void two_loops_talk_over_a_pipe(void **state)
@@ -462,7 +544,9 @@ int main(void)
         CONTRACT_FILE_TEST(destroy_ends_what_is_pending_on_pipes),
         CONTRACT_FILE_TEST(a_cancelled_write_tells_how_much_was_taken),
         CONTRACT_FILE_TEST(a_pipe_has_no_operations_of_files_and_sockets),
-        CONTRACT_FILE_TEST(a_pipe_for_synchronous_use_is_refused_and_stays_the_callers),
+        CONTRACT_FILE_TEST(an_adopted_pipe_refuses_in_the_results_what_only_files_have),
+        CONTRACT_FILE_TEST(what_is_written_later_does_not_overtake_what_waits_for_the_answer),
+        CONTRACT_FILE_TEST(a_pipe_for_synchronous_use_is_refused_in_the_results),
         CONTRACT_FILE_TEST(a_pipe_is_adopted_once),
         CONTRACT_FILE_TEST(two_loops_talk_over_a_pipe),
     };

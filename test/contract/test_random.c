@@ -1,10 +1,12 @@
 /*
- * Random programs: operations, cancels, deadlines, rearms, closes and posts in any order, on a kernel
- * that refuses, delays, aborts and comes early as the seed has it. After every turn it must hold
- * that each accepted operation has called back once for each run, that ids of ended operations are
- * stale, that the counters agree with the simulation, and that the heaps are sound; in the end the
- * loop can be destroyed and nothing is left, no signal was lost or taken twice, and each function
- * of blocking work has run as often as its results say.
+ * Random programs: operations, cancels, deadlines, rearms, other buffers, closes, adopted pipes and
+ * posts in any order, on a kernel that refuses, delays, aborts and comes early as the seed has it.
+ * After every turn it must hold that each accepted operation has called back once for each run,
+ * that ids of ended operations are stale, that the counters agree with the simulation, and that the
+ * heaps are sound. Where nothing can be started again a rearmed operation has one more callback and
+ * no other, a cancel that was accepted is told at the latest by the second callback, and a close
+ * comes last. In the end the loop can be destroyed and nothing is left, no signal was lost or taken
+ * twice, and each function of blocking work has run as often as its results say.
  *
  * Each seed is a program. A seed that fails is printed; with it as the argument only it is run.
  * Native only.
@@ -23,7 +25,9 @@ int main(void)
 
 #else
 
+#include "base.h"
 #include "loop.h"
+#include "sim_file.h"
 #include "sim_object.h"
 #include "unit.h"
 
@@ -45,11 +49,17 @@ typedef struct action {
     bool is_pending;
     bool is_referenced;
     bool is_in_callback;
-    bool may_be_ended;      /* cancelled, closed, or given a deadline */
-    bool next_may_be_ended; /* set in its callback: its next run */
-    bool is_abandoned;      /* its async was destroyed */
-    uint32_t cancels;       /* that have not called back */
-    struct action *target;  /* of a cancel */
+    bool is_limited;       /* it has a deadline, in each run */
+    bool may_time_out;     /* in this run */
+    bool may_be_cancelled; /* a cancel was accepted since it was told the last time */
+    bool is_abandoned;     /* its async was destroyed */
+    bool is_over;          /* it was rearmed where it cannot be started: it is told so, once */
+    uint32_t cancels;      /* that have not called back */
+    uint32_t told;         /* how often that it is cancelled */
+    uint32_t left;         /* callbacks until it must be told; 0: no matter */
+    int last_status;
+    struct action *target; /* of a cancel */
+    uint32_t target_told;  /* when it was called */
     uint64_t not_before_ns;
     iocp_buf_t list[3];
     unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
@@ -69,7 +79,6 @@ typedef struct program {
     action *actions;
     uint32_t action_count;
     uint32_t pending;
-    uint32_t referenced;
     uint64_t posted;
     uint64_t posts_run;
     uintptr_t semaphore;
@@ -121,22 +130,6 @@ static iocp_handle_t program__any_socket(program *p)
     return p->socket_count > 0 ? p->sockets[program__below(p, p->socket_count)] : no_handle;
 }
 
-static void action__may_end(action *a)
-{
-    a->may_be_ended = true;
-    a->next_may_be_ended = true;
-}
-
-/* Everything on a handle may end as cancelled from now on. */
-static void program__mark_handle(program *p, iocp_handle_t handle)
-{
-    for (uint32_t i = 0; i < p->action_count; i++) {
-        if (p->actions[i].handle.id == handle.id) {
-            action__may_end(&p->actions[i]);
-        }
-    }
-}
-
 static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata);
 
@@ -163,11 +156,11 @@ static void program__added(program *p, action *a, int status)
         a->is_referenced = true;
         p->action_count++;
         p->pending++;
-        p->referenced++;
         return;
     }
-    EXPECT(p, p->is_destroying ? status == IOCP_ECLOSING
-                               : status == IOCP_EBADF || status == IOCP_ENOMEM);
+    EXPECT(p, p->is_destroying && a->type != IOCP_TYPE_CLOSE
+                  ? status == IOCP_ECLOSING
+                  : status == IOCP_EBADF || status == IOCP_ENOMEM || status == IOCP_ENOTSUP);
     EXPECT(p, a->op.id == 0);
     free(a->buffer);
     a->buffer = NULL;
@@ -179,15 +172,17 @@ static void program__close(program *p, iocp_handle_t handle)
     if (a == NULL) {
         return;
     }
-    int status = iocp_close(p->loop, handle, action__on_result, a, &a->op);
-    program__added(p, a, status);
-    if (status == IOCP_OK) {
-        program__mark_handle(p, handle);
-    }
+    program__added(p, a, iocp_close(p->loop, handle, action__on_result, a, &a->op));
+}
+
+static void *data_of(iocp_handle_t handle)
+{
+    return (void *)(uintptr_t)handle.id;
 }
 
 static void program__add_socket(program *p, iocp_handle_t handle)
 {
+    EXPECT(p, iocp_handle_set_data(p->loop, handle, data_of(handle)) == IOCP_OK);
     if (p->socket_count < RANDOM_SOCKETS) {
         p->sockets[p->socket_count++] = handle;
     } else {
@@ -200,6 +195,7 @@ static void program__add_socket(program *p, iocp_handle_t handle)
 /* ---- Callbacks ---- */
 
 static void program__act(program *p);
+static void program__act_in_the_end(program *p);
 
 /* A signal, a message or a run of a function that has come with a result. */
 static void action__count(const action *a, const iocp_result_t *result)
@@ -217,6 +213,26 @@ static void action__count(const action *a, const iocp_result_t *result)
     }
 }
 
+/* Whether it can be started: its first run or another. */
+static bool action__can_start(const action *a)
+{
+    void *native = NULL;
+    if (a->program->is_destroying || a->is_abandoned) {
+        return false;
+    }
+    return a->handle.id == 0 || iocp_handle_native(a->program->loop, a->handle, &native) == IOCP_OK;
+}
+
+static bool action__is_once(const action *a)
+{
+    return a->type == IOCP_TYPE_CANCEL || a->type == IOCP_TYPE_CLOSE;
+}
+
+static bool is_want(int status)
+{
+    return status == IOCP_ENOBUFS || status == IOCP_ENOMEM || status == IOCP_EMFILE;
+}
+
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
@@ -227,20 +243,67 @@ static void action__check_status(const action *a, const iocp_result_t *result)
         action__count(a, result);
         break;
     case IOCP_ECANCELED:
+        EXPECT(p, a->may_be_cancelled || a->cancels > 0 || !action__can_start(a));
+        break;
     case IOCP_ETIMEDOUT:
-        EXPECT(p, a->may_be_ended || p->is_destroying);
+        EXPECT(p, a->may_time_out);
         break;
     case IOCP_ENOENT:
         EXPECT(p, a->type == IOCP_TYPE_CANCEL);
         break;
     case IOCP_EOF:
-        EXPECT(p, a->type == IOCP_TYPE_RECV);
+        EXPECT(p, a->type == IOCP_TYPE_RECV || a->type == IOCP_TYPE_READ);
         break;
     default:
         EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
-                      result->status == IOCP_EPIPE || result->status == IOCP_ENOTSUP);
+                      result->status == IOCP_EPIPE || result->status == IOCP_ENOTSUP ||
+                      result->status == IOCP_ENOTOVERLAPPED);
+        /* An accept is told once that something is short. */
+        EXPECT(p, a->type != IOCP_TYPE_ACCEPT || result->status != IOCP_ENOBUFS ||
+                      !is_want(a->last_status));
         break;
     }
+}
+
+/* Every cancel that was accepted is told, if the operation goes on for so long. */
+static void action__check_told(action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    if (a->is_over) {
+        EXPECT(p, result->status == IOCP_ECANCELED && result->bytes == 0);
+    }
+    if (result->status == IOCP_ECANCELED) {
+        a->told++;
+        a->left = 0;
+        a->may_be_cancelled = false;
+    } else if (a->left > 0) {
+        EXPECT(p, --a->left > 0);
+    }
+}
+
+static void action__settle_cancel(const action *a, int status)
+{
+    action *target = a->target;
+    target->cancels--;
+    if (status == IOCP_OK && target->is_pending) {
+        target->may_be_cancelled = true;
+        if (target->told == a->target_told && target->left == 0) {
+            target->left = 2; /* what was settled already; and then that */
+        }
+    }
+}
+
+/* It comes last, and finds what the program has kept with the handle. */
+static void action__check_close(const action *a)
+{
+    program *p = a->program;
+    void *data = NULL;
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        const action *other = &p->actions[i];
+        EXPECT(p, other == a || !other->is_pending || other->handle.id != a->handle.id);
+    }
+    EXPECT(p, iocp_handle_get_data(p->loop, a->handle, &data) == IOCP_OK);
+    EXPECT(p, data == data_of(a->handle) || a->handle.id == p->listener.id);
 }
 
 static void action__end(action *a)
@@ -248,19 +311,50 @@ static void action__end(action *a)
     program *p = a->program;
     a->is_pending = false;
     p->pending--;
-    p->referenced -= a->is_referenced;
     free(a->buffer);
     a->buffer = NULL;
 }
 
-/* Whether IOCP_REARM is taken as that. */
-static bool action__may_rearm(const action *a)
+static void action__replace_buffer(action *a)
 {
-    void *native = NULL;
-    if (a->type == IOCP_TYPE_CANCEL || a->type == IOCP_TYPE_CLOSE || a->is_abandoned) {
-        return false;
+    program *p = a->program;
+    unsigned char *buffer = calloc(1, RANDOM_BUFFER);
+    int status = iocp_op_set_buffer(p->loop, a->op, buffer, program__below(p, RANDOM_BUFFER + 1));
+    EXPECT(p, status == (a->buffer != NULL ? IOCP_OK : IOCP_ENOTSUP));
+    if (status == IOCP_OK) {
+        free(a->buffer); /* nobody has it from here on */
+        a->buffer = buffer;
+    } else {
+        free(buffer);
     }
-    return a->handle.id == 0 || iocp_handle_native(a->program->loop, a->handle, &native) == IOCP_OK;
+}
+
+/* IOCP_REARM is taken as that: a run, or one more callback. */
+static void action__run_again(action *a)
+{
+    a->is_over = !action__can_start(a);
+    a->may_time_out = a->is_limited && !a->is_over;
+    a->not_before_ns = 0;
+}
+
+static iocp_action_t action__answer(action *a, const iocp_result_t *result, bool could_start)
+{
+    program *p = a->program;
+    bool is_last = action__is_once(a) || (result->status == IOCP_ECANCELED && !could_start);
+    if (a->is_over || is_last) {
+        EXPECT(p, is_last);
+        action__end(a);
+        return program__chance(p, 50) ? IOCP_REARM : IOCP_DISARM; /* which does not count */
+    }
+    if (program__chance(p, 20)) {
+        action__replace_buffer(a);
+    }
+    if (!program__chance(p, 40)) {
+        action__end(a);
+        return IOCP_DISARM;
+    }
+    action__run_again(a);
+    return IOCP_REARM;
 }
 
 static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
@@ -268,36 +362,35 @@ static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_r
 {
     action *a = userdata;
     program *p = a->program;
+    bool could_start = action__can_start(a);
     EXPECT(p, a->is_pending && !a->is_in_callback);
     a->is_in_callback = true;
-    a->next_may_be_ended = false;
     EXPECT(p, loop == p->loop);
     EXPECT(p, result->op.id == a->op.id);
     EXPECT(p, result->type == a->type);
     EXPECT(p, result->handle.id == a->handle.id);
     EXPECT(p, iocp_op_state(loop, a->op) == IOCP_OP_ACTIVE);
     action__check_status(a, result);
+    action__check_told(a, result);
+    a->last_status = result->status;
+    if (a->type == IOCP_TYPE_CLOSE) {
+        action__check_close(a);
+    }
     if (result->opened.id != 0) {
         program__add_socket(p, result->opened);
     }
-    while (!p->is_destroying && program__chance(p, 25)) {
-        program__act(p);
+    while (program__chance(p, 25)) {
+        if (p->is_destroying) {
+            program__act_in_the_end(p);
+        } else {
+            program__act(p);
+        }
     }
     a->is_in_callback = false;
     if (a->target != NULL) {
-        a->target->cancels--;
+        action__settle_cancel(a, result->status);
     }
-    if (p->is_destroying || !program__chance(p, 30)) {
-        action__end(a);
-        return IOCP_DISARM;
-    }
-    if (!action__may_rearm(a)) {
-        action__end(a);
-        return IOCP_REARM; /* it is refused */
-    }
-    a->may_be_ended = a->next_may_be_ended || a->cancels > 0;
-    a->not_before_ns = 0;
-    return IOCP_REARM;
+    return action__answer(a, result, could_start);
 }
 
 static void IOCP_CALL program__on_post(iocp_loop_t *loop, void *arg)
@@ -312,6 +405,12 @@ static void IOCP_CALL program__on_post(iocp_loop_t *loop, void *arg)
 
 /* ---- Actions ---- */
 
+/* Of a timer: some wait for good. */
+static uint64_t program__delay(program *p)
+{
+    return program__chance(p, 10) ? UINT64_MAX : program__below(p, 8) * (MS / 2);
+}
+
 static void program__add_of_loop(program *p, iocp_type_t type)
 {
     action *a = program__new_action(p, type, no_handle);
@@ -322,8 +421,8 @@ static void program__add_of_loop(program *p, iocp_type_t type)
     if (type == IOCP_TYPE_NOP) {
         status = iocp_nop(p->loop, action__on_result, a, &a->op);
     } else if (type == IOCP_TYPE_TIMER) {
-        uint64_t delay_ns = program__below(p, 8) * (MS / 2);
-        a->not_before_ns = iocp_loop_now(p->loop) + delay_ns;
+        uint64_t delay_ns = program__delay(p);
+        a->not_before_ns = ioc_add_saturated(iocp_loop_now(p->loop), delay_ns);
         status = iocp_timer(p->loop, delay_ns, action__on_result, a, &a->op);
     } else {
         status = iocp_async_wait(p->loop, p->async, action__on_result, a, &a->op);
@@ -383,6 +482,53 @@ static void program__add_transfer(program *p, bool is_send)
     program__added(p, a, status);
 }
 
+/* On a stream that is a receive or a send; what was adopted may not be known yet. */
+static void program__add_move(program *p, bool is_write)
+{
+    iocp_handle_t handle = program__any_socket(p);
+    bool is_stream = iocp_handle_kind(p->loop, handle) == IOCP_HANDLE_STREAM;
+    iocp_type_t type = is_write    ? is_stream ? IOCP_TYPE_SEND : IOCP_TYPE_WRITE
+                       : is_stream ? IOCP_TYPE_RECV
+                                   : IOCP_TYPE_READ;
+    action *a = program__new_action(p, type, handle);
+    if (a == NULL) {
+        return;
+    }
+    a->buffer = calloc(1, RANDOM_BUFFER);
+    size_t size = program__below(p, RANDOM_BUFFER + 1);
+    int status = is_write
+                     ? iocp_write(p->loop, handle, a->buffer, size, action__on_result, a, &a->op)
+                     : iocp_read(p->loop, handle, a->buffer, size, action__on_result, a, &a->op);
+    program__added(p, a, status);
+}
+
+static void program__add_drain(program *p)
+{
+    action *a = program__new_action(p, IOCP_TYPE_DRAIN, program__any_socket(p));
+    if (a != NULL) {
+        program__added(p, a,
+                       iocp_drain(p->loop, a->handle, program__below(p, RANDOM_BUFFER),
+                                  action__on_result, a, &a->op));
+    }
+}
+
+/* Both ends of a pipe, some of them for synchronous use. */
+static void program__adopt(program *p)
+{
+    uintptr_t ends[2];
+    sim_pipe_create(ends, (sim_open_mode){.is_overlapped = program__chance(p, 80)});
+    for (int i = 0; i < 2; i++) {
+        iocp_handle_t handle = {0};
+        int status = iocp_handle_adopt(p->loop, (void *)ends[i], &handle);
+        if (status == IOCP_OK) {
+            program__add_socket(p, handle);
+        } else {
+            EXPECT(p, status == IOCP_ENOMEM);
+            sim_file_destroy(ends[i]);
+        }
+    }
+}
+
 static void program__add_connection(program *p)
 {
     iocp_handle_t handle = {0};
@@ -427,9 +573,9 @@ static void program__add_cancel(program *p)
     int status = iocp_cancel(p->loop, target->op, action__on_result, a, &a->op);
     program__added(p, a, status);
     if (status == IOCP_OK) {
-        action__may_end(target);
         target->cancels++;
         a->target = target;
+        a->target_told = target->told;
     }
 }
 
@@ -441,8 +587,9 @@ static void program__set_deadline(program *p)
     }
     uint64_t delay_ns = program__chance(p, 20) ? UINT64_MAX : program__below(p, 5) * MS;
     int status = iocp_op_deadline(p->loop, a->op, delay_ns);
-    if (status == IOCP_OK && delay_ns != UINT64_MAX) {
-        action__may_end(a);
+    if (status == IOCP_OK) {
+        a->is_limited = delay_ns != UINT64_MAX;
+        a->may_time_out = a->may_time_out || a->is_limited;
     }
     EXPECT(p, a->is_pending || status == IOCP_ENOENT);
 }
@@ -453,7 +600,7 @@ static void program__reset_timer(program *p)
     if (a == NULL) {
         return;
     }
-    uint64_t delay_ns = program__below(p, 8) * (MS / 2);
+    uint64_t delay_ns = program__delay(p);
     int status = iocp_timer_reset(p->loop, a->op, delay_ns);
     EXPECT(p, a->is_pending || status == IOCP_ENOENT);
     if (status == IOCP_OK) {
@@ -471,10 +618,30 @@ static void program__reference(program *p)
     bool wanted = program__chance(p, 50);
     int status = wanted ? iocp_op_ref(p->loop, a->op) : iocp_op_unref(p->loop, a->op);
     EXPECT(p, status == (a->is_pending ? IOCP_OK : IOCP_ENOENT));
-    if (status == IOCP_OK && a->is_referenced != wanted) {
+    if (status == IOCP_OK) {
         a->is_referenced = wanted;
-        p->referenced += wanted ? 1u : UINT32_MAX;
     }
+}
+
+static void program__set_buffer(program *p)
+{
+    static unsigned char never[1];
+    action *a = program__any_action(p);
+    if (a == NULL || a->is_in_callback) {
+        return;
+    }
+    int status = iocp_op_set_buffer(p->loop, a->op, never, 1);
+    EXPECT(p, status == (!a->is_pending      ? IOCP_ENOENT
+                         : a->buffer != NULL ? IOCP_EBUSY
+                                             : IOCP_ENOTSUP));
+}
+
+static void program__look_at_data(program *p)
+{
+    void *data = NULL;
+    iocp_handle_t handle = program__any_socket(p);
+    int status = iocp_handle_get_data(p->loop, handle, &data);
+    EXPECT(p, status == IOCP_OK ? data == data_of(handle) : status == IOCP_EBADF);
 }
 
 static void program__post(program *p)
@@ -491,10 +658,8 @@ static void program__replace_async(program *p)
         return;
     }
     for (uint32_t i = 0; i < p->action_count; i++) {
-        if (p->actions[i].type == IOCP_TYPE_ASYNC_WAIT) {
-            action__may_end(&p->actions[i]);
-            p->actions[i].is_abandoned = true;
-        }
+        p->actions[i].is_abandoned =
+            p->actions[i].is_abandoned || p->actions[i].type == IOCP_TYPE_ASYNC_WAIT;
     }
     EXPECT(p, iocp_async_destroy(p->async) == IOCP_OK);
     p->async = async;
@@ -504,8 +669,18 @@ static void program__replace_async(program *p)
 static void program__act(program *p)
 {
     static const iocp_type_t of_objects[] = {IOCP_TYPE_WAIT, IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK};
-    uint32_t what = program__below(p, 112);
-    if (what >= 106) {
+    uint32_t what = program__below(p, 130);
+    if (what >= 127) {
+        program__adopt(p);
+    } else if (what >= 121) {
+        program__add_move(p, what % 2 == 0);
+    } else if (what >= 118) {
+        program__add_drain(p);
+    } else if (what >= 115) {
+        program__set_buffer(p);
+    } else if (what >= 112) {
+        program__look_at_data(p);
+    } else if (what >= 106) {
         program__signal(p);
     } else if (what >= 100) {
         program__add_of_objects(p, of_objects[what % 3]);
@@ -546,7 +721,67 @@ static void program__act(program *p)
     }
 }
 
+/* What a program may do while its loop is destroyed: close, and be refused. */
+static void program__act_in_the_end(program *p)
+{
+    switch (program__below(p, 6)) {
+    case 0:
+    case 1:
+        program__close(p, program__any_socket(p));
+        break;
+    case 2:
+        program__close(p, p->listener);
+        break;
+    case 3:
+        program__add_of_loop(p, IOCP_TYPE_NOP);
+        break;
+    case 4:
+        program__add_move(p, true);
+        break;
+    default:
+        program__set_deadline(p);
+        break;
+    }
+}
+
 /* ---- What must hold ---- */
+
+/* What keeps the loop running; the library's own questions are no operations of the program's. */
+static void program__check_levels(program *p, const iocp_stats_t *stats)
+{
+    const ioc_ops *ops = &p->loop->loop_only.ops;
+    uint32_t cursor = 0;
+    uint32_t questions = 0;
+    uint32_t dormant = 0;
+    uint32_t referenced = 0;
+    for (const ioc_op *op; (op = ioc_slab_next(&ops->slab, &cursor)) != NULL;) {
+        questions += op->kind->type == 0;
+        dormant += op->is_dormant && op->is_referenced;
+        EXPECT(p, !op->is_dormant || op->kind->type == IOCP_TYPE_TIMER);
+    }
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        referenced += p->actions[i].is_pending && p->actions[i].is_referenced;
+    }
+    EXPECT(p, stats->operations == p->pending + questions);
+    EXPECT(p, iocp_loop_active(p->loop) == referenced - dormant);
+}
+
+/* A handle counts what is on it: the program's, the question what it is, and not its close. */
+static void IOCP_CALL handle__check(const iocp_handle_entry_t *entry, void *userdata)
+{
+    program *p = userdata;
+    uint64_t count = 0;
+    bool is_closing = false;
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        const action *a = &p->actions[i];
+        bool is_on_it = a->is_pending && a->handle.id == entry->handle.id;
+        count += is_on_it && a->type != IOCP_TYPE_CLOSE;
+        is_closing = is_closing || (is_on_it && a->type == IOCP_TYPE_CLOSE);
+    }
+    EXPECT(p, (entry->closing != 0) == is_closing);
+    EXPECT(p, entry->operations == count ||
+                  (entry->operations == count + 1 && entry->kind == IOCP_HANDLE_OTHER));
+}
 
 static void program__check(program *p)
 {
@@ -555,8 +790,8 @@ static void program__check(program *p)
     const ioc_ops *ops = &p->loop->loop_only.ops;
     sim_read_counts(p->loop, &counts);
     EXPECT(p, iocp_loop_stats(p->loop, &stats) == IOCP_OK);
-    EXPECT(p, iocp_loop_active(p->loop) == p->referenced);
-    EXPECT(p, stats.operations == p->pending);
+    program__check_levels(p, &stats);
+    EXPECT(p, iocp_loop_handles(p->loop, handle__check, p) == IOCP_OK);
     EXPECT(p, stats.kernel == counts.pending);
     EXPECT(p, ioc_heap_is_valid(&ops->timers));
     EXPECT(p, ioc_heap_is_valid(&ops->deadlines));
@@ -620,6 +855,7 @@ static void program__script(program *p, sim_script *script)
     script->foreign = program__below(p, 20);
     script->late_wake = program__below(p, 50);
     script->late_cancel = program__below(p, 60);
+    script->sends_any_size = program__chance(p, 50);
     if (is_bad_day) {
         script->abort = program__below(p, 10);
         script->failed_start = program__below(p, 10);
@@ -667,7 +903,6 @@ static void program__end(program *p)
     }
     EXPECT(p, status == IOCP_OK);
     EXPECT(p, p->pending == 0);
-    EXPECT(p, p->referenced == 0);
     EXPECT(p, p->posts_run == p->posted);
     EXPECT(p, unit_memory_live(&p->memory) == 0);
     for (uint32_t i = 0; i < p->action_count; i++) {

@@ -1,7 +1,8 @@
 /*
- * Random programs on one file: reads and writes at the position, cancels, deadlines, rearms, drains
- * and a close, on a kernel that is slow, refuses and aborts as the seed has it. A model of the file
- * says what each of them has to find: the bytes, the position, what is queued to go out.
+ * Random programs on one file: reads and writes at the position, cancels, deadlines, rearms, other
+ * buffers, drains and a close, on a kernel that is slow, refuses and aborts as the seed has it. A
+ * model of the file says what each of them has to find: the bytes, the position, what is queued to
+ * go out. Half of the files are adopted, and used while nobody knows yet what they are.
  *
  * Each seed is a program. A seed that fails is printed; with it as the argument only it is run.
  * Native only.
@@ -39,11 +40,16 @@ typedef struct action {
     iocp_op_t op;
     iocp_type_t type;
     bool is_pending;
-    bool may_be_ended; /* cancelled, closed, or given a deadline */
-    uint64_t turn;     /* whose turn it is: lower ones come first */
-    uint32_t size;     /* of a drain: the threshold */
-    bool was_low;      /* a drain: little enough was queued since its start */
-    unsigned char data[RANDOM_BUFFER];
+    bool is_over;          /* it was rearmed on a closing handle: it is told so, once */
+    bool is_limited;       /* it has a deadline, in each run */
+    bool may_time_out;     /* in this run */
+    bool may_be_cancelled; /* a cancel was accepted since it was told the last time */
+    uint32_t cancels;      /* that have not called back */
+    uint64_t turn;         /* whose turn it is: lower ones come first */
+    uint32_t size;         /* of a drain: the threshold */
+    bool was_low;          /* a drain: little enough was queued since its start */
+    int buffer;            /* which of these is its own */
+    unsigned char buffers[2][RANDOM_BUFFER];
 } action;
 
 typedef struct program {
@@ -51,6 +57,9 @@ typedef struct program {
     iocp_loop_t *loop;
     iocp_handle_t handle;
     bool is_closing;
+    bool is_destroying;
+    bool is_adopted;
+    int refusal; /* what each operation is told, if the question went wrong */
     uint64_t turns;
     action actions[RANDOM_OPS];
     uint32_t action_count;
@@ -83,6 +92,11 @@ static bool program__chance(program *p, uint32_t percent)
     return program__below(p, 100) < percent;
 }
 
+static unsigned char *action__data(action *a)
+{
+    return a->buffers[a->buffer];
+}
+
 static bool action__is_move(const action *a)
 {
     return a->type != IOCP_TYPE_DRAIN;
@@ -104,7 +118,8 @@ static void model__queue(program *p, int64_t bytes)
 static void model__add(program *p, action *a)
 {
     a->is_pending = true;
-    a->may_be_ended = p->is_closing;
+    a->is_over = p->is_closing;
+    a->may_time_out = a->is_limited && !a->is_over;
     a->turn = ++p->turns;
     a->was_low = a->type == IOCP_TYPE_DRAIN && p->queued <= a->size;
     p->moves += action__is_move(a);
@@ -113,29 +128,29 @@ static void model__add(program *p, action *a)
     }
 }
 
-static void model__read(program *p, const action *a, const iocp_result_t *result)
+static void model__read(program *p, action *a, const iocp_result_t *result)
 {
     uint64_t there = p->position < p->size ? p->size - p->position : 0;
     uint64_t expected = a->size < there ? a->size : there;
     EXPECT(p, result->bytes == expected);
-    EXPECT(p, memcmp(a->data, p->content + p->position, (size_t)expected) == 0);
+    EXPECT(p, memcmp(action__data(a), p->content + p->position, (size_t)expected) == 0);
     EXPECT(p, (result->status == IOCP_EOF) == (expected == 0 && a->size > 0));
     p->position += expected;
 }
 
-static void model__write(program *p, const action *a, const iocp_result_t *result)
+static void model__write(program *p, action *a, const iocp_result_t *result)
 {
     EXPECT(p, result->status == IOCP_OK && result->bytes == a->size);
     if (a->size == 0) {
         return;
     }
-    memcpy(p->content + p->position, a->data, a->size);
+    memcpy(p->content + p->position, action__data(a), a->size);
     p->position += a->size;
     p->size = p->position > p->size ? p->position : p->size;
 }
 
 /* What was carried out, was so in its turn. */
-static void model__carry_out(program *p, const action *a, const iocp_result_t *result)
+static void model__carry_out(program *p, action *a, const iocp_result_t *result)
 {
     for (uint32_t i = 0; i < p->action_count; i++) {
         const action *other = &p->actions[i];
@@ -152,9 +167,12 @@ static void model__carry_out(program *p, const action *a, const iocp_result_t *r
 static void model__end(program *p, action *a, const iocp_result_t *result)
 {
     bool is_done = result->status == IOCP_OK || result->status == IOCP_EOF;
-    bool is_ended = result->status == IOCP_ECANCELED || result->status == IOCP_ETIMEDOUT;
+    bool is_cancelled = result->status == IOCP_ECANCELED;
     EXPECT(p, a->is_pending && result->type == a->type && result->op.id == a->op.id);
-    EXPECT(p, !is_ended || a->may_be_ended);
+    EXPECT(p, !is_cancelled || a->may_be_cancelled || a->cancels > 0 || p->is_closing);
+    EXPECT(p, result->status != IOCP_ETIMEDOUT || a->may_time_out);
+    EXPECT(p, !a->is_over || is_cancelled);
+    a->may_be_cancelled = a->may_be_cancelled && !is_cancelled;
     a->is_pending = false;
     p->moves -= action__is_move(a);
     if (a->type == IOCP_TYPE_WRITE) {
@@ -171,6 +189,20 @@ static void model__end(program *p, action *a, const iocp_result_t *result)
 
 /* ---- The program ---- */
 
+/* Whether it is known that this is a file. */
+static bool program__is_known(const program *p)
+{
+    return iocp_handle_kind(p->loop, p->handle) == IOCP_HANDLE_FILE;
+}
+
+/* A file that is not known says so, or why it cannot be used: always the same. */
+static void program__check_unknown(program *p, int status)
+{
+    EXPECT(p, p->is_adopted && status != IOCP_OK);
+    EXPECT(p, p->refusal == IOCP_OK || status == p->refusal);
+    p->refusal = status != IOCP_EAGAIN ? status : IOCP_OK;
+}
+
 static void program__check(program *p)
 {
     uint64_t position = 0;
@@ -178,8 +210,12 @@ static void program__check(program *p)
     if (p->is_closing) {
         return;
     }
-    EXPECT(p, iocp_file_get_position(p->loop, p->handle, &position) == IOCP_OK);
-    EXPECT(p, position == p->position);
+    int status = iocp_file_get_position(p->loop, p->handle, &position);
+    if (program__is_known(p)) {
+        EXPECT(p, status == IOCP_OK && position == p->position);
+    } else {
+        program__check_unknown(p, status);
+    }
     EXPECT(p, iocp_handle_queued(p->loop, p->handle, &queued, NULL) == IOCP_OK);
     EXPECT(p, queued == p->queued);
 }
@@ -191,6 +227,10 @@ static void program__set_position(program *p)
         return;
     }
     int status = iocp_file_set_position(p->loop, p->handle, position);
+    if (!program__is_known(p)) {
+        program__check_unknown(p, status);
+        return;
+    }
     EXPECT(p, status == (p->moves > 0 ? IOCP_EBUSY : IOCP_OK));
     p->position = status == IOCP_OK ? position : p->position;
     if (p->moves == 0 && program__chance(p, 30)) {
@@ -201,20 +241,65 @@ static void program__set_position(program *p)
     }
 }
 
+static iocp_action_t IOCP_CALL cancel__on_result(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    action *target = userdata;
+    (void)loop;
+    target->cancels--;
+    if (result->status == IOCP_OK && target->is_pending) {
+        target->may_be_cancelled = true;
+    }
+    return IOCP_DISARM;
+}
+
+static void program__cancel(program *p, action *a)
+{
+    int status = iocp_cancel(p->loop, a->op, cancel__on_result, a, NULL);
+    EXPECT(p, status == (p->is_destroying ? IOCP_ECLOSING : IOCP_OK));
+    a->cancels += status == IOCP_OK;
+}
+
+/* The next run has other memory, and another size. */
+static void action__replace_buffer(action *a)
+{
+    program *p = a->program;
+    int other = 1 - a->buffer;
+    uint32_t size = program__below(p, RANDOM_BUFFER + 1);
+    int status = iocp_op_set_buffer(p->loop, a->op, a->buffers[other], size);
+    EXPECT(p, status == (action__is_move(a) ? IOCP_OK : IOCP_ENOTSUP));
+    if (status == IOCP_OK) {
+        a->buffer = other;
+        a->size = size;
+    }
+}
+
 static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
     action *a = userdata;
     program *p = a->program;
+    bool is_last = p->is_closing && result->status == IOCP_ECANCELED;
     (void)loop;
+    EXPECT(p, p->refusal == IOCP_OK || result->status == p->refusal || a->may_time_out ||
+                  result->status == IOCP_ECANCELED || !action__is_move(a));
     model__end(p, a, result);
     program__check(p);
     if (program__chance(p, 20)) {
         program__set_position(p); /* which its own callback may do */
     }
-    memset(a->data, (int)program__below(p, 256), sizeof a->data);
-    if (p->is_closing || !program__chance(p, 30)) {
+    if (program__chance(p, 20)) {
+        program__cancel(p, a);
+    }
+    memset(a->buffers, (int)program__below(p, 256), sizeof a->buffers);
+    if (is_last) {
+        return IOCP_REARM; /* which does not count */
+    }
+    if (!program__chance(p, 30)) {
         return IOCP_DISARM;
+    }
+    if (program__chance(p, 50)) {
+        action__replace_buffer(a);
     }
     model__add(p, a);
     return IOCP_REARM;
@@ -231,11 +316,13 @@ static void program__add(program *p)
     a->program = p;
     a->type = types[program__below(p, 3)];
     a->size = program__below(p, RANDOM_BUFFER + 1);
-    memset(a->data, (int)program__below(p, 256), sizeof a->data);
+    memset(a->buffers, (int)program__below(p, 256), sizeof a->buffers);
     if (a->type == IOCP_TYPE_READ) {
-        status = iocp_read(p->loop, p->handle, a->data, a->size, action__on_result, a, &a->op);
+        status =
+            iocp_read(p->loop, p->handle, a->buffers[0], a->size, action__on_result, a, &a->op);
     } else if (a->type == IOCP_TYPE_WRITE) {
-        status = iocp_write(p->loop, p->handle, a->data, a->size, action__on_result, a, &a->op);
+        status =
+            iocp_write(p->loop, p->handle, a->buffers[0], a->size, action__on_result, a, &a->op);
     } else {
         status = iocp_drain(p->loop, p->handle, a->size, action__on_result, a, &a->op);
     }
@@ -249,13 +336,17 @@ static void program__end_one(program *p)
         return;
     }
     action *a = &p->actions[program__below(p, p->action_count)];
-    a->may_be_ended = a->may_be_ended || a->is_pending;
     if (program__chance(p, 50)) {
-        EXPECT(p, iocp_cancel(p->loop, a->op, NULL, NULL, NULL) == IOCP_OK);
-    } else {
-        int status = iocp_op_deadline(p->loop, a->op, program__below(p, 5) * MS);
-        /* Its callback may be due already. */
-        EXPECT(p, status == IOCP_ENOENT || (status == IOCP_OK && a->is_pending));
+        program__cancel(p, a);
+        return;
+    }
+    uint64_t delay_ns = program__chance(p, 20) ? UINT64_MAX : program__below(p, 5) * MS;
+    int status = iocp_op_deadline(p->loop, a->op, delay_ns);
+    /* Its callback may be due already. */
+    EXPECT(p, status == IOCP_ENOENT || (status == IOCP_OK && a->is_pending));
+    if (status == IOCP_OK) {
+        a->is_limited = delay_ns != UINT64_MAX;
+        a->may_time_out = a->may_time_out || a->is_limited;
     }
 }
 
@@ -273,9 +364,6 @@ static void program__close(program *p)
 {
     EXPECT(p, iocp_close(p->loop, p->handle, NULL, NULL, NULL) == IOCP_OK);
     p->is_closing = true;
-    for (uint32_t i = 0; i < p->action_count; i++) {
-        p->actions[i].may_be_ended = true;
-    }
 }
 
 static void program__step(program *p)
@@ -327,6 +415,14 @@ static void program__check_content(program *p, const char *name)
     contract_loop_destroy(loop);
 }
 
+static iocp_handle_t program__open(program *p, const char *name)
+{
+    const uint32_t flags = IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE;
+    return p->is_adopted ? contract_adopt(p->loop, contract_native_file(name, flags,
+                                                                        CONTRACT_NATIVE_OVERLAPPED))
+                         : contract_file_open(p->loop, name, flags);
+}
+
 static void program__run(uint64_t seed)
 {
     static program p;
@@ -340,8 +436,8 @@ static void program__run(uint64_t seed)
     options.batch = program__chance(&p, 50) ? 0 : 1 + program__below(&p, 4);
     options.completion_mode = program__below(&p, 3);
     assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p.loop), IOCP_OK);
-    p.handle =
-        contract_file_open(p.loop, name, IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE);
+    p.is_adopted = program__chance(&p, 50);
+    p.handle = program__open(&p, name);
     uint32_t close_at = program__below(&p, 2 * RANDOM_STEPS);
     for (uint32_t step = 0; step < RANDOM_STEPS && p.complaint == NULL; step++) {
         if (step == close_at) {
@@ -353,6 +449,7 @@ static void program__run(uint64_t seed)
         program__close(&p);
     }
     int status = IOCP_ETIMEDOUT;
+    p.is_destroying = true;
     for (int i = 0; i < 100000 && status != IOCP_OK; i++) {
         status = iocp_loop_destroy(p.loop, MS);
     }

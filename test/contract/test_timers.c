@@ -564,6 +564,98 @@ static void two_timers_that_cancel_each_other_end_once_each(void **state)
 
 /* ---- Deadlines of timers ---- */
 
+/* ---- Timers for good ---- */
+
+static void a_timer_without_an_end_does_not_keep_the_loop_running(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    contract_record nop = {0};
+    iocp_op_t op = timer__add(loop, UINT64_MAX, &record);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_ACTIVE);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(nop.calls, 1);
+    assert_int_equal(record.calls, 0);
+
+    /* Its end keeps it running. */
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_ECANCELED);
+    assert_int_equal(iocp_loop_active(loop), 0);
+}
+
+static void a_timer_without_an_end_counts_while_it_has_one(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t op = timer__add(loop, UINT64_MAX, &record);
+    assert_int_equal(iocp_timer_reset(loop, op, 1000 * S), IOCP_OK); /* it is queued still */
+    assert_int_equal(iocp_loop_active(loop), 1);
+    assert_int_equal(iocp_timer_reset(loop, op, UINT64_MAX), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_timer_reset(loop, op, 1000 * S), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 1);
+    assert_int_equal(iocp_timer_reset(loop, op, UINT64_MAX), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_timer_reset(loop, op, 2 * MS), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_OK);
+}
+
+static void references_of_a_timer_without_an_end_are_kept(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t op = timer__add(loop, UINT64_MAX, &record);
+    assert_int_equal(iocp_op_unref(loop, op), IOCP_OK);
+    assert_int_equal(iocp_timer_reset(loop, op, 1000 * S), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_op_ref(loop, op), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 1);
+    assert_int_equal(iocp_timer_reset(loop, op, UINT64_MAX), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_op_ref(loop, op), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+}
+
+static iocp_action_t IOCP_CALL timer__set_for_good(iocp_loop_t *loop, const iocp_result_t *result,
+                                                   void *record)
+{
+    if (result->status == IOCP_OK) {
+        assert_int_equal(iocp_timer_reset(loop, result->op, UINT64_MAX), IOCP_OK);
+    }
+    return contract_keep(loop, result, record);
+}
+
+/* One timer for good, which the program sets when it needs it. */
+static void a_timer_that_fired_can_wait_for_its_next_use(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {.rearms = 3};
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_timer(loop, UINT64_MAX, timer__set_for_good, &record, &op), IOCP_OK);
+    for (int calls = 1; calls <= 3; calls++) {
+        assert_int_equal(iocp_timer_reset(loop, op, MS), IOCP_OK);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(record.calls, calls);
+        assert_int_equal(record.status, IOCP_OK);
+        assert_int_equal(iocp_loop_active(loop), 0);
+    }
+    contract_idle(loop);
+    assert_int_equal(record.calls, 3);
+}
+
 static void a_timer_ends_at_its_deadline_if_that_is_earlier(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -614,6 +706,10 @@ int main(void)
         CONTRACT_TEST(a_cancelled_queued_timer_never_starts),
         CONTRACT_TEST(a_cancelled_timer_that_rearms_runs_its_full_delay),
         CONTRACT_TEST(two_timers_that_cancel_each_other_end_once_each),
+        CONTRACT_TEST(a_timer_without_an_end_does_not_keep_the_loop_running),
+        CONTRACT_TEST(a_timer_without_an_end_counts_while_it_has_one),
+        CONTRACT_TEST(references_of_a_timer_without_an_end_are_kept),
+        CONTRACT_TEST(a_timer_that_fired_can_wait_for_its_next_use),
         CONTRACT_TEST(a_timer_ends_at_its_deadline_if_that_is_earlier),
     };
     return CONTRACT_RUN_WITHOUT_SOCKETS(tests);

@@ -18,16 +18,22 @@
 typedef struct env_regime {
     const char *name;
     iocp_completion_mode_t mode;
-    uint64_t seed;   /* of the simulation; 0: it does everything at once */
-    bool is_for_all; /* also for tests without sockets */
+    uint64_t seed;       /* of the simulation; 0: it does everything at once */
+    bool is_for_all;     /* also for tests without sockets */
+    bool sends_any_size; /* of the simulation */
 } env_regime;
 
 static const env_regime env_regimes[] = {
-    {"auto", IOCP_COMPLETION_AUTO, 0, true},     {"packet", IOCP_COMPLETION_PACKET, 0, false},
-    {"skip", IOCP_COMPLETION_SKIP, 0, false},
+    {"auto", IOCP_COMPLETION_AUTO, 0, true, false},
+    {"packet", IOCP_COMPLETION_PACKET, 0, false, false},
+    {"skip", IOCP_COMPLETION_SKIP, 0, false, false},
 #if !defined(_WIN32)
-    {"seed 1", IOCP_COMPLETION_AUTO, 1, true},   {"seed 2", IOCP_COMPLETION_AUTO, 2, true},
-    {"seed 3", IOCP_COMPLETION_PACKET, 3, true},
+    {"seed 1", IOCP_COMPLETION_AUTO, 1, true, false},
+    {"seed 2", IOCP_COMPLETION_AUTO, 2, true, false},
+    {"seed 3", IOCP_COMPLETION_PACKET, 3, true, false},
+    {"any size", IOCP_COMPLETION_AUTO, 0, false, true},
+    {"any size, seed 4", IOCP_COMPLETION_AUTO, 4, false, true},
+    {"any size, seed 5", IOCP_COMPLETION_PACKET, 5, false, true},
 #endif
 };
 
@@ -42,8 +48,10 @@ static void regime__begin(const env_regime *regime)
 {
     env_now = regime;
 #if !defined(_WIN32)
+    sim_script at_once = {.sends_any_size = regime->sends_any_size};
     sim_script script = {
         .seed = regime->seed,
+        .sends_any_size = regime->sends_any_size,
         .latency_ns = 2 * MS,
         .file_ns = 2 * MS,
         .capacity_bytes = 5000,
@@ -54,7 +62,7 @@ static void regime__begin(const env_regime *regime)
         .late_wake = 30,
         .late_cancel = 30,
     };
-    sim_use_script(regime->seed != 0 ? &script : NULL);
+    sim_use_script(regime->seed != 0 ? &script : &at_once);
 #endif
 }
 

@@ -68,6 +68,14 @@ void contract_native_pipe(void *ends[2], uint32_t modes)
     assert_true(win_pipe_create(ends, is_overlapped, false, CONTRACT_PIPE_BYTES));
 }
 
+void *contract_native_duplicate(void *native)
+{
+    HANDLE copy = NULL;
+    assert_true(DuplicateHandle(GetCurrentProcess(), native, GetCurrentProcess(), &copy, 0, FALSE,
+                                DUPLICATE_SAME_ACCESS));
+    return copy;
+}
+
 void contract_native_close(void *native)
 {
     assert_true(CloseHandle(native));
@@ -124,6 +132,11 @@ void contract_native_pipe(void *ends[2], uint32_t modes)
     sim_pipe_create(numbers, file__mode(modes));
     ends[0] = (void *)numbers[0];
     ends[1] = (void *)numbers[1];
+}
+
+void *contract_native_duplicate(void *native)
+{
+    return (void *)sim_file_duplicate((uintptr_t)native);
 }
 
 void contract_native_close(void *native)
@@ -241,6 +254,27 @@ void contract_file_close(iocp_loop_t *loop, iocp_handle_t handle)
     assert_int_equal(closed.status, IOCP_OK);
 }
 
+/* ---- Adopting ---- */
+
+iocp_handle_t contract_adopt(iocp_loop_t *loop, void *native)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_handle_adopt(loop, native, &handle), IOCP_OK);
+    assert_true(handle.id != 0);
+    return handle;
+}
+
+/* The pool is asked by an operation that keeps nothing running. */
+void contract_learn(iocp_loop_t *loop, iocp_handle_t handle)
+{
+    for (int i = 0; iocp_handle_kind(loop, handle) == IOCP_HANDLE_OTHER; i++) {
+        contract_record pause = {0};
+        assert_in_range(i, 0, 10000);
+        assert_int_equal(iocp_timer(loop, MS, contract_keep, &pause, NULL), IOCP_OK);
+        contract_wait(loop, &pause, 1);
+    }
+}
+
 /* ---- Pipes on a loop ---- */
 
 contract_pipe contract_pipe_open(iocp_loop_t *loop)
@@ -249,7 +283,10 @@ contract_pipe contract_pipe_open(iocp_loop_t *loop)
     void *ends[2];
     contract_native_pipe(ends, CONTRACT_NATIVE_OVERLAPPED);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(iocp_handle_adopt(loop, ends[i], &pipe.ends[i]), IOCP_OK);
+        pipe.ends[i] = contract_adopt(loop, ends[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        contract_learn(loop, pipe.ends[i]);
     }
     return pipe;
 }

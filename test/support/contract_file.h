@@ -66,8 +66,17 @@ void *contract_native_file(const char *name, uint32_t flags, uint32_t modes);
 /* Both ends of a byte pipe. */
 void contract_native_pipe(void *ends[2], uint32_t modes);
 
+/* Another handle of the same file object; what a loop has bound is bound there, too. */
+void *contract_native_duplicate(void *native);
+
 /* Fails if the handle is not open; in the simulation also if it belongs to a loop. */
 void contract_native_close(void *native);
+
+/* ---- Adopting ---- */
+
+/* Adopt it, which is accepted at once; run the loop until it is known what it is. */
+iocp_handle_t contract_adopt(iocp_loop_t *loop, void *native);
+void contract_learn(iocp_loop_t *loop, iocp_handle_t handle);
 
 /* ---- Pipes on a loop ---- */
 
@@ -75,7 +84,7 @@ typedef struct contract_pipe {
     iocp_handle_t ends[2];
 } contract_pipe;
 
-/* A pipe whose ends take at most 4096 bytes that nobody has read. */
+/* A pipe, known, whose ends take at most 4096 bytes that nobody has read. */
 contract_pipe contract_pipe_open(iocp_loop_t *loop);
 #define CONTRACT_PIPE_BYTES 4096
 

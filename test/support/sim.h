@@ -22,6 +22,8 @@
 
 #include "backend.h"
 
+#include <stdbool.h>
+
 /*
  * How the kernel behaves. All zeroes: at once and well. Chances are in percent and drawn from the
  * seed. Reaches a port as ioc_port_options.extra, or by sim_use_script.
@@ -32,6 +34,12 @@ typedef struct sim_script {
     uint64_t file_ns;        /* the most that it takes until a file is read or written */
     uint64_t dequeue_ns;     /* what each dequeue takes */
     uint32_t capacity_bytes; /* of the queue to one receiver; 0: 64 KiB */
+
+    /*
+     * As Winsock: while at most one send of a stream is buffered the next is taken whole, whatever
+     * its size, and is done. Otherwise it is as large as the receiver's queue.
+     */
+    bool sends_any_size;
 
     /* What may happen on a good day. */
     uint32_t packet;        /* what could be done at once comes by a packet */

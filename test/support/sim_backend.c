@@ -29,69 +29,57 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
-/* On an object of the caller's, or on nothing, instead of a handle. */
-static bool backend__is_watch(const ioc_op *op)
-{
-    return op->type == IOCP_TYPE_WAIT || op->type == IOCP_TYPE_PROCESS_WAIT ||
-           op->type == IOCP_TYPE_JOB_WATCH;
-}
+static const sim_kind backend_kinds[IOC_KINDS] = {
+    [0] = {.on_nothing = sim_adopt_start, .take_effect = sim_adopt_ask, .tell = sim_adopt_tell},
+    [IOCP_TYPE_ACCEPT] = {.on_stream = sim_accept, .tell = sim_accept_tell},
+    [IOCP_TYPE_CONNECT] = {.on_stream = sim_connect, .on_datagrams = sim_datagram_connect},
+    [IOCP_TYPE_SEND] = {.on_stream = sim_send, .on_datagrams = sim_datagram_send},
+    [IOCP_TYPE_RECV] = {.on_stream = sim_receive, .on_datagrams = sim_datagram_receive},
+    [IOCP_TYPE_SHUTDOWN] = {.on_stream = sim_shutdown},
+    [IOCP_TYPE_SENDTO] = {.on_datagrams = sim_datagram_send_to},
+    [IOCP_TYPE_RECVFROM] = {.on_datagrams = sim_datagram_receive, .tell = sim_datagram_tell_sender},
+    [IOCP_TYPE_READ] = {.on_stream = sim_receive,
+                        .on_file = sim_file_start,
+                        .take_effect = sim_file_carry_out},
+    [IOCP_TYPE_WRITE] = {.on_stream = sim_send,
+                         .on_file = sim_file_start,
+                         .take_effect = sim_file_carry_out},
+    [IOCP_TYPE_PREAD] = {.on_file = sim_file_start, .take_effect = sim_file_carry_out},
+    [IOCP_TYPE_PWRITE] = {.on_file = sim_file_start, .take_effect = sim_file_carry_out},
+    [IOCP_TYPE_FLUSH] = {.on_file = sim_file_start_flush, .take_effect = sim_file_flush},
+    [IOCP_TYPE_WAIT] = {.on_nothing = sim_object_start_wait, .ends_by_cancel = true},
+    [IOCP_TYPE_PROCESS_WAIT] = {.on_nothing = sim_object_start_wait,
+                                .tell = sim_object_tell_watch,
+                                .ends_by_cancel = true},
+    [IOCP_TYPE_JOB_WATCH] = {.on_nothing = sim_object_start_watch,
+                             .tell = sim_object_tell_watch,
+                             .ends_by_cancel = true},
+    [IOCP_TYPE_WORK] = {.on_nothing = sim_object_start_work,
+                        .take_effect = sim_object_run_work,
+                        .tell = sim_object_tell_work},
+};
 
-static bool backend__is_on_nothing(const ioc_op *op)
+const sim_kind *sim_kind_of(const sim_op *op)
 {
-    return backend__is_watch(op) || op->type == IOCP_TYPE_WORK;
+    return &backend_kinds[op->op.kind->type];
 }
 
 static int backend__begin(sim_op *op)
 {
-    if (backend__is_on_nothing(&op->op)) {
-        return sim_object_start(op);
-    }
-    if (op->file != NULL) {
-        return sim_file_start(op);
-    }
-    if (op->socket->datagrams != NULL) {
-        return sim_datagram_start(op);
-    }
-    switch (op->op.type) {
-    case IOCP_TYPE_ACCEPT:
-        return sim_accept(op);
-    case IOCP_TYPE_CONNECT:
-        return sim_connect(op);
-    case IOCP_TYPE_SEND:
-    case IOCP_TYPE_WRITE:
-        return sim_send(op);
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_READ:
-        return sim_receive(op);
-    case IOCP_TYPE_SHUTDOWN:
-        return sim_shutdown(op);
-    case IOCP_TYPE_NOP:
-    case IOCP_TYPE_TIMER:
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_ASYNC_WAIT:
-    case IOCP_TYPE_CLOSE:
-    case IOCP_TYPE_SENDTO:
-    case IOCP_TYPE_RECVFROM:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-    case IOCP_TYPE_FLUSH:
-    case IOCP_TYPE_DRAIN:
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-    case IOCP_TYPE_JOB_WATCH:
-    case IOCP_TYPE_WORK:
-        break;
-    }
-    sim_give_up("an operation that a stream does not have", __FILE__, __LINE__);
-    return IOCP_EINVAL;
+    const sim_kind *kind = sim_kind_of(op);
+    int (*start)(sim_op *) = op->file != NULL                ? kind->on_file
+                             : op->socket == NULL            ? kind->on_nothing
+                             : op->socket->datagrams != NULL ? kind->on_datagrams
+                                                             : kind->on_stream;
+    SIM_CHECK(start != NULL);
+    return start(op);
 }
 
 /* On what it runs, and in which order its packet comes. */
 static void backend__find_object(sim_op *op)
 {
     const sim_handle *handle = op->op.handle != NULL ? backend__handle(op->op.handle) : NULL;
-    bool is_sent = op->op.type == IOCP_TYPE_SEND || op->op.type == IOCP_TYPE_SENDTO ||
-                   op->op.type == IOCP_TYPE_WRITE;
+    bool is_sent = (op->op.kind->traits & IOC_KIND_OUT) != 0;
     op->socket = handle != NULL ? handle->socket : NULL;
     op->file = handle != NULL ? handle->file : NULL;
     op->last_due_ns = op->socket != NULL ? &op->socket->last_due_ns[is_sent] : NULL;
@@ -100,7 +88,7 @@ static void backend__find_object(sim_op *op)
 static void backend__prepare(sim_port *port, sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_IDLE && op->op.phase == IOC_PHASE_KERNEL);
-    SIM_CHECK(op->op.intent == 0 && (op->op.handle == NULL) == backend__is_on_nothing(&op->op));
+    SIM_CHECK(op->op.intent == 0 && (op->op.handle == NULL) == (op->op.kind->handles == 0));
     ioc_link_init(&op->link);
     ioc_link_init(&op->place);
     op->id = ioc_op_id(&op->op);
@@ -121,8 +109,9 @@ static void backend__prepare(sim_port *port, sim_op *op)
 static int backend__try_start(sim_port *port, sim_op *op)
 {
     int status = IOCP_OK;
-    if (op->op.handle != NULL && op->socket == NULL && op->file == NULL) {
-        return IOCP_EBADF; /* closed under it */
+    bool is_closed = op->op.handle != NULL && op->socket == NULL && op->file == NULL;
+    if (is_closed && op->op.kind->type != 0) {
+        return IOCP_EBADF; /* under it */
     }
     if (op->socket != NULL && op->socket->port == NULL) {
         op->socket->port = port;
@@ -160,19 +149,21 @@ static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
     return is_done ? IOC_START_DONE : IOC_START_PENDING;
 }
 
-static int backend__try_cancel(sim_port *port, sim_op *op, bool *is_back)
+/* Whether the kernel takes a request to cancel. */
+static int backend__may_cancel(sim_port *port)
 {
     int status = IOCP_OK;
-    SIM_CHECK(op->phase == SIM_WAITING || op->phase == SIM_DONE);
-    SIM_CHECK(op->op.intent != 0); /* recorded before the kernel is asked */
     if (sim_fails(&port->cancels, &status)) {
         return status;
     }
-    if (sim_chance(port, port->script.failed_cancel)) {
-        return IOCP_ENOBUFS;
-    }
+    return sim_chance(port, port->script.failed_cancel) ? IOCP_ENOBUFS : IOCP_OK;
+}
+
+static void backend__cancel_one(sim_port *port, sim_op *op, bool *is_back)
+{
+    SIM_CHECK(op->phase == SIM_WAITING || op->phase == SIM_DONE);
     if (op->phase == SIM_DONE) {
-        return IOCP_OK; /* its packet is on the way */
+        return; /* its packet is on the way */
     }
     op->abort_ns = ioc_add_saturated(port->now_ns, port->cancel_delay_ns);
     if (sim_chance(port, port->script.late_cancel)) {
@@ -180,12 +171,11 @@ static int backend__try_cancel(sim_port *port, sim_op *op, bool *is_back)
     }
     if (op->abort_ns <= port->now_ns) {
         sim_end_waiting(op, IOCP_ECANCELED);
-        if (backend__is_watch(&op->op)) {
+        if (sim_kind_of(op)->ends_by_cancel) {
             *is_back = true;
             sim_hand_over(op);
         }
     }
-    return IOCP_OK;
 }
 
 static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back)
@@ -194,14 +184,44 @@ static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back
     sim_lock();
     port->counts.cancels++;
     sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
-    return backend__return(base, backend__try_cancel(port, op, is_back));
+    /* Recorded before the kernel is asked. */
+    SIM_CHECK(op->op.intent != 0 || !ioc_op_can_start(port->ops, &op->op));
+    int status = backend__may_cancel(port);
+    if (status == IOCP_OK) {
+        backend__cancel_one(port, op, is_back);
+    }
+    return backend__return(base, status);
+}
+
+static bool backend__is_on(const sim_op *op, const struct ioc_handle *handle)
+{
+    return op->op.handle == handle && (op->op.kind->traits & IOC_KIND_POOLED) == 0;
+}
+
+static int backend__handle_cancel(ioc_port *base, struct ioc_handle *handle)
+{
+    sim_port *port = backend__port(base);
+    bool is_back = false;
+    sim_lock();
+    port->counts.cancels++;
+    int status = backend__may_cancel(port);
+    ioc_link *next = NULL;
+    for (ioc_link *link = port->pending.ends.next; link != &port->pending.ends; link = next) {
+        sim_op *op = IOC_CONTAINER_OF(link, sim_op, link);
+        next = link->next;
+        if (status == IOCP_OK && backend__is_on(op, handle)) {
+            backend__cancel_one(port, op, &is_back);
+            SIM_CHECK(!is_back);
+        }
+    }
+    return backend__return(base, status);
 }
 
 /* ---- Sockets ---- */
 
 static void backend__fill(sim_handle *handle, sim_port *port, sim_socket *socket)
 {
-    handle->handle.kind = socket->datagrams == NULL ? IOC_HANDLE_STREAM : IOC_HANDLE_DATAGRAM;
+    handle->handle.kind = socket->datagrams == NULL ? IOCP_HANDLE_STREAM : IOCP_HANDLE_DATAGRAM;
     handle->socket = socket;
     socket->is_adopted = true;
     socket->port = port;
@@ -374,9 +394,9 @@ static int backend__file_set_size(ioc_port *base, struct ioc_handle *handle, uin
 
 static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void *native)
 {
-    sim_lock();
-    return backend__return(
-        base, sim_file_adopt(backend__port(base), backend__handle(handle), (uintptr_t)native));
+    (void)base;
+    backend__handle(handle)->adopted = (uintptr_t)native;
+    return IOCP_OK;
 }
 
 /* ---- Handles ---- */
@@ -385,7 +405,9 @@ static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
 {
     (void)base;
     const sim_handle *sim = backend__handle(handle);
-    return (void *)(sim->file != NULL ? sim_file_number(sim->file) : sim->socket->number);
+    return (void *)(sim->file != NULL     ? sim_file_number(sim->file)
+                    : sim->socket != NULL ? sim->socket->number
+                                          : sim->adopted);
 }
 
 static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle)
@@ -396,10 +418,12 @@ static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle
     if (handle->socket != NULL) {
         sim_socket_close(handle->socket);
         handle->socket = NULL;
-    }
-    if (handle->file != NULL) {
+    } else if (handle->file != NULL) {
         sim_file_close(handle->file);
         handle->file = NULL;
+    } else if (handle->adopted != 0) {
+        sim_adopt_close(handle->adopted);
+        handle->adopted = 0;
     }
     sim_unlock();
 }
@@ -422,6 +446,7 @@ const ioc_backend *ioc_backend_default(void)
         .start = backend__start,
         .release = backend__release,
         .cancel = backend__cancel,
+        .handle_cancel = backend__handle_cancel,
         .socket_open = backend__socket_open,
         .socket_adopt = backend__socket_adopt,
         .socket_detach = backend__socket_detach,

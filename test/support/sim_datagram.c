@@ -179,9 +179,26 @@ static void receive__take(sim_op *receive, const sim_address *from, const unsign
     sim_complete(receive, IOCP_OK, taken);
 }
 
+/* One without room only looks whether there is a datagram. */
+static bool receive__is_look(const sim_op *receive)
+{
+    return receive->total_bytes == 0;
+}
+
+static void receive__look(sim_op *receive, const sim_address *from)
+{
+    receive->from = *from;
+    sim_complete(receive, IOCP_OK, 0);
+}
+
 static void receive__take_queued(sim_socket *socket, sim_op *receive)
 {
-    datagram *first = IOC_CONTAINER_OF(ioc_list_pop(&socket->datagrams->queue), datagram, link);
+    datagram *first = IOC_CONTAINER_OF(ioc_list_first(&socket->datagrams->queue), datagram, link);
+    if (receive__is_look(receive)) {
+        receive__look(receive, &first->from);
+        return;
+    }
+    ioc_link_remove(&first->link);
     socket->datagrams->queued_bytes -= first->bytes;
     receive__take(receive, &first->from, first->data, first->bytes);
     free(first);
@@ -193,13 +210,13 @@ static sim_op *receive__first(const sim_socket *socket)
     return place != NULL ? IOC_CONTAINER_OF(place, sim_op, place) : NULL;
 }
 
-static int datagram__receive(sim_op *op)
+int sim_datagram_receive(sim_op *op)
 {
     sim_socket *socket = op->socket;
     if (!socket->is_bound) {
         return IOCP_EINVAL;
     }
-    op->total_bytes = sim_buffers_total(&op->op);
+    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op->phase = SIM_WAITING;
     if (socket->datagrams->unreachable > 0) {
         socket->datagrams->unreachable--;
@@ -242,7 +259,7 @@ static bool socket__gets(const sim_socket *socket, const sim_socket *sender, con
     }
     if (to->is_group) {
         return group__find(socket, to->group) != NULL &&
-               sender->options[IOCP_SOCKET_MULTICAST_LOOP] != 0;
+               socket->options[IOCP_SOCKET_MULTICAST_LOOP] != 0; /* on Windows the receiver's */
     }
     return !to->is_broadcast || socket->local.is_any;
 }
@@ -251,7 +268,10 @@ static void socket__deliver(sim_socket *socket, const sim_address *from, const u
                             size_t bytes)
 {
     struct sim_datagrams *datagrams = socket->datagrams;
-    sim_op *receive = receive__first(socket);
+    sim_op *receive = NULL;
+    while ((receive = receive__first(socket)) != NULL && receive__is_look(receive)) {
+        receive__look(receive, from);
+    }
     if (receive != NULL) {
         receive__take(receive, from, data, bytes);
         return;
@@ -358,14 +378,16 @@ static void socket__bind_to_any(sim_socket *socket)
     }
 }
 
-static int datagram__send(sim_op *op, const target *to, const iocp_buf_t *list, uint32_t count)
+static int datagram__send(sim_op *op, const target *to)
 {
-    op->total_bytes = sim_buffers_total(&op->op);
+    const ioc_transfer *transfer = ioc_transfer_of(&op->op);
+    op->total_bytes = transfer->bytes;
     if (op->total_bytes > DATAGRAM_MAX_BYTES) {
         return IOCP_EMSGSIZE;
     }
     socket__bind_to_any(op->socket);
-    unsigned char *data = buffers__gather(list, count, op->total_bytes);
+    unsigned char *data =
+        buffers__gather(ioc_transfer_buffers(&op->op), transfer->count, op->total_bytes);
     op->phase = SIM_WAITING;
     sim_complete(op, IOCP_OK, op->total_bytes);
     datagram__spread(op->socket, to, data, op->total_bytes);
@@ -373,30 +395,30 @@ static int datagram__send(sim_op *op, const target *to, const iocp_buf_t *list, 
     return IOCP_OK;
 }
 
-static int datagram__send_to(sim_op *op)
+int sim_datagram_send_to(sim_op *op)
 {
     target to;
-    int status = target__read(&to, op->socket, op->op.as.addressed.address,
-                              op->op.as.addressed.address_length);
-    return status == IOCP_OK ? datagram__send(op, &to, &op->op.as.addressed.one, 1) : status;
+    int status = target__read(&to, op->socket, op->op.block,
+                              (size_t)ioc_transfer_of(&op->op)->address_length);
+    return status == IOCP_OK ? datagram__send(op, &to) : status;
 }
 
-static int datagram__send_to_peer(sim_op *op)
+int sim_datagram_send(sim_op *op)
 {
     target to = {.address = op->socket->remote};
     if (op->socket->state != SIM_CONNECTED) {
         return IOCP_ENOTCONN;
     }
-    return datagram__send(op, &to, op->op.as.buffers.list, op->op.as.buffers.count);
+    return datagram__send(op, &to);
 }
 
 /* Only a note: done at once, whatever the regime. */
-static int datagram__connect(sim_op *op)
+int sim_datagram_connect(sim_op *op)
 {
     sim_socket *socket = op->socket;
     target to;
     int status =
-        target__read(&to, socket, op->op.as.addressed.address, op->op.as.addressed.address_length);
+        target__read(&to, socket, op->op.block, (size_t)ioc_transfer_of(&op->op)->address_length);
     if (status != IOCP_OK) {
         return status;
     }
@@ -412,39 +434,14 @@ static int datagram__connect(sim_op *op)
     return IOCP_OK;
 }
 
-int sim_datagram_start(sim_op *op)
+void sim_datagram_tell_sender(sim_op *op)
 {
-    switch (op->op.type) {
-    case IOCP_TYPE_CONNECT:
-        return datagram__connect(op);
-    case IOCP_TYPE_SEND:
-        return datagram__send_to_peer(op);
-    case IOCP_TYPE_SENDTO:
-        return datagram__send_to(op);
-    case IOCP_TYPE_RECV:
-    case IOCP_TYPE_RECVFROM:
-        return datagram__receive(op);
-    case IOCP_TYPE_ACCEPT:
-    case IOCP_TYPE_SHUTDOWN:
-    case IOCP_TYPE_NOP:
-    case IOCP_TYPE_TIMER:
-    case IOCP_TYPE_CANCEL:
-    case IOCP_TYPE_ASYNC_WAIT:
-    case IOCP_TYPE_CLOSE:
-    case IOCP_TYPE_READ:
-    case IOCP_TYPE_WRITE:
-    case IOCP_TYPE_PREAD:
-    case IOCP_TYPE_PWRITE:
-    case IOCP_TYPE_FLUSH:
-    case IOCP_TYPE_DRAIN:
-    case IOCP_TYPE_WAIT:
-    case IOCP_TYPE_PROCESS_WAIT:
-    case IOCP_TYPE_JOB_WATCH:
-    case IOCP_TYPE_WORK:
-        break;
+    size_t length = IOC_BLOCK_BYTES;
+    SIM_CHECK(op->op.block != NULL);
+    if (op->outcome.status == IOCP_OK) {
+        SIM_CHECK(sim_address_write(&op->from, op->op.block, &length) == IOCP_OK);
+        ioc_transfer_of(&op->op)->address_length = length;
     }
-    sim_give_up("an operation that a socket for datagrams does not have", __FILE__, __LINE__);
-    return IOCP_EINVAL;
 }
 
 /* ---- The tests' side ---- */

@@ -24,8 +24,12 @@ int sim_datagram_get(const sim_socket *socket, iocp_socket_option_t option, int 
 int sim_datagram_join(sim_socket *socket, bool leave, const struct sockaddr *group, size_t length,
                       uint32_t interface_index);
 
-/* Start any operation on a socket for datagrams. An error: it was not started. */
-int sim_datagram_start(sim_op *op);
+/* Slots of sim_kind. */
+int sim_datagram_connect(sim_op *op);
+int sim_datagram_send(sim_op *op);
+int sim_datagram_send_to(sim_op *op);
+int sim_datagram_receive(sim_op *op);
+void sim_datagram_tell_sender(sim_op *op);
 
 /* ---- The tests' side ---- */
 

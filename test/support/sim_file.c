@@ -216,7 +216,7 @@ static int file__open(const char *path, uint32_t flags, sim_open_mode mode, sim_
     } else if ((flags & IOCP_FILE_EXCLUSIVE) != 0) {
         return IOCP_EEXIST;
     } else if (content->is_folder) {
-        return IOCP_EACCES;
+        return IOCP_EISFOLDER;
     } else if (content->opens > 0 && (content->is_unshared || mode.is_unshared)) {
         return IOCP_EBUSY;
     }
@@ -229,7 +229,7 @@ static int file__open(const char *path, uint32_t flags, sim_open_mode mode, sim_
 
 static void file__fill(sim_port *port, sim_handle *handle, sim_file *file)
 {
-    handle->handle.kind = IOC_HANDLE_FILE;
+    handle->handle.kind = IOCP_HANDLE_FILE;
     handle->handle.is_append = (file->flags & IOCP_FILE_APPEND) != 0;
     handle->file = file;
     file->is_adopted = true;
@@ -255,44 +255,6 @@ static sim_file *file__find(uintptr_t number)
         }
     }
     return NULL;
-}
-
-static int file__adopt_pipe(sim_port *port, sim_handle *handle, sim_socket *pipe)
-{
-    if (!pipe->is_pipe) {
-        return IOCP_EINVAL;
-    }
-    if (!pipe->is_overlapped) {
-        return IOCP_ENOTOVERLAPPED;
-    }
-    if (pipe->port != NULL) {
-        return IOCP_EINVAL;
-    }
-    handle->handle.kind = IOC_HANDLE_PIPE;
-    handle->socket = pipe;
-    pipe->is_adopted = true;
-    pipe->port = port;
-    return IOCP_OK;
-}
-
-int sim_file_adopt(sim_port *port, sim_handle *handle, uintptr_t number)
-{
-    sim_socket *pipe = sim_socket_find(number);
-    sim_file *file = file__find(number);
-    if (pipe != NULL) {
-        return file__adopt_pipe(port, handle, pipe);
-    }
-    if (file == NULL) {
-        return IOCP_EBADF;
-    }
-    if (!file->is_overlapped) {
-        return IOCP_ENOTOVERLAPPED;
-    }
-    if (file->port != NULL) {
-        return IOCP_EINVAL;
-    }
-    file__fill(port, handle, file);
-    return IOCP_OK;
 }
 
 uintptr_t sim_file_number(const sim_file *file)
@@ -336,33 +298,31 @@ int sim_file_set_size(sim_file *file, uint64_t size)
 
 static bool op__is_read(const sim_op *op)
 {
-    return op->op.type == IOCP_TYPE_READ || op->op.type == IOCP_TYPE_PREAD;
+    return (op->op.kind->traits & IOC_KIND_OUT) == 0;
 }
 
 /* What the system refuses before it begins. */
 static int op__check(const sim_op *op)
 {
     const sim_file *file = op->file;
-    if (op->op.type == IOCP_TYPE_FLUSH) {
-        return IOCP_OK; /* a thread of the pool will find out */
-    }
     bool is_allowed = op__is_read(op) ? (file->flags & IOCP_FILE_READ) != 0 : file__may_write(file);
     if (!is_allowed) {
         return IOCP_EACCES;
     }
-    const iocp_buf_t *buffer = &op->op.as.transfer.one;
+    const ioc_transfer *transfer = ioc_transfer_of(&op->op);
+    const iocp_buf_t *buffer = &transfer->one;
     bool is_in_sectors = (uintptr_t)buffer->base % FILE_SECTOR_BYTES == 0 &&
                          buffer->length % FILE_SECTOR_BYTES == 0 &&
-                         op->op.as.transfer.offset % FILE_SECTOR_BYTES == 0;
+                         transfer->offset % FILE_SECTOR_BYTES == 0;
     return is_in_sectors || (file->flags & IOCP_FILE_NO_BUFFERING) == 0 ? IOCP_OK : IOCP_EINVAL;
 }
 
 static void op__read(sim_op *op)
 {
     sim_content *content = op->file->content;
-    uint64_t offset = op->op.as.transfer.offset;
+    uint64_t offset = ioc_transfer_of(&op->op)->offset;
     uint64_t there = offset < content->size ? content->size - offset : 0;
-    size_t wanted = op->op.as.transfer.one.length;
+    size_t wanted = ioc_transfer_of(&op->op)->bytes;
     size_t bytes = wanted < there ? wanted : (size_t)there;
     if (bytes == 0 && wanted > 0) {
         sim_complete(op, IOCP_EOF, 0);
@@ -376,8 +336,9 @@ static void op__read(sim_op *op)
 static void op__write(sim_op *op)
 {
     sim_content *content = op->file->content;
-    const iocp_buf_t *buffer = &op->op.as.transfer.one;
-    uint64_t offset = op->op.as.transfer.offset;
+    const ioc_transfer *transfer = ioc_transfer_of(&op->op);
+    const iocp_buf_t *buffer = &transfer->one;
+    uint64_t offset = ioc_transfer_of(&op->op)->offset;
     offset = offset == IOC_OFFSET_END ? content->size : offset;
     content__copy(content, offset, buffer->base, buffer->length, true);
     if (buffer->length > 0 && offset + buffer->length > content->size) {
@@ -388,9 +349,7 @@ static void op__write(sim_op *op)
 
 void sim_file_carry_out(sim_op *op)
 {
-    if (op->op.type == IOCP_TYPE_FLUSH) {
-        sim_complete(op, file__may_write(op->file) ? IOCP_OK : IOCP_EACCES, 0);
-    } else if (op__is_read(op)) {
+    if (op__is_read(op)) {
         op__read(op);
     } else {
         op__write(op);
@@ -400,29 +359,116 @@ void sim_file_carry_out(sim_op *op)
 /* Whether the end of the file can be told at once, as other errors are. */
 static bool op__is_at_end(const sim_op *op)
 {
-    return op->op.type != IOCP_TYPE_FLUSH && op__is_read(op) && op->op.as.transfer.one.length > 0 &&
-           op->op.as.transfer.offset >= op->file->content->size && op->may_be_inline;
+    const ioc_transfer *transfer = ioc_transfer_of(&op->op);
+    return op__is_read(op) && transfer->bytes > 0 && transfer->offset >= op->file->content->size &&
+           op->may_be_inline;
+}
+
+/* At once if its time is now: true. */
+static bool op__wait_for_effect(sim_op *op)
+{
+    sim_port *port = op->port;
+    op->effect_ns = port->now_ns + sim_below(port, port->script.file_ns + 1);
+    return op->effect_ns <= port->now_ns && !port->is_holding_files;
 }
 
 int sim_file_start(sim_op *op)
 {
-    sim_port *port = op->port;
     int status = op__check(op);
     if (status != IOCP_OK) {
         return status;
     }
-    op->effect_ns = port->now_ns + sim_below(port, port->script.file_ns + 1);
-    bool is_now = op->effect_ns <= port->now_ns && !port->is_holding_files;
+    bool is_now = op__wait_for_effect(op);
     if (is_now && op__is_at_end(op)) {
         return IOCP_EOF;
     }
-    op->may_be_inline = op->may_be_inline && op->op.type != IOCP_TYPE_FLUSH;
     op->phase = SIM_WAITING;
     ioc_list_push(&op->file->transfers, &op->place);
     if (is_now) {
         sim_file_carry_out(op);
     }
     return IOCP_OK;
+}
+
+/* A thread of the pool finds out whether it may. */
+int sim_file_start_flush(sim_op *op)
+{
+    bool is_now = op__wait_for_effect(op);
+    op->may_be_inline = false;
+    op->phase = SIM_WAITING;
+    ioc_list_push(&op->file->transfers, &op->place);
+    if (is_now) {
+        sim_file_flush(op);
+    }
+    return IOCP_OK;
+}
+
+void sim_file_flush(sim_op *op)
+{
+    sim_complete(op, file__may_write(op->file) ? IOCP_OK : IOCP_EACCES, 0);
+}
+
+/* ---- What an adopted handle is ---- */
+
+int sim_adopt_start(sim_op *op)
+{
+    op->phase = SIM_WAITING;
+    op->may_be_inline = false;
+    op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.latency_ns + 1);
+    return IOCP_OK;
+}
+
+static int adopt__check(uintptr_t number)
+{
+    const sim_socket *pipe = sim_socket_find(number);
+    const sim_file *file = file__find(number);
+    if (pipe == NULL && file == NULL) {
+        return IOCP_EBADF;
+    }
+    if (pipe != NULL && !pipe->is_pipe) {
+        return IOCP_EINVAL;
+    }
+    if (pipe != NULL ? !pipe->is_overlapped : !file->is_overlapped) {
+        return IOCP_ENOTOVERLAPPED;
+    }
+    return (pipe != NULL ? pipe->port : file->port) == NULL ? IOCP_OK : IOCP_EINVAL;
+}
+
+void sim_adopt_ask(sim_op *op)
+{
+    const sim_handle *handle = IOC_CONTAINER_OF(op->op.handle, sim_handle, handle);
+    op->effect_ns = IOC_FOREVER;
+    sim_complete(op, adopt__check(handle->adopted), 0);
+}
+
+void sim_adopt_tell(sim_op *op)
+{
+    sim_handle *handle = IOC_CONTAINER_OF(op->op.handle, sim_handle, handle);
+    if (op->outcome.status != IOCP_OK) {
+        return;
+    }
+    sim_socket *pipe = sim_socket_find(handle->adopted);
+    sim_file *file = file__find(handle->adopted);
+    handle->adopted = 0;
+    if (pipe != NULL) {
+        handle->handle.kind = IOCP_HANDLE_PIPE;
+        handle->socket = pipe;
+        pipe->is_adopted = true;
+        pipe->port = op->port;
+    } else {
+        file__fill(op->port, handle, file);
+    }
+}
+
+void sim_adopt_close(uintptr_t number)
+{
+    sim_socket *pipe = sim_socket_find(number);
+    sim_file *file = file__find(number);
+    if (pipe != NULL) {
+        sim_socket_close(pipe);
+    } else if (file != NULL) {
+        sim_file_close(file);
+    }
 }
 
 /* ---- The tests' side ---- */
@@ -484,6 +530,30 @@ void sim_file_destroy(uintptr_t number)
         sim_socket_close(pipe);
     }
     sim_unlock();
+}
+
+uintptr_t sim_file_duplicate(uintptr_t number)
+{
+    uintptr_t copy = 0;
+    sim_lock();
+    sim_file *file = file__find(number);
+    sim_socket *pipe = sim_socket_find(number);
+    SIM_CHECK(file != NULL || (pipe != NULL && pipe->is_pipe));
+    if (file != NULL) {
+        sim_file *again = file__new(file->content, file->flags,
+                                    (sim_open_mode){.is_overlapped = file->is_overlapped});
+        again->port = file->port;
+        copy = again->number;
+    } else {
+        sim_socket *again = sim_socket_new(0, 0);
+        again->is_pipe = true;
+        again->is_overlapped = pipe->is_overlapped;
+        again->state = SIM_CONNECTED;
+        again->port = pipe->port;
+        copy = again->number;
+    }
+    sim_unlock();
+    return copy;
 }
 
 size_t sim_file_count(void)

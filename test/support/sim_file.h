@@ -14,19 +14,24 @@ typedef struct sim_file sim_file; /* an open file */
 
 /* ---- Under the lock ---- */
 
-/* The slots of the backend. sim_file_adopt is for ends of pipes, too. */
+/* The slots of the backend. */
 int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t flags);
-int sim_file_adopt(sim_port *port, sim_handle *handle, uintptr_t number);
 uint64_t sim_file_size(const sim_file *file);
 int sim_file_set_size(sim_file *file, uint64_t size);
 uintptr_t sim_file_number(const sim_file *file);
 void sim_file_close(sim_file *file);
 
-/* Start an operation on op->file. An error: it was not started. */
+/* Slots of sim_kind: reads and writes, flushes. */
 int sim_file_start(sim_op *op);
-
-/* Its time has come: do it. */
+int sim_file_start_flush(sim_op *op);
 void sim_file_carry_out(sim_op *op);
+void sim_file_flush(sim_op *op);
+
+/* Slots of sim_kind for the question what an adopted handle is; the end of one that is unknown. */
+int sim_adopt_start(sim_op *op);
+void sim_adopt_ask(sim_op *op);
+void sim_adopt_tell(sim_op *op);
+void sim_adopt_close(uintptr_t number);
 
 /* ---- The tests' side ---- */
 
@@ -44,5 +49,8 @@ typedef struct sim_open_mode {
 uintptr_t sim_file_create(const char *path, uint32_t flags, sim_open_mode mode);
 void sim_pipe_create(uintptr_t ends[2], sim_open_mode mode);
 void sim_file_destroy(uintptr_t number);
+
+/* Another handle of an open file, or of a pipe's end; nothing is carried out on that one. */
+uintptr_t sim_file_duplicate(uintptr_t number);
 
 #endif

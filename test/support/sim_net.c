@@ -210,6 +210,7 @@ sim_socket *sim_socket_new(int family, size_t capacity_bytes)
     socket->incoming = net__allocate(socket->capacity_bytes);
     ioc_list_init(&socket->receives);
     ioc_list_init(&socket->sends);
+    ioc_list_init(&socket->buffered);
     ioc_list_init(&socket->accepts);
     ioc_list_init(&socket->callers);
     ioc_list_init(&socket->backlog);
@@ -301,13 +302,19 @@ int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value)
 
 /* ---- Streams ---- */
 
+static void stream__take_bytes(sim_socket *receiver, const unsigned char *data, size_t bytes)
+{
+    memcpy(receiver->incoming + receiver->incoming_bytes, data, bytes);
+    receiver->incoming_bytes += bytes;
+}
+
 /* The part of a send that its receiver has room for. */
 static size_t stream__take(sim_socket *receiver, const sim_op *send)
 {
     size_t skip = (size_t)send->outcome.bytes;
     size_t taken = 0;
-    uint32_t count = 0;
-    const iocp_buf_t *list = sim_buffers(&send->op, &count);
+    uint32_t count = ioc_transfer_of(&send->op)->count;
+    const iocp_buf_t *list = ioc_transfer_buffers(&send->op);
     for (uint32_t i = 0; i < count; i++) {
         const iocp_buf_t *buffer = &list[i];
         size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
@@ -319,19 +326,104 @@ static size_t stream__take(sim_socket *receiver, const sim_op *send)
         if (part == 0) {
             break;
         }
-        memcpy(receiver->incoming + receiver->incoming_bytes,
-               (const unsigned char *)buffer->base + skip, part);
-        receiver->incoming_bytes += part;
+        stream__take_bytes(receiver, (const unsigned char *)buffer->base + skip, part);
         taken += part;
         skip = 0;
     }
     return taken;
 }
 
+static sim_chunk *stream__first_chunk(const sim_socket *sender)
+{
+    ioc_link *link = ioc_list_first(&sender->buffered);
+    return link != NULL ? IOC_CONTAINER_OF(link, sim_chunk, link) : NULL;
+}
+
+static void stream__drop_chunk(sim_socket *sender, sim_chunk *chunk)
+{
+    ioc_link_remove(&chunk->link);
+    sender->buffered_count--;
+    free(chunk);
+}
+
+static void stream__drop_chunks(sim_socket *sender)
+{
+    for (sim_chunk *chunk; (chunk = stream__first_chunk(sender)) != NULL;) {
+        stream__drop_chunk(sender, chunk);
+    }
+}
+
+/* Copy what a send says, and end it. */
+static void stream__buffer(sim_socket *sender, sim_op *send)
+{
+    sim_chunk *chunk = net__allocate(sizeof *chunk + send->total_bytes);
+    const iocp_buf_t *list = ioc_transfer_buffers(&send->op);
+    ioc_link_init(&chunk->link);
+    for (uint32_t i = 0; i < ioc_transfer_of(&send->op)->count; i++) {
+        if (list[i].length > 0) {
+            memcpy(chunk->data + chunk->bytes, list[i].base, list[i].length);
+        }
+        chunk->bytes += list[i].length;
+    }
+    ioc_list_push(&sender->buffered, &chunk->link);
+    sender->buffered_count++;
+    sim_complete(send, IOCP_OK, send->total_bytes);
+}
+
+static bool stream__buffer_a_send(sim_socket *sender)
+{
+    sim_op *send = net__first_op(&sender->sends);
+    bool is_copied = send != NULL && send->port->script.sends_any_size && !sender->is_pipe &&
+                     sender->options[IOCP_SOCKET_SEND_BUFFER] > 0;
+    if (!is_copied || sender->buffered_count > 1) {
+        return false;
+    }
+    stream__buffer(sender, send);
+    return true;
+}
+
+static bool stream__take_from_chunks(sim_socket *receiver)
+{
+    sim_chunk *chunk = stream__first_chunk(receiver->peer);
+    if (chunk == NULL) {
+        return false;
+    }
+    size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
+    size_t left = chunk->bytes - chunk->sent;
+    size_t part = left < room ? left : room;
+    stream__take_bytes(receiver, chunk->data + chunk->sent, part);
+    chunk->sent += part;
+    if (chunk->sent == chunk->bytes) {
+        stream__drop_chunk(receiver->peer, chunk);
+        return true;
+    }
+    return part > 0;
+}
+
+/* The end comes behind all that was buffered: the receiver's queue makes room for it. */
+static void stream__flush(sim_socket *sender)
+{
+    sim_socket *receiver = sender->peer;
+    for (sim_chunk *chunk; (chunk = stream__first_chunk(sender)) != NULL;) {
+        size_t left = chunk->bytes - chunk->sent;
+        if (receiver->capacity_bytes - receiver->incoming_bytes < left) {
+            stream__set_capacity(receiver, receiver->incoming_bytes + left);
+        }
+        stream__take_bytes(receiver, chunk->data + chunk->sent, left);
+        stream__drop_chunk(sender, chunk);
+    }
+}
+
 static bool stream__take_from_sends(sim_socket *receiver)
 {
-    sim_op *send = receiver->peer != NULL ? net__first_op(&receiver->peer->sends) : NULL;
-    if (send == NULL || receiver->is_reset) {
+    if (receiver->peer == NULL || receiver->is_reset) {
+        return false;
+    }
+    if (stream__buffer_a_send(receiver->peer) || stream__take_from_chunks(receiver)) {
+        return true;
+    }
+    sim_op *send = net__first_op(&receiver->peer->sends);
+    if (send == NULL || receiver->peer->buffered_count > 0) {
         return false;
     }
     size_t taken = stream__take(receiver, send);
@@ -392,6 +484,7 @@ static void stream__reset(sim_socket *socket)
 {
     socket->is_reset = true;
     socket->incoming_bytes = 0;
+    stream__drop_chunks(socket);
     net__end_all(&socket->receives, IOCP_ECONNRESET);
     net__end_all(&socket->sends, IOCP_ECONNRESET);
 }
@@ -492,12 +585,16 @@ static void stream__close(sim_socket *socket)
         return;
     }
     bool is_hard = socket->incoming_bytes > 0 || socket->options[IOCP_SOCKET_LINGER] == 0;
+    if (!is_hard) {
+        stream__flush(socket);
+    }
+    stream__drop_chunks(socket);
     peer->peer = NULL;
     if (socket->is_pipe) {
         peer->is_ended = true;
         net__end_all(&peer->sends, IOCP_EPIPE);
         stream__pump(peer);
-    } else if (is_hard || !ioc_list_is_empty(&peer->sends)) {
+    } else if (is_hard || !ioc_list_is_empty(&peer->sends) || peer->buffered_count > 0) {
         stream__reset(peer);
     } else {
         peer->is_ended = true;
@@ -543,7 +640,7 @@ void sim_end_waiting(sim_op *op, int status)
         sim_complete(op, status, 0);
         return;
     }
-    if (op->op.type == IOCP_TYPE_CONNECT) {
+    if (op->op.kind->type == IOCP_TYPE_CONNECT) {
         socket->state = SIM_CLOSED;
     }
     sim_complete(op, status, op->outcome.bytes);
@@ -579,8 +676,8 @@ static int connect__check(sim_socket *socket, const sim_op *op)
     if (socket->state == SIM_LISTENING) {
         return IOCP_EINVAL;
     }
-    int status = sim_address_read(&socket->remote, socket->family, op->op.as.addressed.address,
-                                  op->op.as.addressed.address_length);
+    int status = sim_address_read(&socket->remote, socket->family, op->op.block,
+                                  (size_t)ioc_transfer_of(&op->op)->address_length);
     if (status != IOCP_OK) {
         return status;
     }
@@ -611,30 +708,6 @@ int sim_connect(sim_op *op)
     return IOCP_OK;
 }
 
-const iocp_buf_t *sim_buffers(const ioc_op *op, uint32_t *count)
-{
-    *count = 1;
-    if (op->type == IOCP_TYPE_SENDTO || op->type == IOCP_TYPE_RECVFROM) {
-        return &op->as.addressed.one;
-    }
-    if (op->type != IOCP_TYPE_SEND && op->type != IOCP_TYPE_RECV) {
-        return &op->as.transfer.one;
-    }
-    *count = op->as.buffers.count;
-    return op->as.buffers.list;
-}
-
-size_t sim_buffers_total(const ioc_op *op)
-{
-    uint32_t count = 0;
-    const iocp_buf_t *list = sim_buffers(op, &count);
-    size_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        total += list[i].length;
-    }
-    return total;
-}
-
 int sim_send(sim_op *op)
 {
     sim_socket *socket = op->socket;
@@ -647,7 +720,7 @@ int sim_send(sim_op *op)
     if (socket->is_send_shut || (socket->is_pipe && socket->peer == NULL)) {
         return IOCP_EPIPE;
     }
-    op->total_bytes = sim_buffers_total(&op->op);
+    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op__wait(op, &socket->sends);
     if (socket->peer != NULL) {
         stream__pump(socket->peer);
@@ -671,7 +744,7 @@ int sim_receive(sim_op *op)
     if (socket->is_recv_shut) {
         return IOCP_EPIPE;
     }
-    op->total_bytes = sim_buffers_total(&op->op);
+    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op__wait(op, &socket->receives);
     stream__pump(socket);
     return IOCP_OK;
@@ -680,7 +753,7 @@ int sim_receive(sim_op *op)
 int sim_shutdown(sim_op *op)
 {
     sim_socket *socket = op->socket;
-    iocp_shutdown_how_t how = op->op.as.shutdown.how;
+    iocp_shutdown_how_t how = ioc_shutdown_of(&op->op)->how;
     if (socket->state != SIM_CONNECTED) {
         return IOCP_ENOTCONN;
     }
@@ -694,12 +767,31 @@ int sim_shutdown(sim_op *op)
         SIM_CHECK(ioc_list_is_empty(&socket->sends)); /* the core waits for them */
         socket->is_send_shut = true;
         if (socket->peer != NULL) {
+            stream__flush(socket);
             socket->peer->is_ended = true;
             stream__pump(socket->peer);
         }
     }
     op->phase = SIM_INLINE;
     return IOCP_OK;
+}
+
+void sim_accept_tell(sim_op *op)
+{
+    ioc_accept *accept = ioc_accept_of(&op->op);
+    if (op->accepted == NULL) {
+        return;
+    }
+    sim_handle *handle = IOC_CONTAINER_OF(accept->handle, sim_handle, handle);
+    SIM_CHECK(handle->socket == NULL && op->op.block != NULL);
+    handle->handle.kind = IOCP_HANDLE_STREAM;
+    handle->socket = op->accepted;
+    handle->socket->is_adopted = true;
+    op->accepted = NULL;
+    size_t length = IOC_BLOCK_BYTES;
+    SIM_CHECK(sim_address_write(&handle->socket->remote, op->op.block, &length) == IOCP_OK);
+    accept->address = op->op.block;
+    accept->address_length = (uint32_t)length;
 }
 
 /* ---- The tests' side ---- */

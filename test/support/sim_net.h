@@ -7,8 +7,11 @@
 
 #include "sim.h"
 
+#include "accept.h"
 #include "handle.h"
 #include "op.h"
+#include "transfer.h"
+#include "watch.h"
 
 #include <pthread.h>
 
@@ -33,6 +36,7 @@ typedef struct sim_failure {
 typedef struct sim_port {
     ioc_port base;
     ioc_alloc *alloc;
+    const ioc_ops *ops;
     uint32_t batch;
     iocp_completion_mode_t mode;
     iocp_sleep_method_t sleep_method;
@@ -97,6 +101,14 @@ typedef struct sim_op {
     uint32_t message;
 } sim_op;
 
+/* The data of a send that the kernel has copied. */
+typedef struct sim_chunk {
+    ioc_link link;
+    size_t bytes;
+    size_t sent;
+    unsigned char data[];
+} sim_chunk;
+
 typedef enum sim_state {
     SIM_CLOSED, /* neither of these */
     SIM_LISTENING,
@@ -132,6 +144,8 @@ typedef struct sim_socket {
     bool is_recv_shut;
     ioc_list receives; /* sim_op.place */
     ioc_list sends;
+    ioc_list buffered; /* sim_chunk.link: sends that are done and not with the receiver yet */
+    int buffered_count;
     ioc_list accepts; /* also the connect of this socket, when it has found no listener */
     ioc_list callers; /* connects that find the backlog full */
     ioc_list backlog; /* sim_socket.place */
@@ -144,7 +158,22 @@ typedef struct sim_handle {
     ioc_handle handle;
     sim_socket *socket; /* one of these two */
     struct sim_file *file;
+    uintptr_t adopted; /* the number of what was not looked at yet, or cannot be used */
 } sim_handle;
+
+/* What the simulation does for a kind of operation: a row in sim_backend.c. */
+typedef struct sim_kind {
+    /* Start it: on a stream or pipe, on datagrams, on a file, on nothing. */
+    int (*on_stream)(sim_op *op);
+    int (*on_datagrams)(sim_op *op);
+    int (*on_file)(sim_op *op);
+    int (*on_nothing)(sim_op *op);
+    void (*take_effect)(sim_op *op); /* its time has come (sim_op.effect_ns) */
+    void (*tell)(sim_op *op);        /* it is handed over: what only this kind tells */
+    bool ends_by_cancel;             /* a cancel brings it back at once */
+} sim_kind;
+
+const sim_kind *sim_kind_of(const sim_op *op);
 
 /* ---- sim_port.c ---- */
 
@@ -193,10 +222,6 @@ bool sim_socket_is_dual(const sim_socket *socket);
 /* Bind to a free port if the address has none. */
 void sim_socket_take_name(sim_socket *socket, sim_address local);
 
-/* The buffers of an operation; the room in them, or what they hold. */
-const iocp_buf_t *sim_buffers(const ioc_op *op, uint32_t *count);
-size_t sim_buffers_total(const ioc_op *op);
-
 /* An address for a socket of `family`; IOCP_EADDRNOTAVAIL, IOCP_EAFNOSUPPORT, IOCP_EFAULT. */
 int sim_address_read(sim_address *address, int family, const struct sockaddr *from, size_t length);
 
@@ -212,6 +237,9 @@ int sim_shutdown(sim_op *op);
 
 /* Both ends of a fresh pipe. */
 void sim_pipe_new(sim_socket *ends[2], bool is_overlapped);
+
+/* sim_kind.tell of an accept. */
+void sim_accept_tell(sim_op *op);
 
 /* End an operation that waits; what it waited on goes on without it. */
 void sim_end_waiting(sim_op *op, int status);

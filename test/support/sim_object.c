@@ -119,7 +119,7 @@ static bool object__take_signal(sim_object *object)
 static void object__end_wait(sim_object *object, sim_op *op)
 {
     bool is_process = object->kind == OBJECT_PROCESS;
-    if (op->op.type == IOCP_TYPE_PROCESS_WAIT && !is_process) {
+    if (op->op.kind->type == IOCP_TYPE_PROCESS_WAIT && !is_process) {
         sim_complete(op, IOCP_EBADF, 0); /* it has no exit code */
         return;
     }
@@ -143,9 +143,9 @@ static void object__signal(sim_object *object, uint32_t signals)
     object__pump(object);
 }
 
-static int wait__start(sim_op *op)
+int sim_object_start_wait(sim_op *op)
 {
-    sim_object *object = object__find((uintptr_t)op->op.as.wait.object);
+    sim_object *object = object__find((uintptr_t)ioc_watch_of(&op->op)->object);
     if (object == NULL) {
         return IOCP_EBADF;
     }
@@ -226,7 +226,7 @@ static job_watch *watch__find(uint64_t key)
 
 static int watch__open(sim_op *op)
 {
-    sim_object *job = object__find((uintptr_t)op->op.as.wait.object);
+    sim_object *job = object__find((uintptr_t)ioc_watch_of(&op->op)->object);
     if (job == NULL || job->kind != OBJECT_JOB) {
         return IOCP_EBADF;
     }
@@ -242,15 +242,15 @@ static int watch__open(sim_op *op)
     job->watch = watch;
     job->references++;
     ioc_list_push(&object_watches, &watch->link);
-    op->op.as.wait.backend = watch;
+    ioc_watch_of(&op->op)->backend = watch;
     op->op.is_held = true;
     return IOCP_OK;
 }
 
 void sim_object_release(sim_op *op)
 {
-    job_watch *watch = op->op.as.wait.backend;
-    SIM_CHECK(op->op.type == IOCP_TYPE_JOB_WATCH && watch != NULL && watch->op == op);
+    job_watch *watch = ioc_watch_of(&op->op)->backend;
+    SIM_CHECK(op->op.kind->type == IOCP_TYPE_JOB_WATCH && watch != NULL && watch->op == op);
     SIM_CHECK(op->phase == SIM_IDLE);
     for (ioc_link *link; (link = ioc_list_pop(&watch->kept)) != NULL;) {
         free(message__at(link));
@@ -259,7 +259,7 @@ void sim_object_release(sim_op *op)
     watch->job->watch = NULL;
     object__drop(watch->job);
     free(watch);
-    op->op.as.wait.backend = NULL;
+    ioc_watch_of(&op->op)->backend = NULL;
 }
 
 static void watch__tell(sim_op *op, job_message *message)
@@ -269,13 +269,13 @@ static void watch__tell(sim_op *op, job_message *message)
     free(message);
 }
 
-static int watch__start(sim_op *op)
+int sim_object_start_watch(sim_op *op)
 {
-    int status = op->op.as.wait.backend == NULL ? watch__open(op) : IOCP_OK;
+    int status = ioc_watch_of(&op->op)->backend == NULL ? watch__open(op) : IOCP_OK;
     if (status != IOCP_OK) {
         return status;
     }
-    job_watch *watch = op->op.as.wait.backend;
+    job_watch *watch = ioc_watch_of(&op->op)->backend;
     ioc_link *kept = ioc_list_pop(&watch->kept);
     op->phase = SIM_WAITING;
     if (kept != NULL) {
@@ -306,7 +306,7 @@ sim_op *sim_object_take_message(sim_port *port, bool *is_known)
 
 /* ---- Work ---- */
 
-static int work__start(sim_op *op)
+int sim_object_start_work(sim_op *op)
 {
     op->phase = SIM_WAITING;
     op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.latency_ns + 1);
@@ -315,21 +315,25 @@ static int work__start(sim_op *op)
 
 void sim_object_run_work(sim_op *op)
 {
-    SIM_CHECK(op->phase == SIM_WAITING && op->op.type == IOCP_TYPE_WORK);
+    SIM_CHECK(op->phase == SIM_WAITING && op->op.kind->type == IOCP_TYPE_WORK);
     op->effect_ns = IOC_FOREVER;
     sim_unlock();
-    uint64_t value = op->op.as.work.function(op->op.as.work.arg);
+    const ioc_work *work = ioc_work_of(&op->op);
+    uint64_t value = work->function(work->arg);
     sim_lock();
     op->value = value;
     sim_complete(op, IOCP_OK, 0);
 }
 
-int sim_object_start(sim_op *op)
+void sim_object_tell_watch(sim_op *op)
 {
-    if (op->op.type == IOCP_TYPE_WORK) {
-        return work__start(op);
-    }
-    return op->op.type == IOCP_TYPE_JOB_WATCH ? watch__start(op) : wait__start(op);
+    ioc_watch_of(&op->op)->value = op->value;
+    ioc_watch_of(&op->op)->event = op->message;
+}
+
+void sim_object_tell_work(sim_op *op)
+{
+    ioc_work_of(&op->op)->value = op->value;
 }
 
 /* ---- The tests' side ---- */

@@ -18,8 +18,12 @@
 
 /* ---- Under the lock ---- */
 
-/* Start a wait, a watch or work. An error: it was not started. */
-int sim_object_start(sim_op *op);
+/* Slots of sim_kind. */
+int sim_object_start_wait(sim_op *op);
+int sim_object_start_watch(sim_op *op);
+int sim_object_start_work(sim_op *op);
+void sim_object_tell_watch(sim_op *op);
+void sim_object_tell_work(sim_op *op);
 
 /* The watch of an operation that is over. */
 void sim_object_release(sim_op *op);

@@ -143,6 +143,7 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     SIM_CHECK(pthread_cond_init(&port->changed, &attributes) == 0);
     SIM_CHECK(pthread_condattr_destroy(&attributes) == 0);
     port->alloc = options->alloc;
+    port->ops = options->ops;
     port->batch = options->batch;
     port->mode = options->completion_mode;
     port->sleep_method =
@@ -247,8 +248,8 @@ static void op__fill_buffers(sim_op *op)
 {
     size_t left = (size_t)op->outcome.bytes;
     const unsigned char *from = op->received;
-    uint32_t count = 0;
-    const iocp_buf_t *list = sim_buffers(&op->op, &count);
+    uint32_t count = ioc_transfer_of(&op->op)->count;
+    const iocp_buf_t *list = ioc_transfer_buffers(&op->op);
     for (uint32_t i = 0; left > 0; i++) {
         SIM_CHECK(i < count);
         const iocp_buf_t *buffer = &list[i];
@@ -263,44 +264,6 @@ static void op__fill_buffers(sim_op *op)
     op->received = NULL;
 }
 
-static void op__give_connection(sim_op *op)
-{
-    sim_handle *handle = IOC_CONTAINER_OF(op->op.as.accept.handle, sim_handle, handle);
-    SIM_CHECK(handle->socket == NULL && op->op.block != NULL);
-    handle->socket = op->accepted;
-    handle->socket->is_adopted = true;
-    op->accepted = NULL;
-    size_t length = IOC_BLOCK_BYTES;
-    SIM_CHECK(sim_address_write(&handle->socket->remote, op->op.block, &length) == IOCP_OK);
-    op->op.as.accept.address = op->op.block;
-    op->op.as.accept.address_length = length;
-}
-
-/* What came with a datagram besides its bytes. */
-static void op__tell_datagram(sim_op *op)
-{
-    if (op->outcome.status == IOCP_OK && op->is_truncated) {
-        op->op.flags |= IOCP_RESULT_TRUNCATED;
-    }
-    if (op->outcome.status == IOCP_OK && op->op.type == IOCP_TYPE_RECVFROM) {
-        size_t length = IOC_BLOCK_BYTES;
-        SIM_CHECK(op->op.block != NULL);
-        SIM_CHECK(sim_address_write(&op->from, op->op.block, &length) == IOCP_OK);
-        op->op.as.addressed.address = op->op.block;
-        op->op.as.addressed.address_length = length;
-    }
-}
-
-static void op__tell_value(sim_op *op)
-{
-    if (op->op.type == IOCP_TYPE_WORK) {
-        op->op.as.work.value = op->value;
-    } else if (op->op.type == IOCP_TYPE_PROCESS_WAIT || op->op.type == IOCP_TYPE_JOB_WATCH) {
-        op->op.as.wait.value = op->value;
-        op->op.as.wait.message = op->message;
-    }
-}
-
 void sim_hand_over(sim_op *op)
 {
     SIM_CHECK(op->phase == SIM_DONE || op->phase == SIM_INLINE);
@@ -310,11 +273,12 @@ void sim_hand_over(sim_op *op)
     if (op->received != NULL) {
         op__fill_buffers(op);
     }
-    if (op->accepted != NULL) {
-        op__give_connection(op);
+    if (op->outcome.status == IOCP_OK && op->is_truncated) {
+        op->op.flags |= IOCP_RESULT_TRUNCATED;
     }
-    op__tell_datagram(op);
-    op__tell_value(op);
+    if (sim_kind_of(op)->tell != NULL) {
+        sim_kind_of(op)->tell(op);
+    }
     op->op.outcome = op->outcome;
     op->phase = SIM_IDLE;
     op->port->counts.pending--;
@@ -324,15 +288,6 @@ void sim_hand_over(sim_op *op)
 static uint64_t op__effect_ns(const sim_op *op)
 {
     return op->file != NULL && op->port->is_holding_files ? IOC_FOREVER : op->effect_ns;
-}
-
-static void op__take_effect(sim_op *op)
-{
-    if (op->file != NULL) {
-        sim_file_carry_out(op);
-    } else {
-        sim_object_run_work(op);
-    }
 }
 
 /* Cancels that take effect now, and what files and work do now. */
@@ -348,7 +303,7 @@ static void port__run_due(sim_port *port)
         if (op->abort_ns <= port->now_ns && op->abort_ns < op__effect_ns(op)) {
             sim_end_waiting(op, IOCP_ECANCELED);
         } else if (op__effect_ns(op) <= port->now_ns) {
-            op__take_effect(op);
+            sim_kind_of(op)->take_effect(op);
         }
     }
 }
@@ -532,7 +487,7 @@ ioc_wake sim_port_wake(ioc_port *base)
 
 static sim_port *port__of_loop(const iocp_loop_t *loop)
 {
-    return port__of(loop->loop_only.port);
+    return port__of(loop->loop_only.ops.port);
 }
 
 void sim_use_script(const sim_script *script)

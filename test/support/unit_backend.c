@@ -49,6 +49,14 @@ static int port__cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return self->cancel_answer;
 }
 
+static int port__handle_cancel(ioc_port *port, ioc_handle *handle)
+{
+    unit_port *self = port__of(port);
+    (void)handle;
+    self->handle_cancels++;
+    return self->cancel_answer;
+}
+
 static void port__handle_close(ioc_port *port, ioc_handle *handle)
 {
     (void)handle;
@@ -65,6 +73,7 @@ static const ioc_backend unit_backend_slots = {
     .wake = port__wake,
     .start = port__start,
     .cancel = port__cancel,
+    .handle_cancel = port__handle_cancel,
     .handle_close = port__handle_close,
 };
 
@@ -83,8 +92,7 @@ int unit_core_set_up(void **state)
     core->port.now_ns = 1000;
     core->port.start_answer = IOC_START_PENDING;
     core->port.wake_answer = IOC_WAKE_PACKET;
-    ioc_ops_init(&core->ops, &core->memory.alloc, unit_backend(), &core->port.port);
-    ioc_handles_init(&core->handles, &core->memory.alloc, &core->ops);
+    ioc_ops_init(&core->ops, &core->memory.alloc, unit_backend(), &core->port.port, ioc_kinds);
     *state = core;
     return 0;
 }
@@ -109,7 +117,7 @@ int unit_core_tear_down(void **state)
 {
     unit_core *core = *state;
     bool is_pending = core__discard_operations(core);
-    ioc_handles_deinit(&core->handles);
+    ioc_handles_deinit(&core->ops);
     ioc_ops_deinit(&core->ops);
     bool is_leaked = unit_memory_live(&core->memory) != 0;
     free(core);
@@ -138,7 +146,7 @@ ioc_op *unit_core_queue(unit_core *core, iocp_type_t type, ioc_handle *handle)
 
 ioc_handle *unit_core_open(unit_core *core)
 {
-    ioc_handle *handle = ioc_handle_new(&core->handles, IOC_HANDLE_STREAM);
+    ioc_handle *handle = ioc_handle_new(&core->ops, IOCP_HANDLE_STREAM);
     assert_non_null(handle);
     handle->is_open = true;
     return handle;
@@ -154,9 +162,10 @@ int unit_core_deliver(unit_core *core, ioc_op *op)
 {
     assert_ptr_equal(ioc_op_next_ready(&core->ops), op);
     int status = op->outcome.status;
-    ioc_handle_before_callback(&core->handles, op);
+    (void)ioc_op_is_last(&core->ops, op);
+    op->kind->ended(&core->ops, op);
     if (op->handle != NULL) {
-        ioc_handle_leave(&core->handles, op);
+        ioc_handle_leave(&core->ops, op);
     }
     ioc_op_end(&core->ops, op);
     return status;

@@ -10,7 +10,8 @@
 
 #include "backend.h"
 #include "handle.h"
-#include "op.h"
+#include "kind.h"
+#include "transfer.h"
 
 typedef struct unit_port {
     ioc_port port; /* first */
@@ -25,6 +26,7 @@ typedef struct unit_port {
 
     unsigned starts;
     unsigned cancels;
+    unsigned handle_cancels;
     unsigned closes;
     unsigned wakes;
     const ioc_op *last_cancelled;
@@ -37,7 +39,6 @@ typedef struct unit_core {
     unit_memory memory;
     unit_port port;
     ioc_ops ops;
-    ioc_handles handles;
 } unit_core;
 
 /* CMocka's set-up and tear-down: *state is a unit_core. Fails if anything is pending or leaked. */

@@ -20,8 +20,10 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_SET_MODES] = {"SetFileCompletionNotificationModes", ERROR_INVALID_PARAMETER},
     [WIN_CANCEL] = {"CancelIoEx", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CLOSE_HANDLE] = {"CloseHandle", ERROR_INVALID_HANDLE},
+    [WIN_GET_HANDLE_INFORMATION] = {"GetHandleInformation", ERROR_INVALID_HANDLE},
     [WIN_SET_HANDLE_INFORMATION] = {"SetHandleInformation", ERROR_ACCESS_DENIED},
     [WIN_GET_FILE_TYPE] = {"GetFileType", ERROR_INVALID_HANDLE},
+    [WIN_GET_ATTRIBUTES] = {"GetFileAttributesW", ERROR_ACCESS_DENIED},
     [WIN_TO_WIDE] = {"MultiByteToWideChar", ERROR_INVALID_PARAMETER},
     [WIN_FULL_PATH] = {"GetFullPathNameW", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_CREATE_FILE] = {"CreateFileW", ERROR_TOO_MANY_OPEN_FILES},
@@ -37,7 +39,8 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_TRY_WAIT] = {"WaitForSingleObject", ERROR_ACCESS_DENIED},
     [WIN_REGISTER_WAIT] = {"RegisterWaitForSingleObject", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
-    [WIN_SUBMIT_WORK] = {"TrySubmitThreadpoolCallback", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_CREATE_WORK] = {"CreateThreadpoolWork", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_MAY_RUN_LONG] = {"CallbackMayRunLong", ERROR_TOO_MANY_TCBS},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
     [WIN_DUPLICATE] = {"DuplicateHandle", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
@@ -52,6 +55,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_CLEANUP] = {"WSACleanup", WSAENETDOWN},
     [WIN_SOCKET] = {"WSASocketW", WSAEMFILE},
     [WIN_CLOSE_SOCKET] = {"closesocket", WSAENETDOWN},
+    [WIN_IOCTL_SOCKET] = {"ioctlsocket", WSAENETDOWN},
     [WIN_BIND] = {"bind", WSAENOBUFS},
     [WIN_LISTEN] = {"listen", WSAENOBUFS},
     [WIN_SHUTDOWN] = {"shutdown", WSAENETDOWN},
@@ -163,6 +167,11 @@ static BOOL WINAPI fault__close_handle(HANDLE handle)
     return !fault__strikes(WIN_CLOSE_HANDLE) && is_closed;
 }
 
+static BOOL WINAPI fault__get_handle_information(HANDLE handle, DWORD *flags)
+{
+    return !fault__strikes(WIN_GET_HANDLE_INFORMATION) && GetHandleInformation(handle, flags);
+}
+
 static BOOL WINAPI fault__set_handle_information(HANDLE handle, DWORD mask, DWORD flags)
 {
     return !fault__strikes(WIN_SET_HANDLE_INFORMATION) && SetHandleInformation(handle, mask, flags);
@@ -171,6 +180,11 @@ static BOOL WINAPI fault__set_handle_information(HANDLE handle, DWORD mask, DWOR
 static DWORD WINAPI fault__get_file_type(HANDLE file)
 {
     return fault__strikes(WIN_GET_FILE_TYPE) ? FILE_TYPE_UNKNOWN : GetFileType(file);
+}
+
+static DWORD WINAPI fault__get_attributes(const wchar_t *path)
+{
+    return fault__strikes(WIN_GET_ATTRIBUTES) ? INVALID_FILE_ATTRIBUTES : GetFileAttributesW(path);
 }
 
 static int WINAPI fault__to_wide(UINT page, DWORD flags, const char *from, int from_bytes,
@@ -270,11 +284,16 @@ static BOOL WINAPI fault__unregister_wait(HANDLE registration, HANDLE event)
     return !fault__strikes(WIN_UNREGISTER_WAIT) && UnregisterWaitEx(registration, event);
 }
 
-static BOOL WINAPI fault__submit_work(PTP_SIMPLE_CALLBACK function, void *context,
-                                      PTP_CALLBACK_ENVIRON environment)
+static PTP_WORK WINAPI fault__create_work(PTP_WORK_CALLBACK function, void *context,
+                                          PTP_CALLBACK_ENVIRON environment)
 {
-    return !fault__strikes(WIN_SUBMIT_WORK) &&
-           TrySubmitThreadpoolCallback(function, context, environment);
+    return fault__strikes(WIN_CREATE_WORK) ? NULL
+                                           : CreateThreadpoolWork(function, context, environment);
+}
+
+static BOOL WINAPI fault__may_run_long(PTP_CALLBACK_INSTANCE instance)
+{
+    return !fault__strikes(WIN_MAY_RUN_LONG) && CallbackMayRunLong(instance);
 }
 
 static BOOL WINAPI fault__get_exit_code(HANDLE process, DWORD *code)
@@ -355,6 +374,11 @@ static int WINAPI fault__close_socket(SOCKET socket)
 {
     int status = closesocket(socket);
     return fault__strikes(WIN_CLOSE_SOCKET) ? SOCKET_ERROR : status;
+}
+
+static int WINAPI fault__ioctl_socket(SOCKET socket, long command, u_long *argument)
+{
+    return fault__strikes(WIN_IOCTL_SOCKET) ? SOCKET_ERROR : ioctlsocket(socket, command, argument);
 }
 
 static int WINAPI fault__bind(SOCKET socket, const struct sockaddr *address, int length)
@@ -496,8 +520,10 @@ static const ioc_sys fault_table = {
     .SetFileCompletionNotificationModes = fault__set_modes,
     .CancelIoEx = fault__cancel,
     .CloseHandle = fault__close_handle,
+    .GetHandleInformation = fault__get_handle_information,
     .SetHandleInformation = fault__set_handle_information,
     .GetFileType = fault__get_file_type,
+    .GetFileAttributesW = fault__get_attributes,
     .MultiByteToWideChar = fault__to_wide,
     .GetFullPathNameW = fault__full_path,
     .CreateFileW = fault__create_file,
@@ -513,7 +539,11 @@ static const ioc_sys fault_table = {
     .WaitForSingleObject = fault__try_wait,
     .RegisterWaitForSingleObject = fault__register_wait,
     .UnregisterWaitEx = fault__unregister_wait,
-    .TrySubmitThreadpoolCallback = fault__submit_work,
+    .CreateThreadpoolWork = fault__create_work,
+    .SubmitThreadpoolWork = SubmitThreadpoolWork,
+    .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
+    .CloseThreadpoolWork = CloseThreadpoolWork,
+    .CallbackMayRunLong = fault__may_run_long,
     .GetExitCodeProcess = fault__get_exit_code,
     .DuplicateHandle = fault__duplicate,
     .SetInformationJobObject = fault__set_job,
@@ -532,6 +562,7 @@ static const ioc_sys fault_table = {
     .WSAGetLastError = WSAGetLastError,
     .WSASocketW = fault__socket,
     .closesocket = fault__close_socket,
+    .ioctlsocket = fault__ioctl_socket,
     .bind = fault__bind,
     .listen = fault__listen,
     .shutdown = fault__shutdown,

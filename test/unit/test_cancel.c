@@ -1,5 +1,7 @@
 #include "unit_backend.h"
 
+#include "timeout.h"
+
 #include "cancel.h"
 
 #define CANCEL_TEST(name) \
@@ -10,7 +12,7 @@ static ioc_op *start_recv(unit_core *core, ioc_handle *handle)
     static char data[16];
     iocp_buf_t buffer = {.length = sizeof data, .base = data};
     ioc_op *op = unit_core_queue(core, IOCP_TYPE_RECV, handle);
-    assert_int_equal(ioc_op_copy_buffers(&core->ops, op, &buffer, 1), IOCP_OK);
+    assert_int_equal(ioc_transfer_set_buffers(&core->ops, op, &buffer, 1), IOCP_OK);
     ioc_op_start_in_kernel(&core->ops, op);
     return op;
 }
@@ -18,8 +20,8 @@ static ioc_op *start_recv(unit_core *core, ioc_handle *handle)
 static ioc_op *start_timer(unit_core *core, uint64_t delay_ns)
 {
     ioc_op *op = unit_core_queue(core, IOCP_TYPE_TIMER, NULL);
-    op->as.timer.delay_ns = delay_ns;
-    ioc_op_start_timer(&core->ops, op);
+    ioc_timeout_of(op)->delay_ns = delay_ns;
+    ioc_timeout_start(&core->ops, op);
     return op;
 }
 
@@ -31,7 +33,7 @@ static int cancel(unit_core *core, ioc_op *op)
 static ioc_op *queue_cancel(unit_core *core, iocp_op_t target)
 {
     ioc_op *op = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
-    op->as.cancel.target = target;
+    ioc_cancel_of(op)->target = target;
     return op;
 }
 
@@ -44,24 +46,19 @@ static ioc_op *queue_close(unit_core *core, ioc_handle *handle)
 
 static void run_queued(unit_core *core)
 {
-    ioc_cancel_run_queued(&core->ops, &core->handles);
+    ioc_cancel_run_queued(&core->ops, UINT32_MAX);
+}
+
+static ioc_ending run_ending(unit_core *core)
+{
+    return ioc_cancel_run_ending(&core->ops, UINT32_MAX);
 }
 
 static void pass_time(unit_core *core, uint64_t ns)
 {
     core->port.now_ns += ns;
     ioc_ops_update_now(&core->ops);
-    ioc_cancel_run_deadlines(&core->ops);
-}
-
-/* A close frees its handle before its callback, so it is not on the handle's books. */
-static int deliver_close(unit_core *core, ioc_op *close)
-{
-    assert_ptr_equal(ioc_op_next_ready(&core->ops), close);
-    int status = close->outcome.status;
-    ioc_handle_before_callback(&core->handles, close);
-    ioc_op_end(&core->ops, close);
-    return status;
+    ioc_cancel_run_deadlines(&core->ops, UINT32_MAX);
 }
 
 /* ---- One operation ---- */
@@ -136,7 +133,7 @@ static void a_cancelled_send_tells_how_much_was_taken(void **state)
 {
     unit_core *core = *state;
     ioc_op *op = unit_core_queue(core, IOCP_TYPE_SEND, unit_core_open(core));
-    ioc_handle_start_send(&core->handles, op);
+    ioc_transfer_start_send(&core->ops, op);
     assert_int_equal(cancel(core, op), IOCP_OK);
     unit_core_packet(core, op, IOCP_ECANCELED, 4096);
     assert_int_equal(op->outcome.bytes, 4096);
@@ -154,19 +151,99 @@ static void if_the_kernel_refuses_the_operation_goes_on(void **state)
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECONNABORTED);
 }
 
-static void a_cancel_comes_too_late_for_a_settled_outcome(void **state)
+/* Its callback answers IOCP_REARM. */
+static void rearm(unit_core *core, ioc_op *op)
+{
+    assert_ptr_equal(ioc_op_next_ready(&core->ops), op);
+    assert_false(ioc_op_is_last(&core->ops, op));
+    op->kind->ended(&core->ops, op);
+    ioc_op_rearm(&core->ops, op);
+}
+
+static void a_cancel_changes_no_settled_outcome(void **state)
 {
     unit_core *core = *state;
     ioc_op *op = start_recv(core, unit_core_open(core));
     unit_core_packet(core, op, IOCP_OK, 7);
-    assert_int_equal(cancel(core, op), IOCP_ENOENT);
+    assert_int_equal(cancel(core, op), IOCP_OK);
     assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(op->outcome.bytes, 7);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+static void a_cancel_that_no_result_has_answered_ends_the_next_run(void **state)
+{
+    unit_core *core = *state;
+    enum {
+        IN_KERNEL,
+        READY,
+        IN_CALLBACK
+    };
+    for (int when = IN_KERNEL; when <= IN_CALLBACK; when++) {
+        ioc_op *op = start_recv(core, unit_core_open(core));
+        unsigned starts = core->port.starts;
+        if (when == IN_KERNEL) {
+            assert_int_equal(cancel(core, op), IOCP_OK);
+        }
+        unit_core_packet(core, op, IOCP_OK, 7);
+        if (when == READY) {
+            assert_int_equal(cancel(core, op), IOCP_OK);
+        }
+        assert_ptr_equal(ioc_op_next_ready(&core->ops), op);
+        assert_false(ioc_op_is_last(&core->ops, op));
+        op->kind->ended(&core->ops, op);
+        if (when == IN_CALLBACK) {
+            assert_int_equal(cancel(core, op), IOCP_OK);
+        }
+        ioc_op_rearm(&core->ops, op);
+        assert_int_equal(op->phase, IOC_PHASE_READY);
+        assert_int_equal(core->port.starts, starts);
+        assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+    }
+}
+
+static void a_cancel_that_was_answered_leaves_the_next_run_alone(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(cancel(core, op), IOCP_OK); /* the result that is due answers this one, too */
+    rearm(core, op);
+    assert_int_equal(op->phase, IOC_PHASE_QUEUED);
+    ioc_op_start_in_kernel(&core->ops, op);
+    unit_core_packet(core, op, IOCP_OK, 1);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+static void a_cancel_is_kept_when_the_deadline_was_quicker(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ETIMEDOUT), IOCP_OK);
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(op->outcome.status, IOCP_ETIMEDOUT);
+    rearm(core, op);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
+}
+
+static void a_rearm_that_cannot_be_granted_has_one_more_callback(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *op = start_recv(core, handle);
+    unit_core_packet(core, op, IOCP_OK, 7);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    rearm(core, op);
     assert_ptr_equal(ioc_op_next_ready(&core->ops), op);
-    assert_int_equal(op->phase, IOC_PHASE_DELIVERING);
-    assert_int_equal(cancel(core, op), IOCP_ENOENT);
-    assert_int_equal(op->outcome.status, IOCP_OK);
-    ioc_handle_leave(&core->handles, op);
+    assert_int_equal(op->outcome.status, IOCP_ECANCELED);
+    assert_true(ioc_op_is_last(&core->ops, op)); /* and no third one */
+    op->kind->ended(&core->ops, op);
+    ioc_handle_leave(&core->ops, op);
     ioc_op_end(&core->ops, op);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 static void what_has_ended_is_not_found(void **state)
@@ -236,7 +313,7 @@ static void a_cancel_that_brings_the_operation_back_needs_no_packet(void **state
     assert_int_equal(ioc_cancel_op(&core->ops, target, IOCP_ETIMEDOUT), IOCP_OK);
     assert_int_equal(target->phase, IOC_PHASE_READY);
     assert_int_equal(core->ops.in_kernel, 0);
-    assert_int_equal(ioc_cancel_op(&core->ops, target, IOCP_ECANCELED), IOCP_ENOENT);
+    assert_int_equal(ioc_cancel_op(&core->ops, target, IOCP_ECANCELED), IOCP_OK);
     assert_int_equal(core->port.cancels, 1);
     assert_int_equal(unit_core_deliver(core, target), IOCP_ETIMEDOUT);
 }
@@ -245,14 +322,16 @@ static void what_cannot_be_cancelled_nor_closed_is_told(void **state)
 {
     unit_core *core = *state;
     ioc_op *on_handle = start_recv(core, unit_core_open(core));
-    core->port.cancel_answer = IOCP_EUNKNOWN;
-    assert_true(ioc_cancel_all(&core->ops));
-    assert_int_equal(core->port.closes, 1);
     ioc_op *wait = unit_core_queue(core, IOCP_TYPE_WAIT, NULL);
     ioc_op_start_in_kernel(&core->ops, wait);
-    assert_false(ioc_cancel_all(&core->ops));
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    core->ops.is_ending = true;
+    assert_int_equal(run_ending(core), IOC_ENDING_REFUSED);
+    assert_int_equal(core->port.closes, 1);
     core->port.cancel_answer = IOCP_OK;
-    assert_true(ioc_cancel_all(&core->ops));
+    assert_int_equal(run_ending(core), IOC_ENDING_ASKED);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(core->port.handle_cancels, 1);
     unit_core_packet(core, on_handle, IOCP_ECANCELED, 0);
     unit_core_packet(core, wait, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, on_handle), IOCP_ECANCELED);
@@ -263,7 +342,7 @@ static void a_cancel_of_itself_ends_once(void **state)
 {
     unit_core *core = *state;
     ioc_op *asker = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
-    asker->as.cancel.target = ioc_op_id(asker);
+    ioc_cancel_of(asker)->target = ioc_op_id(asker);
     run_queued(core);
     assert_int_equal(unit_core_deliver(core, asker), IOCP_ECANCELED);
     assert_null(ioc_op_next_ready(&core->ops));
@@ -275,7 +354,7 @@ static void a_cancel_can_be_cancelled_before_its_turn(void **state)
     ioc_op *timer = start_timer(core, 100);
     ioc_op *first = unit_core_queue(core, IOCP_TYPE_CANCEL, NULL);
     ioc_op *second = queue_cancel(core, ioc_op_id(timer));
-    first->as.cancel.target = ioc_op_id(second);
+    ioc_cancel_of(first)->target = ioc_op_id(second);
     run_queued(core);
     assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
     assert_int_equal(unit_core_deliver(core, first), IOCP_OK);
@@ -385,7 +464,7 @@ static void cancels_and_closes_have_no_deadline(void **state)
     assert_int_equal(ioc_op_set_deadline(&core->ops, close, 5), IOCP_ENOTSUP);
     run_queued(core);
     assert_int_equal(unit_core_deliver(core, asker), IOCP_ENOENT);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 /* ---- Closing a handle ---- */
@@ -398,7 +477,8 @@ static void a_close_comes_last(void **state)
     ioc_op *queued = unit_core_queue(core, IOCP_TYPE_RECV, handle);
     ioc_op *close = queue_close(core, handle);
     run_queued(core);
-    assert_int_equal(core->port.cancels, 1);
+    assert_int_equal(core->port.handle_cancels, 1);
+    assert_int_equal(core->port.cancels, 0);
     assert_int_equal(core->port.closes, 0); /* the kernel still has one of its operations */
     assert_int_equal(unit_core_deliver(core, queued), IOCP_ECANCELED);
     assert_null(ioc_op_next_ready(&core->ops));
@@ -406,9 +486,9 @@ static void a_close_comes_last(void **state)
     assert_int_equal(core->port.closes, 0); /* nor before the callback has run */
     assert_int_equal(unit_core_deliver(core, pending), IOCP_ECANCELED);
     assert_int_equal(core->port.closes, 1);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
     assert_int_equal(core->port.closes, 1);
-    assert_int_equal(core->handles.slab.live, 0);
+    assert_int_equal(core->ops.handles.live, 0);
 }
 
 static void a_close_of_an_idle_handle_is_done_at_once(void **state)
@@ -417,11 +497,11 @@ static void a_close_of_an_idle_handle_is_done_at_once(void **state)
     ioc_handle *handle = unit_core_open(core);
     iocp_handle_t id = ioc_handle_id(handle);
     ioc_op *close = queue_close(core, handle);
-    assert_null(ioc_handle_find(&core->handles, id)); /* the gate is shut from the call on */
+    assert_null(ioc_handle_find(&core->ops, id)); /* the gate is shut from the call on */
     run_queued(core);
     assert_int_equal(core->port.closes, 1);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
-    assert_null(ioc_handle_find(&core->handles, id));
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+    assert_null(ioc_handle_find(&core->ops, id));
 }
 
 static void a_close_delivers_the_bytes_that_were_quicker(void **state)
@@ -434,7 +514,7 @@ static void a_close_delivers_the_bytes_that_were_quicker(void **state)
     unit_core_packet(core, op, IOCP_OK, 9);
     assert_int_equal(op->outcome.bytes, 9);
     assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 static void a_close_cannot_be_cancelled(void **state)
@@ -449,7 +529,7 @@ static void a_close_cannot_be_cancelled(void **state)
     assert_int_equal(unit_core_deliver(core, asker), IOCP_ENOTSUP);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     (void)unit_core_deliver(core, op);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 static void where_the_kernel_refuses_a_close_closes_the_object(void **state)
@@ -466,7 +546,7 @@ static void where_the_kernel_refuses_a_close_closes_the_object(void **state)
     unit_core_packet(core, second, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, first), IOCP_ECANCELED);
     assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
     assert_int_equal(core->port.closes, 1);
 }
 
@@ -475,17 +555,48 @@ static void a_shutdown_waits_for_the_sends_and_a_close_ends_it(void **state)
     unit_core *core = *state;
     ioc_handle *handle = unit_core_open(core);
     ioc_op *send = unit_core_queue(core, IOCP_TYPE_SEND, handle);
-    ioc_handle_start_send(&core->handles, send);
+    ioc_transfer_start_send(&core->ops, send);
     ioc_op *shutdown = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, handle);
-    shutdown->as.shutdown.how = IOCP_SHUTDOWN_SEND;
-    ioc_handle_start_shutdown(&core->handles, shutdown);
+    ioc_shutdown_of(shutdown)->how = IOCP_SHUTDOWN_SEND;
+    ioc_shutdown_start(&core->ops, shutdown);
     assert_int_equal(shutdown->phase, IOC_PHASE_PARKED);
     ioc_op *close = queue_close(core, handle);
     run_queued(core);
     assert_int_equal(unit_core_deliver(core, shutdown), IOCP_ECANCELED);
     unit_core_packet(core, send, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, send), IOCP_ECANCELED);
-    assert_int_equal(deliver_close(core, close), IOCP_OK);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+}
+
+static void a_close_asks_the_kernel_once_however_much_is_pending(void **state)
+{
+    unit_core *core = *state;
+    enum {
+        COUNT = 300,
+        LIMIT = 100
+    };
+    static ioc_op *ops[COUNT];
+    ioc_handle *handle = unit_core_open(core);
+    for (int i = 0; i < COUNT; i++) {
+        ops[i] = start_recv(core, handle);
+    }
+    ioc_op *queued = unit_core_queue(core, IOCP_TYPE_RECV, handle);
+    ioc_op *close = queue_close(core, handle);
+    for (int turn = 0; turn < COUNT / LIMIT; turn++) {
+        assert_int_equal(queued->phase, IOC_PHASE_QUEUED); /* comes in a later turn */
+        ioc_cancel_run_queued(&core->ops, LIMIT);
+    }
+    assert_false(ioc_list_is_empty(&core->ops.closing));
+    ioc_cancel_run_queued(&core->ops, LIMIT);
+    assert_true(ioc_list_is_empty(&core->ops.closing));
+    assert_int_equal(core->port.handle_cancels, 1);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(unit_core_deliver(core, queued), IOCP_ECANCELED);
+    for (int i = 0; i < COUNT; i++) {
+        unit_core_packet(core, ops[i], IOCP_ECANCELED, 0);
+        assert_int_equal(unit_core_deliver(core, ops[i]), IOCP_ECANCELED);
+    }
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 /* ---- Everything ---- */
@@ -501,7 +612,8 @@ static void cancelling_all_reaches_every_phase(void **state)
     ioc_op_park(parked, NULL);
     ioc_op *done = start_recv(core, handle);
     unit_core_packet(core, done, IOCP_OK, 2);
-    ioc_cancel_all(&core->ops);
+    core->ops.is_ending = true;
+    assert_int_equal(run_ending(core), IOC_ENDING_ASKED);
     unit_core_packet(core, pending, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, done), IOCP_OK);
     assert_int_equal(unit_core_deliver(core, queued), IOCP_ECANCELED);
@@ -523,7 +635,11 @@ int main(void)
         CANCEL_TEST(an_error_that_was_quicker_stays_that_error),
         CANCEL_TEST(a_cancelled_send_tells_how_much_was_taken),
         CANCEL_TEST(if_the_kernel_refuses_the_operation_goes_on),
-        CANCEL_TEST(a_cancel_comes_too_late_for_a_settled_outcome),
+        CANCEL_TEST(a_cancel_changes_no_settled_outcome),
+        CANCEL_TEST(a_cancel_that_no_result_has_answered_ends_the_next_run),
+        CANCEL_TEST(a_cancel_that_was_answered_leaves_the_next_run_alone),
+        CANCEL_TEST(a_cancel_is_kept_when_the_deadline_was_quicker),
+        CANCEL_TEST(a_rearm_that_cannot_be_granted_has_one_more_callback),
         CANCEL_TEST(what_has_ended_is_not_found),
         CANCEL_TEST(cancelling_twice_asks_twice_and_ends_once),
         CANCEL_TEST(a_queued_cancel_ends_its_target_and_says_asked),
@@ -544,6 +660,7 @@ int main(void)
         CANCEL_TEST(a_close_of_an_idle_handle_is_done_at_once),
         CANCEL_TEST(a_close_delivers_the_bytes_that_were_quicker),
         CANCEL_TEST(a_close_cannot_be_cancelled),
+        CANCEL_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
         CANCEL_TEST(where_the_kernel_refuses_a_close_closes_the_object),
         CANCEL_TEST(a_shutdown_waits_for_the_sends_and_a_close_ends_it),
         CANCEL_TEST(cancelling_all_reaches_every_phase),

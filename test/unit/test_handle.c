@@ -7,7 +7,7 @@
 static ioc_handle *open_file(unit_core *core)
 {
     ioc_handle *handle = unit_core_open(core);
-    handle->kind = IOC_HANDLE_FILE;
+    handle->kind = IOCP_HANDLE_FILE;
     return handle;
 }
 
@@ -16,7 +16,8 @@ static ioc_op *queue_transfer(unit_core *core, ioc_handle *handle, iocp_type_t t
     static char data[1];
     ioc_op *op = ioc_op_new(&core->ops, type, unit_core_disarm, core);
     assert_non_null(op);
-    op->as.transfer.one = (iocp_buf_t){.length = bytes, .base = data};
+    iocp_buf_t buffer = {.length = bytes, .base = data};
+    assert_int_equal(ioc_transfer_set_buffers(&core->ops, op, &buffer, 1), IOCP_OK);
     ioc_handle_enter(handle, op);
     ioc_op_queue(&core->ops, op, NULL);
     return op;
@@ -25,7 +26,7 @@ static ioc_op *queue_transfer(unit_core *core, ioc_handle *handle, iocp_type_t t
 static ioc_op *queue_drain(unit_core *core, ioc_handle *handle, uint64_t bytes)
 {
     ioc_op *op = unit_core_queue(core, IOCP_TYPE_DRAIN, handle);
-    op->as.drain.bytes = bytes;
+    ioc_drain_of(op)->bytes = bytes;
     return op;
 }
 
@@ -34,10 +35,8 @@ static void start_all(unit_core *core)
 {
     for (ioc_link *link; (link = ioc_list_first(&core->ops.submissions)) != NULL;) {
         ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
-        if (op->type == IOCP_TYPE_DRAIN) {
-            ioc_handle_start_drain(&core->handles, op);
-        } else {
-            ioc_handle_start_move(&core->handles, op);
+        if (ioc_handle_admits(&core->ops, op)) {
+            op->kind->start(&core->ops, op);
         }
     }
 }
@@ -58,12 +57,12 @@ static void moves_are_started_one_after_the_other(void **state)
     ioc_op *second = queue_transfer(core, file, IOCP_TYPE_WRITE, 10);
     start_all(core);
     assert_int_equal(core->port.starts, 1);
-    assert_int_equal(first->as.transfer.offset, 0);
+    assert_int_equal(ioc_transfer_of(first)->offset, 0);
     assert_int_equal(second->phase, IOC_PHASE_PARKED);
     end(core, first, 10);
     start_all(core);
     assert_int_equal(core->port.starts, 2);
-    assert_int_equal(second->as.transfer.offset, 10);
+    assert_int_equal(ioc_transfer_of(second)->offset, 10);
     end(core, second, 10);
     assert_int_equal(file->position, 20);
 }
@@ -78,7 +77,7 @@ static void the_position_moves_by_what_was_transferred(void **state)
     assert_int_equal(file->position, 7);
     ioc_op *failing = queue_transfer(core, file, IOCP_TYPE_READ, 100);
     start_all(core);
-    assert_int_equal(failing->as.transfer.offset, 7);
+    assert_int_equal(ioc_transfer_of(failing)->offset, 7);
     unit_core_packet(core, failing, IOCP_EOF, 0);
     assert_int_equal(unit_core_deliver(core, failing), IOCP_EOF);
     assert_int_equal(file->position, 7);
@@ -99,7 +98,7 @@ static void a_move_that_is_queued_does_not_overtake_one_that_waits(void **state)
     assert_int_equal(late->phase, IOC_PHASE_PARKED);
     end(core, waiting, 1);
     start_all(core);
-    assert_int_equal(late->as.transfer.offset, 2);
+    assert_int_equal(ioc_transfer_of(late)->offset, 2);
     end(core, late, 1);
 }
 
@@ -116,7 +115,7 @@ static void a_move_that_ends_before_its_turn_passes_it_on(void **state)
     ioc_op_finish(&core->ops, second, IOCP_ECANCELED);
     assert_int_equal(unit_core_deliver(core, second), IOCP_ECANCELED);
     start_all(core);
-    assert_int_equal(third->as.transfer.offset, 1);
+    assert_int_equal(ioc_transfer_of(third)->offset, 1);
     end(core, third, 1);
     assert_null(file->mover);
 }
@@ -128,12 +127,12 @@ static void an_append_goes_behind_the_end_and_leaves_the_position(void **state)
     file->is_append = true;
     ioc_op *write = queue_transfer(core, file, IOCP_TYPE_WRITE, 5);
     start_all(core);
-    assert_true(write->as.transfer.offset == IOC_OFFSET_END);
+    assert_true(ioc_transfer_of(write)->offset == IOC_OFFSET_END);
     end(core, write, 5);
     assert_int_equal(file->position, 0);
     ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 5);
     start_all(core);
-    assert_int_equal(read->as.transfer.offset, 0);
+    assert_int_equal(ioc_transfer_of(read)->offset, 0);
     end(core, read, 5);
     assert_int_equal(file->position, 5);
 }
@@ -142,7 +141,7 @@ static void a_pipe_is_read_in_turns_and_written_without(void **state)
 {
     unit_core *core = *state;
     ioc_handle *pipe = unit_core_open(core);
-    pipe->kind = IOC_HANDLE_PIPE;
+    pipe->kind = IOCP_HANDLE_PIPE;
     ioc_op *first = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
     ioc_op *second = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 1);
     ioc_op *read = queue_transfer(core, pipe, IOCP_TYPE_READ, 1);
@@ -164,19 +163,19 @@ static void a_file_is_moving_from_the_call_until_the_callback(void **state)
 {
     unit_core *core = *state;
     ioc_handle *file = open_file(core);
-    assert_false(ioc_handle_is_moving(file));
+    assert_false(ioc_transfer_is_moving(file));
     ioc_op *positional = queue_transfer(core, file, IOCP_TYPE_PREAD, 1);
-    assert_false(ioc_handle_is_moving(file));
+    assert_false(ioc_transfer_is_moving(file));
     ioc_op *read = queue_transfer(core, file, IOCP_TYPE_READ, 1);
-    assert_true(ioc_handle_is_moving(file));
+    assert_true(ioc_transfer_is_moving(file));
     ioc_op_start_in_kernel(&core->ops, positional);
     start_all(core);
     end(core, positional, 1);
-    assert_true(ioc_handle_is_moving(file));
+    assert_true(ioc_transfer_is_moving(file));
     unit_core_packet(core, read, IOCP_OK, 1);
-    assert_true(ioc_handle_is_moving(file));
+    assert_true(ioc_transfer_is_moving(file));
     assert_int_equal(unit_core_deliver(core, read), IOCP_OK);
-    assert_false(ioc_handle_is_moving(file));
+    assert_false(ioc_transfer_is_moving(file));
 }
 
 /* ---- What is queued to go out ---- */
@@ -211,13 +210,12 @@ static void an_operation_that_is_rearmed_counts_again(void **state)
     start_all(core);
     unit_core_packet(core, write, IOCP_OK, 10);
     assert_ptr_equal(ioc_op_next_ready(&core->ops), write);
-    ioc_handle_before_callback(&core->handles, write);
+    write->kind->ended(&core->ops, write);
     assert_int_equal(file->queued_bytes, 0);
-    ioc_handle_add_outgoing(write);
     ioc_op_rearm(&core->ops, write);
     assert_int_equal(file->queued_bytes, 10);
     start_all(core);
-    assert_int_equal(write->as.transfer.offset, 10);
+    assert_int_equal(ioc_transfer_of(write)->offset, 10);
     end(core, write, 10);
     assert_int_equal(file->queued_bytes, 0);
 }
@@ -226,7 +224,7 @@ static void a_drain_waits_until_little_enough_is_queued(void **state)
 {
     unit_core *core = *state;
     ioc_handle *pipe = unit_core_open(core);
-    pipe->kind = IOC_HANDLE_PIPE;
+    pipe->kind = IOCP_HANDLE_PIPE;
     ioc_op *first = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 10);
     ioc_op *second = queue_transfer(core, pipe, IOCP_TYPE_WRITE, 10);
     ioc_op *to_none = queue_drain(core, pipe, 0);
@@ -251,22 +249,22 @@ static void a_shutdown_waits_for_the_sends_that_have_started_and_for_no_others(v
     ioc_op *sends[2];
     for (int i = 0; i < 2; i++) {
         sends[i] = ioc_op_new(&core->ops, IOCP_TYPE_SEND, unit_core_disarm, core);
-        assert_int_equal(ioc_op_copy_buffers(&core->ops, sends[i], &buffer, 1), IOCP_OK);
+        assert_int_equal(ioc_transfer_set_buffers(&core->ops, sends[i], &buffer, 1), IOCP_OK);
         ioc_handle_enter(stream, sends[i]);
         ioc_op_queue(&core->ops, sends[i], NULL);
     }
     ioc_op *drain = queue_drain(core, stream, 0);
     ioc_op *shutdown = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, stream);
-    shutdown->as.shutdown.how = IOCP_SHUTDOWN_SEND;
-    ioc_handle_start_send(&core->handles, sends[0]);
-    ioc_handle_start_drain(&core->handles, drain);
-    ioc_handle_start_shutdown(&core->handles, shutdown);
+    ioc_shutdown_of(shutdown)->how = IOCP_SHUTDOWN_SEND;
+    ioc_transfer_start_send(&core->ops, sends[0]);
+    ioc_drain_start(&core->ops, drain);
+    ioc_shutdown_start(&core->ops, shutdown);
     assert_int_equal(shutdown->phase, IOC_PHASE_PARKED);
     end(core, sends[0], sizeof data);
     assert_int_equal(shutdown->phase, IOC_PHASE_KERNEL); /* before the send that is still queued */
     assert_int_equal(stream->queued_bytes, sizeof data);
     end(core, shutdown, 0);
-    ioc_handle_start_send(&core->handles, sends[1]);
+    ioc_transfer_start_send(&core->ops, sends[1]);
     end(core, sends[1], sizeof data);
     assert_int_equal(unit_core_deliver(core, drain), IOCP_OK);
 }

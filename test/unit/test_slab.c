@@ -526,7 +526,7 @@ static void a_slab_owns_nothing_of_others(void **state)
     assert_false(owns(f, &on_stack, 0));
     assert_false(owns(f, f, 0));
     assert_false(owns(f, foreign, 0));
-    uintptr_t gone = (uintptr_t)foreign;
+    volatile uintptr_t gone = (uintptr_t)foreign; /* the compiler is not to know it */
     free(foreign);
     assert_false(owns(f, NULL, (ptrdiff_t)gone)); /* a sanitizer would report that it was read */
     assert_false(owns(f, NULL, 0));

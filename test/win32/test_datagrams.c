@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include "loop.h"
+#include "win32/port.h"
 #include "win32/sys.h"
 
 #include "contract_net.h"
@@ -21,6 +22,7 @@
 #define S UINT64_C(1000000000)
 
 #define STATUS_OF_PORT_UNREACHABLE 0xC000023Fu
+#define STATUS_OF_LONG_MESSAGE     0x80000005u
 #define MOST_FAULTS                500
 
 typedef struct record {
@@ -41,6 +43,7 @@ static BOOL watch_requested;     /* the last of them */
 static BOOL watch_requested_net; /* the last SIO_UDP_NETRESET */
 static bool watch_is_known;      /* else the system does not have these requests */
 static int watch_unreachable;    /* so many packets of operations are still to bring this news */
+static DWORD watch_flags;        /* of the last WSARecvFrom or WSARecv */
 static int watch_error;          /* of the last WSARecvFrom or WSARecv; 0: it succeeded */
 
 static int WINAPI watch__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
@@ -78,6 +81,40 @@ static BOOL WINAPI watch__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG 
     return is_done;
 }
 
+/* How a system ends a receive that meets too long a datagram. */
+typedef enum long_answer {
+    LONG_WARNED,
+    LONG_WARNED_WITH_PACKET, /* which is in the port when the call returns */
+    LONG_PENDING,            /* the packet brings the warning */
+    LONG_ANSWERS
+} long_answer;
+
+static struct {
+    int left; /* so many receives meet one */
+    long_answer answer;
+} watch_long;
+
+static void long__post(OVERLAPPED *overlapped)
+{
+    void *port = NULL;
+    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(udp_loop->loop_only.ops.port)->tokens;
+    assert_int_equal(iocp_loop_native_port(udp_loop, &port), IOCP_OK);
+    assert_true(PostQueuedCompletionStatus(port, 0, key, overlapped));
+}
+
+static int long__meet(const WSABUF *buffer, OVERLAPPED *overlapped)
+{
+    watch_long.left--;
+    memset(buffer->buf, 'L', buffer->len);
+    overlapped->Internal = STATUS_OF_LONG_MESSAGE;
+    overlapped->InternalHigh = buffer->len;
+    if (watch_long.answer != LONG_WARNED) {
+        long__post(overlapped);
+    }
+    WSASetLastError(watch_long.answer == LONG_PENDING ? WSA_IO_PENDING : WSAEMSGSIZE);
+    return SOCKET_ERROR;
+}
+
 static int watch__keep_error(int status)
 {
     watch_error = status == 0 ? 0 : WSAGetLastError();
@@ -88,6 +125,10 @@ static int WINAPI watch__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD
                               DWORD *flags, OVERLAPPED *overlapped,
                               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
+    watch_flags = *flags;
+    if (watch_long.left > 0) {
+        return long__meet(buffers, overlapped);
+    }
     return watch__keep_error(
         win_faults_table()->WSARecv(socket, buffers, count, received, flags, overlapped, routine));
 }
@@ -97,6 +138,12 @@ static int WINAPI watch__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, 
                                    OVERLAPPED *overlapped,
                                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
+    watch_flags = *flags;
+    if (watch_long.left > 0) {
+        *length = (int)sizeof(struct sockaddr_in);
+        memset(address, 0, sizeof(struct sockaddr_in));
+        return long__meet(buffers, overlapped);
+    }
     return watch__keep_error(win_faults_table()->WSARecvFrom(
         socket, buffers, count, received, flags, address, length, overlapped, routine));
 }
@@ -114,6 +161,8 @@ static void watch__begin(void)
     watch_is_known = true;
     watch_unreachable = 0;
     watch_error = 0;
+    watch_flags = 0;
+    memset(&watch_long, 0, sizeof watch_long);
 }
 
 /* ---- The environment ---- */
@@ -345,16 +394,15 @@ static void receive__warned(iocp_completion_mode_t mode, bool is_recv)
     assert_int_equal(status, IOCP_OK);
     assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
     assert_int_equal(received.calls, 0);
-    bool is_inline = mode == IOCP_COMPLETION_SKIP && watch_error == WSAEMSGSIZE;
     udp__wait(&received, 1);
     udp__expect(&received, IOCP_OK, 0);
-    assert_int_equal(received.result.flags,
-                     IOCP_RESULT_TRUNCATED | (is_inline ? IOCP_RESULT_INLINE : 0));
+    assert_int_equal(received.result.flags, IOCP_RESULT_TRUNCATED);
     assert_int_equal(received.result.bytes, 4);
     assert_memory_equal(data, "trun....", 8);
     assert_int_equal(received.result.address != NULL, !is_recv);
     assert_int_equal(iocp_loop_stats(udp_loop, &after), IOCP_OK);
-    assert_int_equal(after.packets - before.packets, !is_inline);
+    assert_int_equal(after.packets - before.packets, 1);
+    assert_int_equal(after.foreign_packets, 0);
     /* If there were a packet in spite of it, it would come now. */
     assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(received.calls, 1);
@@ -363,18 +411,176 @@ static void receive__warned(iocp_completion_mode_t mode, bool is_recv)
     }
 }
 
-static void a_warning_within_the_call_is_a_success_with_a_packet(void **state)
+static void a_real_datagram_that_is_too_long_ends_its_receive_once(void **state)
 {
     (void)state;
-    receive__warned(IOCP_COMPLETION_PACKET, false);
-    receive__warned(IOCP_COMPLETION_PACKET, true);
+    for (int is_recv = 0; is_recv <= 1; is_recv++) {
+        receive__warned(IOCP_COMPLETION_PACKET, is_recv != 0);
+        receive__warned(IOCP_COMPLETION_SKIP, is_recv != 0);
+    }
 }
 
-static void a_warning_within_the_call_is_a_success_without_one_if_those_are_skipped(void **state)
+static const iocp_completion_mode_t udp_modes[] = {IOCP_COMPLETION_PACKET, IOCP_COMPLETION_SKIP};
+
+/* Whatever the system does, in both regimes; `i` from 0. False: that was all. */
+static bool long__next(int i, bool *is_recv)
+{
+    int regimes = (int)IOC_COUNT_OF(udp_modes);
+    if (i >= 2 * regimes * LONG_ANSWERS) {
+        return false;
+    }
+    *is_recv = i % 2 != 0;
+    watch_long.answer = (long_answer)(i / 2 % LONG_ANSWERS);
+    udp__use_mode(udp_modes[i / 2 / LONG_ANSWERS]);
+    return true;
+}
+
+/* Its first `count` receives meet too long a datagram. */
+static iocp_handle_t long__start(bool is_recv, int count, char data[4], record *received,
+                                 contract_address *name)
+{
+    iocp_handle_t handle = udp__bind(name);
+    watch_long.left = count;
+    int status = is_recv ? iocp_recv(udp_loop, handle, data, 4, udp__keep, received, NULL)
+                         : iocp_recvfrom(udp_loop, handle, data, 4, udp__keep, received, NULL);
+    assert_int_equal(status, IOCP_OK);
+    return handle;
+}
+
+static void long__expect(const record *received, const char *data, bool is_recv)
+{
+    udp__expect(received, IOCP_OK, 0);
+    assert_int_equal(received->result.flags, IOCP_RESULT_TRUNCATED);
+    assert_int_equal(received->result.bytes, 4);
+    assert_int_equal(received->result.address_length, is_recv ? 0 : sizeof(struct sockaddr_in));
+    assert_memory_equal(data, "LLLL", 4);
+}
+
+/* A packet too many would end the third before its datagram is there. */
+static void too_long_a_datagram_ends_its_receive_once_and_not_the_next(void **state)
 {
     (void)state;
-    receive__warned(IOCP_COMPLETION_SKIP, false);
-    receive__warned(IOCP_COMPLETION_SKIP, true);
+    bool is_recv;
+    for (int i = 0; long__next(i, &is_recv); i++) {
+        contract_address name;
+        char data[4];
+        record received = {.rearms = 2};
+        (void)long__start(is_recv, 2, data, &received, &name);
+        udp__wait(&received, 1);
+        long__expect(&received, data, is_recv);
+        udp__wait(&received, 2);
+        long__expect(&received, data, is_recv);
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        }
+        assert_int_equal(received.calls, 2);
+        udp__send(&name, "ok");
+        udp__wait(&received, 3);
+        udp__expect(&received, IOCP_OK, 0);
+        assert_int_equal(received.result.bytes, 2);
+        assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
+        assert_memory_equal(data, "okLL", 4);
+    }
+}
+
+static void too_long_a_datagram_does_not_hold_up_a_close(void **state)
+{
+    (void)state;
+    bool is_recv;
+    for (int i = 0; long__next(i, &is_recv); i++) {
+        contract_address name;
+        char data[4];
+        record received = {.rearms = 9};
+        record closed = {0};
+        iocp_handle_t handle = long__start(is_recv, 1, data, &received, &name);
+        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+        assert_int_equal(iocp_close(udp_loop, handle, udp__keep, &closed, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(closed.calls, 1);
+        assert_int_equal(received.calls, 2); /* the datagram; and that it was not rearmed */
+        udp__expect(&received, IOCP_ECANCELED, 0);
+    }
+}
+
+static void too_long_a_datagram_does_not_hold_up_a_destroy(void **state)
+{
+    (void)state;
+    bool is_recv;
+    for (int i = 0; long__next(i, &is_recv); i++) {
+        contract_address name;
+        char data[4];
+        record received = {0};
+        (void)long__start(is_recv, 1, data, &received, &name);
+        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+        udp__use_mode(IOCP_COMPLETION_AUTO); /* destroys it */
+        assert_int_equal(received.calls, 1);
+        long__expect(&received, data, is_recv);
+    }
+}
+
+/* Once, and for as long as the system has no memory for it. */
+static void too_long_a_datagram_ends_although_its_marker_is_refused(void **state)
+{
+    (void)state;
+    bool is_recv;
+    for (int i = 0; long__next(i, &is_recv); i++) {
+        contract_address name;
+        char data[4];
+        record received = {.rearms = 1};
+        (void)long__start(is_recv, 2, data, &received, &name);
+        win_faults_fail_next_of(WIN_POST, 0);
+        udp__wait(&received, 1);
+        long__expect(&received, data, is_recv);
+        win_faults_fail_all_of(WIN_POST, 0);
+        for (int k = 0; k < 5; k++) {
+            assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        }
+        assert_int_equal(received.calls, watch_long.answer == LONG_PENDING ? 2 : 1);
+        win_faults_stop();
+        udp__wait(&received, 2);
+        long__expect(&received, data, is_recv);
+    }
+}
+
+/* ---- A look ---- */
+
+static void check_look(iocp_completion_mode_t mode, bool is_recv, bool is_there)
+{
+    contract_address name;
+    record looked = {0};
+    record received = {0};
+    char data[8];
+    udp__use_mode(mode);
+    iocp_handle_t handle = udp__bind(&name);
+    if (is_there) {
+        udp__send(&name, "data");
+        udp__wait_until_readable(handle);
+    }
+    assert_int_equal(is_recv ? iocp_recv(udp_loop, handle, data, 0, udp__keep, &looked, NULL)
+                             : iocp_recvfrom(udp_loop, handle, data, 0, udp__keep, &looked, NULL),
+                     IOCP_OK);
+    assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+    assert_int_equal(watch_flags, MSG_PEEK);
+    if (!is_there) {
+        udp__send(&name, "data");
+    }
+    udp__wait(&looked, 1);
+    udp__expect(&looked, IOCP_OK, 0);
+    assert_int_equal(looked.result.bytes, 0);
+    assert_int_equal(looked.result.flags & IOCP_RESULT_TRUNCATED, 0);
+    assert_int_equal(iocp_recv(udp_loop, handle, data, 8, udp__keep, &received, NULL), IOCP_OK);
+    udp__wait(&received, 1);
+    assert_int_equal(watch_flags, 0);
+    assert_int_equal(received.result.bytes, 4);
+    assert_memory_equal(data, "data", 4);
+}
+
+static void a_receive_of_no_bytes_takes_no_datagram(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        check_look(udp_modes[i / 4], i % 2 != 0, i / 2 % 2 != 0);
+    }
 }
 
 static void a_refusal_that_looks_like_a_warning_is_an_error(void **state)
@@ -545,8 +751,12 @@ int main(void)
         UDP_TEST(a_system_without_the_news_opens_sockets_but_cannot_switch_them_on),
         UDP_TEST(a_receive_that_a_packet_ended_with_the_news_can_be_rearmed),
         UDP_TEST(a_receive_that_its_call_ended_with_the_news_can_be_rearmed),
-        UDP_TEST(a_warning_within_the_call_is_a_success_with_a_packet),
-        UDP_TEST(a_warning_within_the_call_is_a_success_without_one_if_those_are_skipped),
+        UDP_TEST(a_real_datagram_that_is_too_long_ends_its_receive_once),
+        UDP_TEST(too_long_a_datagram_ends_its_receive_once_and_not_the_next),
+        UDP_TEST(too_long_a_datagram_does_not_hold_up_a_close),
+        UDP_TEST(too_long_a_datagram_does_not_hold_up_a_destroy),
+        UDP_TEST(too_long_a_datagram_ends_although_its_marker_is_refused),
+        UDP_TEST(a_receive_of_no_bytes_takes_no_datagram),
         UDP_TEST(a_refusal_that_looks_like_a_warning_is_an_error),
         UDP_TEST(a_send_that_fails_says_why),
         UDP_TEST(a_connect_names_the_peer_within_the_call),

@@ -42,7 +42,9 @@ static bool file_is_over; /* the test's records may be gone, if it failed */
 /* A call of ReadFile or WriteFile, and what it is to answer. */
 typedef struct fake_transfer {
     bool is_faked;
-    uint32_t error; /* 0: done at once */
+    uint64_t size;   /* not 0: of an unbuffered file, whose reads begin at whole sectors */
+    bool has_packet; /* the system sends one before the call returns */
+    uint32_t error;  /* 0: done at once */
     uint32_t nt_status;
     uint32_t bytes;
     OVERLAPPED *overlapped; /* what it got */
@@ -64,6 +66,15 @@ static ioc_sys fake_sys;
 static fake_transfer fake_now;
 static fake_open open_now;
 
+/* The packet that the system owes for the faked transfer. */
+static void fake__post(void)
+{
+    void *port = NULL;
+    assert_int_equal(iocp_loop_native_port(file_loop, &port), IOCP_OK);
+    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(file_loop->loop_only.ops.port)->tokens;
+    assert_true(PostQueuedCompletionStatus(port, fake_now.bytes, key, fake_now.overlapped));
+}
+
 static BOOL fake__transfer(OVERLAPPED *overlapped)
 {
     fake_now.calls++;
@@ -71,13 +82,32 @@ static BOOL fake__transfer(OVERLAPPED *overlapped)
     fake_now.offset = (uint64_t)overlapped->OffsetHigh << 32 | overlapped->Offset;
     overlapped->Internal = fake_now.nt_status;
     overlapped->InternalHigh = fake_now.bytes;
+    if (fake_now.has_packet) {
+        fake__post();
+    }
     SetLastError(fake_now.error);
     return fake_now.error == 0;
+}
+
+#define FAKE_SECTOR 512
+
+static void fake__read_unbuffered(DWORD size, const OVERLAPPED *overlapped)
+{
+    uint64_t offset = (uint64_t)overlapped->OffsetHigh << 32 | overlapped->Offset;
+    uint64_t left = offset < fake_now.size ? fake_now.size - offset : 0;
+    fake_now.bytes = left < size ? (uint32_t)left : size;
+    fake_now.error = offset % FAKE_SECTOR != 0 ? ERROR_INVALID_PARAMETER
+                     : left == 0               ? ERROR_HANDLE_EOF
+                                               : 0;
+    fake_now.bytes = fake_now.error != 0 ? 0 : fake_now.bytes;
 }
 
 static BOOL WINAPI fake__read(HANDLE file, void *data, DWORD size, DWORD *bytes,
                               OVERLAPPED *overlapped)
 {
+    if (fake_now.is_faked && fake_now.size > 0) {
+        fake__read_unbuffered(size, overlapped);
+    }
     return fake_now.is_faked ? fake__transfer(overlapped)
                              : win_faults_table()->ReadFile(file, data, size, bytes, overlapped);
 }
@@ -214,10 +244,14 @@ static int file__try_open(const char *name, uint32_t flags)
     return iocp_file_open(file_loop, file__path(name), flags, &handle);
 }
 
+/* A file or a pipe, which the loop knows when this returns. */
 static iocp_handle_t file__adopt(HANDLE native)
 {
     iocp_handle_t handle = {0};
     assert_int_equal(iocp_handle_adopt(file_loop, native, &handle), IOCP_OK);
+    while (iocp_handle_kind(file_loop, handle) == IOCP_HANDLE_OTHER) {
+        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
     return handle;
 }
 
@@ -247,13 +281,11 @@ static uint64_t file__packets(void)
     return stats.packets;
 }
 
-/* The packet that the system owes for the faked transfer. */
-static void fake__post(void)
+static uint64_t file__foreign_packets(void)
 {
-    void *port = NULL;
-    assert_int_equal(iocp_loop_native_port(file_loop, &port), IOCP_OK);
-    ULONG_PTR key = (ULONG_PTR)ioc_win_port_of(file_loop->loop_only.port);
-    assert_true(PostQueuedCompletionStatus(port, fake_now.bytes, key, fake_now.overlapped));
+    iocp_stats_t stats = {.size = sizeof stats};
+    assert_int_equal(iocp_loop_stats(file_loop, &stats), IOCP_OK);
+    return stats.foreign_packets;
 }
 
 /* ---- Done at once ---- */
@@ -415,7 +447,7 @@ static void a_flush_that_fails_on_its_thread_says_so(void **state)
     assert_int_equal(iocp_file_flush(file_loop, handle, file__keep, &failed, NULL), IOCP_OK);
     file__wait_for(&failed, 1);
     file__expect(&failed, IOCP_EIO, ERROR_IO_DEVICE, 0);
-    win_faults_fail_next_of(WIN_SUBMIT_WORK, ERROR_NOT_ENOUGH_MEMORY);
+    win_faults_fail_next_of(WIN_CREATE_WORK, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(iocp_file_flush(file_loop, handle, file__keep, &refused, NULL), IOCP_OK);
     file__wait_for(&refused, 1);
     file__expect(&refused, IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY, 0);
@@ -470,6 +502,92 @@ static void an_append_says_that_it_goes_behind_the_end(void **state)
     fake_now.is_faked = false;
 }
 
+/* ---- The end of an unbuffered file ---- */
+
+static void check_read(iocp_handle_t handle, int status, uint64_t bytes)
+{
+    record read = {0};
+    static char data[4096];
+    assert_int_equal(iocp_read(file_loop, handle, data, sizeof data, file__keep, &read, NULL),
+                     IOCP_OK);
+    file__wait_for(&read, 1);
+    assert_string_equal(iocp_error_name(read.result.status), iocp_error_name(status));
+    assert_int_equal(read.result.bytes, bytes);
+}
+
+static void check_pread(iocp_handle_t handle, uint64_t offset, int status, uint64_t bytes)
+{
+    record read = {0};
+    static char data[4096];
+    file__pread(handle, data, sizeof data, offset, &read);
+    file__wait_for(&read, 1);
+    assert_string_equal(iocp_error_name(read.result.status), iocp_error_name(status));
+    assert_int_equal(read.result.bytes, bytes);
+}
+
+/* It is in the middle of a sector, where the system lets nobody read from. */
+static void an_unbuffered_file_that_is_read_to_its_end_ends(void **state)
+{
+    (void)state;
+    iocp_handle_t handle =
+        file__open("file", READ_WRITE | IOCP_FILE_CREATE | IOCP_FILE_NO_BUFFERING);
+    fake_now = (fake_transfer){.is_faked = true, .size = 5000};
+    check_read(handle, IOCP_OK, 4096);
+    check_read(handle, IOCP_OK, 904);
+    check_read(handle, IOCP_EOF, 0);
+    check_read(handle, IOCP_EOF, 0);
+    check_pread(handle, 5000, IOCP_EOF, 0);
+    check_pread(handle, 4600, IOCP_EINVAL, 0); /* nobody has found an end there */
+    check_pread(handle, 4608, IOCP_OK, 392);
+    check_read(handle, IOCP_EOF, 0);
+    fake_now.is_faked = false;
+}
+
+static void a_buffered_file_has_the_systems_word_for_its_end(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
+    fake_now = (fake_transfer){.is_faked = true, .size = 1000};
+    check_read(handle, IOCP_OK, 1000);
+    check_read(handle, IOCP_EINVAL, 0);
+    fake_now.is_faked = false;
+}
+
+static void a_write_or_another_size_takes_the_end_of_an_unbuffered_file_away(void **state)
+{
+    (void)state;
+    record written = {0};
+    iocp_handle_t handle =
+        file__open("file", READ_WRITE | IOCP_FILE_CREATE | IOCP_FILE_NO_BUFFERING);
+    fake_now = (fake_transfer){.is_faked = true, .size = 1000};
+    check_pread(handle, 0, IOCP_OK, 1000);
+    check_pread(handle, 1000, IOCP_EOF, 0);
+    assert_int_equal(iocp_file_set_size(file_loop, handle, 2000), IOCP_OK);
+    check_pread(handle, 1000, IOCP_EINVAL, 0);
+    check_pread(handle, 0, IOCP_OK, 1000);
+    fake_now.error = 0;
+    assert_int_equal(iocp_pwrite(file_loop, handle, "x", 1, 0, file__keep, &written, NULL),
+                     IOCP_OK);
+    file__wait_for(&written, 1);
+    check_pread(handle, 1000, IOCP_EINVAL, 0);
+    fake_now.is_faked = false;
+}
+
+/* Where the end is that of a sector the system is asked, since others may write. */
+static void an_unbuffered_file_that_others_extend_goes_on(void **state)
+{
+    (void)state;
+    iocp_handle_t handle =
+        file__open("file", READ_WRITE | IOCP_FILE_CREATE | IOCP_FILE_NO_BUFFERING);
+    fake_now = (fake_transfer){.is_faked = true, .size = 1024};
+    check_read(handle, IOCP_OK, 1024);
+    check_read(handle, IOCP_EOF, 0);
+    fake_now.size = 1500;
+    check_read(handle, IOCP_OK, 476);
+    check_read(handle, IOCP_EOF, 0);
+    fake_now.is_faked = false;
+}
+
 /* ---- Opening ---- */
 
 static void flags_become_access_disposition_and_attributes(void **state)
@@ -484,8 +602,8 @@ static void flags_become_access_disposition_and_attributes(void **state)
         {IOCP_FILE_READ, GENERIC_READ, OPEN_EXISTING, 0},
         {READ_WRITE, GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING, 0},
         {IOCP_FILE_WRITE | IOCP_FILE_CREATE, GENERIC_WRITE, OPEN_ALWAYS, 0},
-        {IOCP_FILE_WRITE | IOCP_FILE_TRUNCATE, GENERIC_WRITE, TRUNCATE_EXISTING, 0},
-        {IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_TRUNCATE, GENERIC_WRITE, CREATE_ALWAYS, 0},
+        {IOCP_FILE_WRITE | IOCP_FILE_TRUNCATE, GENERIC_WRITE, OPEN_EXISTING, 0},
+        {IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_TRUNCATE, GENERIC_WRITE, OPEN_ALWAYS, 0},
         {IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE, GENERIC_WRITE, CREATE_NEW, 0},
         {IOCP_FILE_READ | IOCP_FILE_NO_BUFFERING, GENERIC_READ, OPEN_EXISTING,
          FILE_FLAG_NO_BUFFERING},
@@ -591,7 +709,7 @@ static void a_path_with_the_prefix_is_taken_to_the_letter(void **state)
 }
 
 /* Whoever has made a pipe of that name must not act as the program that opens it. */
-static void a_pipe_is_opened_without_lending_the_programs_identity(void **state)
+static void a_pipe_by_any_of_its_names_is_opened_without_lending_the_programs_identity(void **state)
 {
     (void)state;
     static const struct {
@@ -601,11 +719,21 @@ static void a_pipe_is_opened_without_lending_the_programs_identity(void **state)
         {"\\\\.\\pipe\\name", true},
         {"//./PIPE/name", true},
         {"\\\\?\\pipe\\name", true},
+        {"\\\\.\\Global\\pipe\\name", true},
+        {"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\name", true},
         {"\\\\server\\pipe\\name", true},
         {"\\\\?\\UNC\\server\\pipe\\name", true},
+        {"\\\\?\\unc\\server\\PIPE\\name", true},
+        {"\\\\.\\UNC\\server\\pipe\\name", true},
+        {"\\\\.\\C:", true}, /* whatever else is no file */
         {"\\\\server\\pipes\\name", false},
         {"\\\\server\\share\\pipe\\name", false},
+        {"\\\\server\\share\\name", false},
+        {"\\\\?\\UNC\\server\\share\\name", false},
+        {"C:\\name", false},
         {"C:\\pipe\\name", false},
+        {"\\\\?\\C:\\name", false},
+        {"\\\\.\\C:\\name", false},
         {"\\\\?\\C:\\pipe\\name", false},
         {"pipe\\name", false},
     };
@@ -652,8 +780,11 @@ static void errors_of_open_keep_their_native_codes(void **state)
         file__try_open("busy", IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE),
         IOCP_EEXIST);
     assert_int_equal(iocp_loop_native_error(file_loop), ERROR_FILE_EXISTS);
-    assert_int_equal(file__try_open("", IOCP_FILE_READ), IOCP_EACCES);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_ACCESS_DENIED);
+    /* The folder with a slash behind it: Windows, and newer Wine, find no such path. */
+    int status = file__try_open("", IOCP_FILE_READ);
+    uint32_t native_error = iocp_loop_native_error(file_loop);
+    assert_true((status == IOCP_EISFOLDER && native_error == ERROR_ACCESS_DENIED) ||
+                (status == IOCP_ENOTFOUND && native_error == ERROR_PATH_NOT_FOUND));
     assert_int_equal(file__try_open("\xff", IOCP_FILE_READ), IOCP_EINVAL);
     assert_int_equal(iocp_loop_native_error(file_loop), ERROR_NO_UNICODE_TRANSLATION);
 }
@@ -744,32 +875,40 @@ static void a_message_is_read_in_parts_and_an_empty_one_is_not_the_end(void **st
     }
 }
 
-static void part_of_a_message_that_is_there_at_once_is_a_success(void **state)
+/* Whether the system sends a packet for it or not. */
+static void check_part_of_message(iocp_completion_mode_t mode, bool has_packet)
+{
+    HANDLE ends[2];
+    record read = {0};
+    char data[8];
+    file__use_mode(mode);
+    assert_true(win_pipe_create(ends, true, true, 4096));
+    iocp_handle_t handle = file__adopt(ends[0]);
+    fake_now = (fake_transfer){.is_faked = true,
+                               .has_packet = has_packet,
+                               .error = ERROR_MORE_DATA,
+                               .nt_status = STATUS_BUFFER_OVERFLOW_,
+                               .bytes = 8};
+    assert_int_equal(iocp_read(file_loop, handle, data, 8, file__keep, &read, NULL), IOCP_OK);
+    file__wait_for(&read, 1);
+    fake_now.is_faked = false;
+    file__expect(&read, IOCP_OK, 0, 8);
+    assert_int_equal(read.result.flags, IOCP_RESULT_MORE);
+    for (int i = 0; i < 3; i++) { /* nothing of it is left in the port */
+        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(read.calls, 1);
+    assert_int_equal(file__foreign_packets(), 0);
+    assert_true(CloseHandle(ends[1]));
+}
+
+static void part_of_a_message_that_is_there_at_once_ends_once(void **state)
 {
     (void)state;
-    for (int skips = 0; skips < 2; skips++) {
-        HANDLE ends[2];
-        record read = {0};
-        char data[8];
-        file__use_mode(skips ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
-        assert_true(win_pipe_create(ends, true, true, 4096));
-        iocp_handle_t handle = file__adopt(ends[0]);
-        fake_now = (fake_transfer){.is_faked = true,
-                                   .error = ERROR_MORE_DATA,
-                                   .nt_status = STATUS_BUFFER_OVERFLOW_,
-                                   .bytes = 8};
-        assert_int_equal(iocp_read(file_loop, handle, data, 8, file__keep, &read, NULL), IOCP_OK);
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
-        assert_int_equal(read.calls, skips);
-        if (!skips) {
-            fake__post();
-        }
-        file__wait_for(&read, 1);
-        file__expect(&read, IOCP_OK, 0, 8);
-        assert_int_equal(read.result.flags, IOCP_RESULT_MORE | (skips ? IOCP_RESULT_INLINE : 0u));
-        fake_now.is_faked = false;
-        assert_true(CloseHandle(ends[1]));
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
+    for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
+        check_part_of_message(modes[i], false);
+        check_part_of_message(modes[i], true);
     }
 }
 
@@ -837,78 +976,6 @@ static void a_device_that_is_opened_by_its_path_is_refused(void **state)
     assert_int_equal(iocp_file_open(file_loop, "\\\\.\\NUL", IOCP_FILE_READ, &handle),
                      IOCP_ENOTSUP);
     assert_true(handle.id == 0);
-}
-
-/* ---- Adopting ---- */
-
-static void refuse_to_adopt(HANDLE native, int status)
-{
-    iocp_handle_t handle = {0};
-    DWORD flags = 0;
-    assert_string_equal(iocp_error_name(iocp_handle_adopt(file_loop, native, &handle)),
-                        iocp_error_name(status));
-    assert_true(handle.id == 0);
-    assert_true(GetHandleInformation(native, &flags)); /* it is still the caller's */
-}
-
-static void sockets_are_not_adopted_as_pipes(void **state)
-{
-    (void)state;
-    SOCKET socket = (SOCKET)contract_socket_create(AF_INET);
-    refuse_to_adopt((HANDLE)socket, IOCP_EINVAL);
-    assert_int_equal(closesocket(socket), 0);
-}
-
-static void a_character_device_is_not_adopted(void **state)
-{
-    (void)state;
-    HANDLE device = CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
-                                FILE_FLAG_OVERLAPPED, NULL);
-    assert_true(device != INVALID_HANDLE_VALUE);
-    refuse_to_adopt(device, IOCP_ENOTSUP);
-    assert_true(CloseHandle(device));
-}
-
-static void an_object_that_is_no_file_is_not_adopted(void **state)
-{
-    (void)state;
-    iocp_handle_t handle = {0};
-    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
-    assert_non_null(event);
-    assert_true(iocp_handle_adopt(file_loop, event, &handle) != IOCP_OK);
-    assert_true(CloseHandle(event));
-    assert_int_equal(iocp_handle_adopt(file_loop, INVALID_HANDLE_VALUE, &handle), IOCP_EBADF);
-    assert_int_equal(iocp_handle_adopt(file_loop, NULL, &handle), IOCP_EBADF);
-    assert_true(handle.id == 0);
-}
-
-/* What a program gets as its standard streams, and from CreatePipe. */
-static void a_handle_that_is_not_overlapped_is_not_adopted(void **state)
-{
-    (void)state;
-    HANDLE ends[2];
-    HANDLE file = win_file_create(file__path("file"), READ_WRITE | IOCP_FILE_CREATE, false, false);
-    assert_non_null(file);
-    refuse_to_adopt(file, IOCP_ENOTOVERLAPPED);
-    assert_true(CloseHandle(file));
-    assert_true(CreatePipe(&ends[0], &ends[1], NULL, 0));
-    for (int i = 0; i < 2; i++) {
-        refuse_to_adopt(ends[i], IOCP_ENOTOVERLAPPED);
-        assert_true(CloseHandle(ends[i]));
-    }
-}
-
-static void a_handle_on_another_port_is_not_adopted(void **state)
-{
-    (void)state;
-    HANDLE other = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-    HANDLE file = win_file_create(file__path("file"), READ_WRITE | IOCP_FILE_CREATE, true, false);
-    assert_true(other != NULL && file != NULL);
-    assert_true(CreateIoCompletionPort(file, other, 0, 0) == other);
-    refuse_to_adopt(file, IOCP_EINVAL);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_INVALID_PARAMETER);
-    assert_true(CloseHandle(file));
-    assert_true(CloseHandle(other));
 }
 
 /* ---- Whatever fails ---- */
@@ -1012,25 +1079,24 @@ int main(void)
         FILE_TEST(a_flush_that_fails_on_its_thread_says_so),
         FILE_TEST(offsets_reach_the_system_whole),
         FILE_TEST(an_append_says_that_it_goes_behind_the_end),
+        FILE_TEST(an_unbuffered_file_that_is_read_to_its_end_ends),
+        FILE_TEST(a_buffered_file_has_the_systems_word_for_its_end),
+        FILE_TEST(a_write_or_another_size_takes_the_end_of_an_unbuffered_file_away),
+        FILE_TEST(an_unbuffered_file_that_others_extend_goes_on),
         FILE_TEST(flags_become_access_disposition_and_attributes),
         FILE_TEST(a_file_to_append_to_is_opened_without_the_right_to_write_elsewhere),
         FILE_TEST(paths_get_a_prefix_where_they_need_one),
         FILE_TEST(paths_are_made_absolute),
         FILE_TEST(a_path_with_the_prefix_is_taken_to_the_letter),
-        FILE_TEST(a_pipe_is_opened_without_lending_the_programs_identity),
+        FILE_TEST(a_pipe_by_any_of_its_names_is_opened_without_lending_the_programs_identity),
         FILE_TEST(errors_of_open_keep_their_native_codes),
         FILE_TEST(a_refused_allocation_opens_nothing),
         FILE_TEST(handles_are_not_inheritable),
         FILE_TEST(a_message_is_read_in_parts_and_an_empty_one_is_not_the_end),
-        FILE_TEST(part_of_a_message_that_is_there_at_once_is_a_success),
+        FILE_TEST(part_of_a_message_that_is_there_at_once_ends_once),
         FILE_TEST(a_pipe_that_ends_has_its_native_codes),
         FILE_TEST(a_pipe_that_is_opened_by_its_path_is_a_pipe),
         FILE_TEST(a_device_that_is_opened_by_its_path_is_refused),
-        FILE_TEST(sockets_are_not_adopted_as_pipes),
-        FILE_TEST(a_character_device_is_not_adopted),
-        FILE_TEST(an_object_that_is_no_file_is_not_adopted),
-        FILE_TEST(a_handle_that_is_not_overlapped_is_not_adopted),
-        FILE_TEST(a_handle_on_another_port_is_not_adopted),
         FILE_TEST(any_one_system_call_may_fail_in_the_life_of_a_file),
     };
     win_catch_crashes();

@@ -641,23 +641,54 @@ static void a_socket_of_another_port_is_not_adopted_and_stays_the_callers(void *
     assert_true(CloseHandle(port));
 }
 
-static void what_adopting_needs_may_fail_and_the_socket_stays_the_callers(void **state)
+/* Those that ask come before those that change something. */
+static void what_adopting_needs_may_fail_and_the_socket_stays_as_it_was(void **state)
 {
     (void)state;
-    static const win_call needed[] = {WIN_GET_OPTION, WIN_SET_HANDLE_INFORMATION, WIN_IOCTL,
-                                      WIN_CREATE_PORT};
+    static const win_call needed[] = {WIN_GET_OPTION, WIN_IOCTL, WIN_GET_HANDLE_INFORMATION,
+                                      WIN_SET_HANDLE_INFORMATION, WIN_CREATE_PORT};
     for (size_t i = 0; i < IOC_COUNT_OF(needed); i++) {
         iocp_handle_t adopted = {0};
         SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
         uint64_t struck = win_faults_struck();
+        assert_true(SetHandleInformation((HANDLE)plain, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
         win_faults_fail_next_of(needed[i], ERROR_ACCESS_DENIED);
         assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_EACCES);
         assert_int_equal(win_faults_struck(), struck + 1);
         assert_int_equal(adopted.id, 0);
+        assert_true(sock__is_inheritable(plain));
         assert_int_equal(closesocket(plain), 0);
         win_faults_stop();
     }
     assert_int_equal(win_faults_count_of(WIN_CLOSE_SOCKET), 0);
+    assert_int_equal(win_faults_count_of(WIN_SET_OPTION), 0);
+}
+
+static void a_socket_for_datagrams_that_is_not_adopted_keeps_its_options(void **state)
+{
+    (void)state;
+    iocp_handle_t adopted = {0};
+    SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    win_faults_fail_next_of(WIN_CREATE_PORT, ERROR_ACCESS_DENIED);
+    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_EACCES);
+    assert_int_equal(win_faults_count_of(WIN_IOCTL), 0);
+    assert_int_equal(win_faults_count_of(WIN_SET_OPTION), 0);
+    assert_int_equal(closesocket(plain), 0);
+}
+
+static void a_socket_that_is_not_overlapped_is_not_adopted(void **state)
+{
+    (void)state;
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    for (size_t i = 0; i < IOC_COUNT_OF(types); i++) {
+        iocp_handle_t adopted = {0};
+        SOCKET plain = WSASocketW(AF_INET, types[i], 0, NULL, 0, 0);
+        assert_true(plain != INVALID_SOCKET);
+        assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_ENOTOVERLAPPED);
+        assert_int_equal(iocp_loop_native_error(sock_loop), ERROR_INVALID_PARAMETER);
+        assert_int_equal(adopted.id, 0);
+        assert_int_equal(closesocket(plain), 0);
+    }
 }
 
 static void an_adopted_socket_that_is_bound_already_connects(void **state)
@@ -1023,7 +1054,9 @@ int main(void)
         SOCK_TEST(the_native_handle_is_the_socket),
         SOCK_TEST(what_is_no_socket_is_not_adopted),
         SOCK_TEST(a_socket_of_another_port_is_not_adopted_and_stays_the_callers),
-        SOCK_TEST(what_adopting_needs_may_fail_and_the_socket_stays_the_callers),
+        SOCK_TEST(what_adopting_needs_may_fail_and_the_socket_stays_as_it_was),
+        SOCK_TEST(a_socket_for_datagrams_that_is_not_adopted_keeps_its_options),
+        SOCK_TEST(a_socket_that_is_not_overlapped_is_not_adopted),
         SOCK_TEST(an_adopted_socket_that_is_bound_already_connects),
         SOCK_TEST(an_adopted_listener_accepts),
         SOCK_TEST(what_cannot_be_opened_says_why),

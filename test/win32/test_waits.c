@@ -689,10 +689,23 @@ static void cancelling_twice_ends_a_wait_once(void **state)
     waits__cancel(&record, &cancels[1]);
     waits__end(&record, IOCP_ECANCELED);
     assert_int_equal(cancels[0].status, IOCP_OK);
-    assert_int_equal(cancels[1].status, IOCP_ENOENT); /* its callback is due */
+    assert_int_equal(cancels[1].status, IOCP_OK); /* its callback is due, and tells it */
     waits__cancel(&record, &late);
     waits__end(&late, IOCP_ENOENT);
     assert_true(CloseHandle(event));
+}
+
+/* They stand for this very process and thread, and for their tokens. */
+static void a_pseudo_handle_is_no_object_to_wait_for(void **state)
+{
+    (void)state;
+    for (intptr_t number = -1; number >= -6; number--) {
+        wait_record record = {0};
+        waits__start((HANDLE)number, &record);
+        waits__end(&record, IOCP_EBADF);
+    }
+    assert_int_equal(win_packets_count_of(WIN_PACKET_ASSOCIATE), 0);
+    assert_int_equal(win_faults_count_of(WIN_TRY_WAIT), 0);
 }
 
 static void a_wait_goes_on_if_its_cancel_is_refused(void **state)
@@ -1097,6 +1110,7 @@ static int waits__run_common(const char *name)
         WAITS_TEST(a_cancel_before_the_signal_leaves_the_signal_to_others),
         WAITS_TEST(a_cancel_after_the_signal_comes_too_late),
         WAITS_TEST(cancelling_twice_ends_a_wait_once),
+        WAITS_TEST(a_pseudo_handle_is_no_object_to_wait_for),
         WAITS_TEST(a_wait_goes_on_if_its_cancel_is_refused),
         WAITS_TEST(a_wait_that_is_cancelled_by_its_neighbour_in_the_batch),
         WAITS_TEST(a_deadline_ends_a_wait_and_leaves_the_signal_to_others),

@@ -31,28 +31,41 @@ static work_test work_now;
 
 /* What was submitted to a pool that begins when the test says so. */
 static struct {
-    PTP_SIMPLE_CALLBACK function[WORK_MOST_HELD];
-    void *context[WORK_MOST_HELD];
+    PTP_WORK work[WORK_MOST_HELD];
     int count;
     int begun;
+    int closed;
+    int late; /* begun just when they had been cancelled */
 } work_held;
 
-static BOOL WINAPI work__spy_hold(PTP_SIMPLE_CALLBACK function, void *context,
-                                  PTP_CALLBACK_ENVIRON environment)
+static void WINAPI work__spy_hold(PTP_WORK work)
 {
-    assert_non_null(environment);
     assert_in_range(work_held.count, 0, WORK_MOST_HELD - 1);
-    work_held.function[work_held.count] = function;
-    work_held.context[work_held.count] = context;
-    work_held.count++;
-    return TRUE;
+    work_held.work[work_held.count++] = work;
 }
 
+static void WINAPI work__spy_close(PTP_WORK work)
+{
+    work_held.closed++;
+    CloseThreadpoolWork(work);
+}
+
+/* The pool has run it, if it is not cancelled, when this returns. */
 static void work__begin_next(void)
 {
     assert_true(work_held.begun < work_held.count);
-    int i = work_held.begun++;
-    work_held.function[i](NULL, work_held.context[i]);
+    PTP_WORK work = work_held.work[work_held.begun++];
+    SubmitThreadpoolWork(work);
+    WaitForThreadpoolWorkCallbacks(work, FALSE);
+}
+
+/* The pool's thread comes to it just when it has been cancelled. */
+static void WINAPI work__spy_late_thread(PTP_WORK work, BOOL is_cancelled)
+{
+    assert_true(is_cancelled);
+    work_held.late++;
+    SubmitThreadpoolWork(work);
+    WaitForThreadpoolWorkCallbacks(work, FALSE);
 }
 
 static BOOL WINAPI work__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
@@ -183,7 +196,8 @@ static void assert_ended(const work_record *record, int status, uint64_t value)
 static void work__hold_pool(void)
 {
     work__destroy();
-    work_now.sys.TrySubmitThreadpoolCallback = work__spy_hold;
+    work_now.sys.SubmitThreadpoolWork = work__spy_hold;
+    work_now.sys.CloseThreadpoolWork = work__spy_close;
     work__create_loop();
 }
 
@@ -194,7 +208,7 @@ static void work_that_the_pool_refuses_is_an_error_and_can_be_tried_again(void *
     ioc_atomic_u32 runs = {0};
     work_record record = {.rearms = 2};
     (void)state;
-    win_faults_fail_next_of(WIN_SUBMIT_WORK, 0);
+    win_faults_fail_next_of(WIN_CREATE_WORK, 0);
     (void)work__start(work__count, &runs, &record);
     assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
     assert_ended(&record, IOCP_ENOMEM, 0);
@@ -221,7 +235,15 @@ static void work_runs_when_its_module_cannot_be_found(void **state)
 
 /* ---- Who is quicker ---- */
 
-static void work_that_is_cancelled_in_the_queue_of_the_pool_does_not_run(void **state)
+static void work__expect_cancelled(const work_record *record, const ioc_atomic_u32 *runs)
+{
+    assert_ended(record, IOCP_ECANCELED, 0);
+    assert_int_equal(record->native_error, ERROR_OPERATION_ABORTED);
+    assert_int_equal(ioc_load_u32(runs), 0);
+    assert_int_equal(iocp_loop_active(work_now.loop), 0);
+}
+
+static void work_that_is_cancelled_in_the_queue_of_the_pool_is_back_at_once(void **state)
 {
     ioc_atomic_u32 runs = {0};
     work_record record = {0};
@@ -231,42 +253,47 @@ static void work_that_is_cancelled_in_the_queue_of_the_pool_does_not_run(void **
     iocp_op_t op = work__start(work__count, &runs, &record);
     assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
     assert_int_equal(iocp_cancel(work_now.loop, op, work__keep, &cancel, NULL), IOCP_OK);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
-    }
-    assert_int_equal(cancel.calls, 1);
-    assert_int_equal(cancel.status, IOCP_OK);
-    assert_int_equal(record.calls, 0); /* the pool has it still */
-    work__begin_next();
-    work__run();
-    assert_ended(&record, IOCP_ECANCELED, 0);
-    assert_int_equal(record.native_error, ERROR_OPERATION_ABORTED);
-    assert_int_equal(ioc_load_u32(&runs), 0);
+    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_ended(&cancel, IOCP_OK, 0);
+    work__expect_cancelled(&record, &runs);
+    assert_int_equal(work_held.closed, 1);
 }
 
-static void a_deadline_in_the_queue_of_the_pool_keeps_work_from_running(void **state)
+/* It sees that it is cancelled, and touches nothing more. */
+static void a_thread_of_the_pool_that_comes_late_leaves_cancelled_work_alone(void **state)
 {
     ioc_atomic_u32 runs = {0};
     work_record record = {0};
-    work_record timer = {0};
+    (void)state;
+    work__hold_pool();
+    work_now.sys.WaitForThreadpoolWorkCallbacks = work__spy_late_thread;
+    iocp_op_t op = work__start(work__count, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    uint64_t packets = win_faults_count_of(WIN_POST);
+    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    work__expect_cancelled(&record, &runs);
+    assert_int_equal(work_held.late, 1);
+    assert_int_equal(win_faults_count_of(WIN_POST), packets);
+    assert_int_equal(win_faults_count_of(WIN_MAY_RUN_LONG), 0);
+}
+
+static void a_deadline_takes_work_out_of_the_queue_of_the_pool(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
     assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK); /* before its time has come */
     assert_int_equal(iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
-    assert_int_equal(iocp_timer(work_now.loop, 2 * IOC_NS_PER_MS, work__keep, &timer, NULL),
-                     IOCP_OK);
-    while (timer.calls == 0) {
-        assert_int_equal(iocp_loop_run(work_now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
-    assert_int_equal(record.calls, 0);
-    work__begin_next();
-    work__run();
+    work__run(); /* without the pool's doing */
     assert_ended(&record, IOCP_ETIMEDOUT, 0);
     assert_int_equal(ioc_load_u32(&runs), 0);
+    assert_int_equal(work_held.closed, 1);
 }
 
-static void cancel_of_work_that_has_run_delivers_its_answer(void **state)
+static void a_cancel_of_work_that_has_run_delivers_its_answer_and_is_kept(void **state)
 {
     ioc_atomic_u32 runs = {0};
     work_record record = {.rearms = 1};
@@ -277,34 +304,63 @@ static void cancel_of_work_that_has_run_delivers_its_answer(void **state)
     work__begin_next();
     assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
-    assert_ended(&record, IOCP_OK, 1);
-    /* And that cancel is not the next run's. */
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    work__begin_next();
+    assert_int_equal(record.value, 1);
     work__run();
     assert_int_equal(record.calls, 2);
-    assert_int_equal(record.status, IOCP_OK);
-    assert_int_equal(record.value, 2);
+    assert_int_equal(record.status, IOCP_ECANCELED);
+    assert_int_equal(ioc_load_u32(&runs), 1);
 }
 
-static void destroy_waits_for_the_pool_to_give_work_back(void **state)
+static void destroy_takes_work_back_that_has_not_begun(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record records[2] = {{.rearms = 5}, {.rearms = 5}};
+    work_record records[3] = {{.rearms = 5}, {.rearms = 5}, {.rearms = 5}};
     (void)state;
     work__hold_pool();
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         (void)work__start(work__count, &runs, &records[i]);
         assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
     }
     work__begin_next();
-    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
-    assert_ended(&records[0], IOCP_OK, 1);
-    assert_int_equal(records[1].calls, 0);
-    work__begin_next();
-    work__destroy();
-    assert_ended(&records[1], IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_OK);
+    work_now.loop = NULL;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(records[i].status, IOCP_ECANCELED);
+        assert_int_equal(records[i].calls, i == 0 ? 2 : 1); /* the first has run, and rearmed */
+    }
     assert_int_equal(ioc_load_u32(&runs), 1);
+    assert_int_equal(work_held.closed, 3);
+}
+
+static void destroy_waits_for_work_that_has_begun(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    (void)work__start(work__count_once_it_sleeps, &runs, &record);
+    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    while (win_faults_count_of(WIN_MAY_RUN_LONG) == 0) {
+        test_yield(); /* until it has begun */
+    }
+    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
+    assert_int_equal(record.calls, 0);
+    work__destroy();
+    assert_ended(&record, IOCP_OK, 1);
+}
+
+static void work_that_begins_says_that_it_may_run_long(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record records[2] = {{0}};
+    (void)state;
+    (void)work__start(work__count, &runs, &records[0]);
+    work__run();
+    assert_int_equal(win_faults_count_of(WIN_MAY_RUN_LONG), 1);
+    win_faults_fail_all_of(WIN_MAY_RUN_LONG, 0); /* the pool has no other thread: all the same */
+    (void)work__start(work__count, &runs, &records[1]);
+    work__run();
+    assert_ended(&records[0], IOCP_OK, 1);
+    assert_ended(&records[1], IOCP_OK, 2);
 }
 
 /* ---- Refused by the port ---- */
@@ -362,7 +418,7 @@ static void work_comes_back_without_any_means_to_wake_the_loop(void **state)
     assert_ended(&record, IOCP_OK, 1);
 }
 
-static void a_cancel_whose_packet_is_refused_is_a_cancel(void **state)
+static void a_cancel_of_work_needs_no_packet(void **state)
 {
     ioc_atomic_u32 runs = {0};
     work_record record = {0};
@@ -370,13 +426,10 @@ static void a_cancel_whose_packet_is_refused_is_a_cancel(void **state)
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
     assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
     win_faults_fail_all_of(WIN_POST, 0);
-    work__begin_next();
+    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
     work__run();
-    assert_ended(&record, IOCP_ECANCELED, 0);
-    assert_int_equal(ioc_load_u32(&runs), 0);
+    work__expect_cancelled(&record, &runs);
 }
 
 #define WORK_MANY 200
@@ -482,7 +535,7 @@ static void a_flush_runs_on_the_pool(void **state)
     assert_int_equal(record.status, IOCP_OK);
     assert_int_equal(record.value, 0);
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 3);
-    assert_int_equal(win_faults_count_of(WIN_SUBMIT_WORK), 3);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_WORK), 3);
 }
 
 static HANDLE flush_seen;
@@ -523,7 +576,7 @@ static void a_flush_that_fails_tells_why(void **state)
     work__run();
     assert_ended(&failed, IOCP_EIO, 0);
     assert_int_equal(failed.native_error, ERROR_IO_DEVICE);
-    win_faults_fail_next_of(WIN_SUBMIT_WORK, 0);
+    win_faults_fail_next_of(WIN_CREATE_WORK, 0);
     assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &refused, NULL), IOCP_OK);
     work__run();
     assert_ended(&refused, IOCP_ENOMEM, 0);
@@ -540,15 +593,30 @@ static void a_flush_of_a_file_that_is_closed_does_not_run(void **state)
     assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
     assert_int_equal(iocp_close(work_now.loop, file, work__keep, &closed, NULL), IOCP_OK);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
-    }
-    assert_int_equal(record.calls, 0);
-    assert_int_equal(closed.calls, 0); /* the handle stays while the pool may use it */
-    work__begin_next();
-    work__run();
+    work__run(); /* the pool never comes to it */
     assert_ended(&record, IOCP_ECANCELED, 0);
     assert_ended(&closed, IOCP_OK, 0);
+    assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 0);
+}
+
+static void a_flush_that_has_not_begun_ends_by_cancel_and_by_deadline(void **state)
+{
+    (void)state;
+    work__hold_pool();
+    iocp_handle_t file = work__open_file();
+    for (int is_deadline = 0; is_deadline <= 1; is_deadline++) {
+        work_record record = {0};
+        iocp_op_t op = {0};
+        assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, &op), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+        size_t handles = win_open_handles();
+        assert_int_equal(is_deadline ? iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS)
+                                     : iocp_cancel(work_now.loop, op, NULL, NULL, NULL),
+                         IOCP_OK);
+        work__run();
+        assert_ended(&record, is_deadline ? IOCP_ETIMEDOUT : IOCP_ECANCELED, 0);
+        assert_int_equal(win_open_handles(), handles - 1); /* its own of the file is closed */
+    }
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 0);
 }
 
@@ -571,14 +639,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORK_TEST(work_that_the_pool_refuses_is_an_error_and_can_be_tried_again),
         WORK_TEST(work_runs_when_its_module_cannot_be_found),
-        WORK_TEST(work_that_is_cancelled_in_the_queue_of_the_pool_does_not_run),
-        WORK_TEST(a_deadline_in_the_queue_of_the_pool_keeps_work_from_running),
-        WORK_TEST(cancel_of_work_that_has_run_delivers_its_answer),
-        WORK_TEST(destroy_waits_for_the_pool_to_give_work_back),
+        WORK_TEST(work_that_is_cancelled_in_the_queue_of_the_pool_is_back_at_once),
+        WORK_TEST(a_thread_of_the_pool_that_comes_late_leaves_cancelled_work_alone),
+        WORK_TEST(a_deadline_takes_work_out_of_the_queue_of_the_pool),
+        WORK_TEST(a_cancel_of_work_that_has_run_delivers_its_answer_and_is_kept),
+        WORK_TEST(destroy_takes_work_back_that_has_not_begun),
+        WORK_TEST(destroy_waits_for_work_that_has_begun),
+        WORK_TEST(work_that_begins_says_that_it_may_run_long),
         WORK_TEST(work_whose_packet_is_refused_wakes_a_loop_that_sleeps),
         WORK_TEST(work_whose_packet_is_refused_before_the_sleep_prevents_it),
         WORK_TEST(work_comes_back_without_any_means_to_wake_the_loop),
-        WORK_TEST(a_cancel_whose_packet_is_refused_is_a_cancel),
+        WORK_TEST(a_cancel_of_work_needs_no_packet),
         WORK_TEST(no_work_is_lost_while_packets_are_refused),
         WORK_TEST(work_whose_packet_is_refused_finds_the_thread_that_sleeps_now),
         WORK_TEST(a_port_is_closed_after_its_guests_have_left),
@@ -586,6 +657,7 @@ int main(void)
         WORK_TEST(a_flush_has_a_handle_of_its_own),
         WORK_TEST(a_flush_that_fails_tells_why),
         WORK_TEST(a_flush_of_a_file_that_is_closed_does_not_run),
+        WORK_TEST(a_flush_that_has_not_begun_ends_by_cancel_and_by_deadline),
         WORK_TEST(a_flush_whose_packet_is_refused_comes_back),
     };
     contract_object_begin();

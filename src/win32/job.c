@@ -1,22 +1,8 @@
-#include "process.h"
+#include "job.h"
 
-#include "port.h"
+#include "watch.h"
 
 #include <string.h>
-
-void ioc_process_exited(ioc_port *base, ioc_op *op)
-{
-    ioc_win_port *port = ioc_win_port_of(base);
-    DWORD code = 0;
-    if (op->outcome.status != IOCP_OK) {
-        return;
-    }
-    if (!port->sys->GetExitCodeProcess(op->as.wait.object, &code)) {
-        (void)ioc_overlapped_failed(op, port->sys->GetLastError());
-        return;
-    }
-    op->as.wait.value = code;
-}
 
 /* ---- A job's watch ---- */
 
@@ -76,17 +62,16 @@ static bool jobs__reserve(ioc_jobs *jobs, ioc_alloc *alloc)
     return true;
 }
 
-/* The numbers begin at an address, where nobody else's keys are likely to be. */
-void ioc_jobs_init(ioc_jobs *jobs, const ioc_port *port)
+static void jobs__close(ioc_win_port *port, ioc_part *part)
 {
-    memset(jobs, 0, sizeof *jobs);
-    jobs->last_key = (ULONG_PTR)port | 1;
+    ioc_jobs *jobs = IOC_CONTAINER_OF(part, ioc_jobs, part);
+    IOC_ASSERT(jobs->count == 0);
+    ioc_alloc_give(port->alloc, jobs->list);
 }
 
-void ioc_jobs_deinit(ioc_jobs *jobs, ioc_alloc *alloc)
+static ioc_jobs *jobs__of(const ioc_win_port *port)
 {
-    IOC_ASSERT(jobs->count == 0);
-    ioc_alloc_give(alloc, jobs->list);
+    return IOC_CONTAINER_OF(ioc_port_part(port, jobs__close), ioc_jobs, part);
 }
 
 /* ---- Messages that are kept ---- */
@@ -124,8 +109,8 @@ static void job__keep(ioc_job *job, ioc_alloc *alloc, job_message message)
 
 static void job__tell(ioc_job *job, job_message message)
 {
-    job->op->as.wait.message = message.message;
-    job->op->as.wait.value = message.value;
+    ioc_watch_of(job->op)->event = message.message;
+    ioc_watch_of(job->op)->value = message.value;
 }
 
 static void job__tell_kept(ioc_job *job)
@@ -150,7 +135,7 @@ static bool job__associate(ioc_win_port *port, const ioc_job *job, HANDLE comple
 /* 0, or the Win32 code. After an error nothing is left of it. */
 static uint32_t job__open(ioc_win_port *port, ioc_op *op)
 {
-    ioc_jobs *jobs = &port->jobs;
+    ioc_jobs *jobs = jobs__of(port);
     ioc_job *job = ioc_alloc_take(port->alloc, sizeof *job);
     if (job == NULL || !jobs__reserve(jobs, port->alloc)) {
         ioc_alloc_give(port->alloc, job);
@@ -162,7 +147,7 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
     }
     job->op = op;
     job->key = jobs->last_key + 2;
-    if (!ioc_port_duplicate(port, op->as.wait.object, &job->handle)) {
+    if (!ioc_port_duplicate(port, ioc_watch_of(op)->object, &job->handle)) {
         uint32_t error = port->sys->GetLastError();
         ioc_alloc_give(port->alloc, job);
         return error;
@@ -175,7 +160,7 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
     }
     jobs->last_key = job->key;
     jobs->list[jobs->count++] = job;
-    op->as.wait.backend = job;
+    ioc_watch_of(op)->backend = job;
     op->is_held = true;
     return 0;
 }
@@ -184,8 +169,8 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
 void ioc_job_release(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    ioc_jobs *jobs = &port->jobs;
-    ioc_job *job = op->as.wait.backend;
+    ioc_jobs *jobs = jobs__of(port);
+    ioc_job *job = ioc_watch_of(op)->backend;
     size_t place = jobs__place(jobs, job->key);
     IOC_ASSERT(place < jobs->count && jobs->list[place] == job && !job->is_waiting);
     (void)job__associate(port, job, NULL);
@@ -195,7 +180,7 @@ void ioc_job_release(ioc_port *base, ioc_op *op)
     jobs->count--;
     ioc_alloc_give(port->alloc, job->kept);
     ioc_alloc_give(port->alloc, job);
-    op->as.wait.backend = NULL;
+    ioc_watch_of(op)->backend = NULL;
 }
 
 /* ---- Start, packets, cancel ---- */
@@ -203,11 +188,11 @@ void ioc_job_release(ioc_port *base, ioc_op *op)
 ioc_start ioc_job_start(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    uint32_t error = op->as.wait.backend == NULL ? job__open(port, op) : 0;
+    uint32_t error = ioc_watch_of(op)->backend == NULL ? job__open(port, op) : 0;
     if (error != 0) {
         return ioc_overlapped_failed(op, error);
     }
-    ioc_job *job = op->as.wait.backend;
+    ioc_job *job = ioc_watch_of(op)->backend;
     if (job->count > 0) {
         job__tell_kept(job);
         return ioc_overlapped_done(op);
@@ -216,36 +201,47 @@ ioc_start ioc_job_start(ioc_port *base, ioc_op *op)
         job->has_lost = false;
         return ioc_overlapped_failed(op, ERROR_NOT_ENOUGH_MEMORY);
     }
-    ioc_overlapped_prepare_posted(op, base, NULL);
+    ioc_overlapped_prepare_posted(op, base);
     job->is_waiting = true;
     return IOC_START_PENDING;
 }
 
-ioc_op *ioc_job_take_packet(ioc_port *base, const OVERLAPPED_ENTRY *entry, bool *is_known)
+/* ioc_source.take */
+static ioc_link *job__take(ioc_win_port *port, ioc_source *source, const OVERLAPPED_ENTRY *entry,
+                           ioc_dequeued *dequeued)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
-    size_t place = jobs__place(&port->jobs, entry->lpCompletionKey);
+    ioc_jobs *jobs = IOC_CONTAINER_OF(source, ioc_jobs, source);
+    size_t place = jobs__place(jobs, entry->lpCompletionKey);
     job_message message = {
         .message = entry->dwNumberOfBytesTransferred,
         .value = (uintptr_t)entry->lpOverlapped,
     };
-    *is_known = place < port->jobs.count && port->jobs.list[place]->key == entry->lpCompletionKey;
-    if (!*is_known) {
+    if (place == jobs->count || jobs->list[place]->key != entry->lpCompletionKey) {
+        dequeued->foreign++; /* no watch of today's */
         return NULL;
     }
-    ioc_job *job = port->jobs.list[place];
+    ioc_job *job = jobs->list[place];
     if (!job->is_waiting) {
         job__keep(job, port->alloc, message);
         return NULL;
     }
     job->is_waiting = false;
     job__tell(job, message);
-    return job->op;
+    return ioc_win_op_of(job->op)->token.take(port, &ioc_win_op_of(job->op)->token);
+}
+
+/* The numbers begin at an address, where nobody else's keys are likely to be. */
+void ioc_jobs_attach(ioc_jobs *jobs, ioc_win_port *port)
+{
+    jobs->last_key = (ULONG_PTR)port | 1;
+    jobs->source.take = job__take;
+    ioc_port_attach(port, &jobs->part, jobs__close);
+    port->odd_source = &jobs->source;
 }
 
 int ioc_job_cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
-    ioc_job *job = op->as.wait.backend;
+    ioc_job *job = ioc_watch_of(op)->backend;
     if (job->is_waiting) {
         job->is_waiting = false;
         *is_back = true;

@@ -1,0 +1,200 @@
+#include "kind.h"
+
+#include "accept.h"
+#include "cancel.h"
+#include "handle.h"
+#include "post.h"
+#include "timeout.h"
+#include "transfer.h"
+#include "watch.h"
+
+#define STREAM   IOC_ON(IOCP_HANDLE_STREAM)
+#define DATAGRAM IOC_ON(IOCP_HANDLE_DATAGRAM)
+#define FILE_    IOC_ON(IOCP_HANDLE_FILE)
+#define PIPE     IOC_ON(IOCP_HANDLE_PIPE)
+#define OTHER    IOC_ON(IOCP_HANDLE_OTHER)
+
+/* ---- What most kinds do ---- */
+
+static void kind__not_booked(ioc_ops *ops, ioc_op *op)
+{
+    (void)ops;
+    (void)op;
+}
+
+static void kind__start_in_kernel(ioc_ops *ops, ioc_op *op)
+{
+    ioc_op_start_in_kernel(ops, op);
+}
+
+static void kind__finish(ioc_ops *ops, ioc_op *op)
+{
+    ioc_op_finish(ops, op, IOCP_OK);
+}
+
+static void kind__as_it_is(ioc_op *op)
+{
+    (void)op;
+}
+
+static void kind__tell_nothing(const ioc_op *op, iocp_result_t *result)
+{
+    (void)op;
+    (void)result;
+}
+
+static void kind__no_books(ioc_ops *ops, ioc_op *op)
+{
+    (void)ops;
+    (void)op;
+}
+
+static void kind__tell_watch(const ioc_op *op, iocp_result_t *result)
+{
+    result->value = ioc_watch_of(op)->value;
+    result->event = ioc_watch_of(op)->event;
+}
+
+static void kind__tell_work(const ioc_op *op, iocp_result_t *result)
+{
+    result->value = ioc_work_of(op)->value;
+}
+
+/* ---- The table ---- */
+
+/* A row is to be read at a glance. */
+/* clang-format off */
+const ioc_kind ioc_kinds[IOC_KINDS] = {
+    [0] = {
+        .name = "adopt", .traits = IOC_KIND_POOLED,
+        .handles = OTHER,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = ioc_handle_learned,
+    },
+    [IOCP_TYPE_NOP] = {
+        .name = "nop", .type = IOCP_TYPE_NOP,
+        .queued = kind__not_booked, .start = kind__finish,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_TIMER] = {
+        .name = "timer", .type = IOCP_TYPE_TIMER, .traits = IOC_KIND_FIRES,
+        .queued = kind__not_booked, .start = ioc_timeout_start,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_CANCEL] = {
+        .name = "cancel", .type = IOCP_TYPE_CANCEL, .traits = IOC_KIND_FIRST | IOC_KIND_ONCE,
+        .queued = kind__not_booked, .start = ioc_cancel_start,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_ASYNC_WAIT] = {
+        .name = "async_wait", .type = IOCP_TYPE_ASYNC_WAIT,
+        .queued = kind__not_booked, .start = ioc_async_start,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_CLOSE] = {
+        .name = "close", .type = IOCP_TYPE_CLOSE,
+        .traits = IOC_KIND_FIRST | IOC_KIND_ONCE | IOC_KIND_SURE,
+        .queued = kind__not_booked, .start = ioc_cancel_start_close,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_ACCEPT] = {
+        .name = "accept", .type = IOCP_TYPE_ACCEPT,
+        .handles = STREAM,
+        .queued = kind__not_booked, .start = ioc_accept_start,
+        .settle = kind__as_it_is, .tell = ioc_accept_tell, .ended = ioc_accept_ended,
+    },
+    [IOCP_TYPE_CONNECT] = {
+        .name = "connect", .type = IOCP_TYPE_CONNECT,
+        .handles = STREAM | DATAGRAM,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_SEND] = {
+        .name = "send", .type = IOCP_TYPE_SEND, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
+        .handles = STREAM | DATAGRAM, .is_whole = STREAM,
+        .queued = ioc_transfer_queued, .start = ioc_transfer_start_send,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_RECV] = {
+        .name = "recv", .type = IOCP_TYPE_RECV, .traits = IOC_KIND_MEMORY,
+        .handles = STREAM | DATAGRAM, .takes_turns = STREAM, .ends_by_zero = STREAM,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_SHUTDOWN] = {
+        .name = "shutdown", .type = IOCP_TYPE_SHUTDOWN,
+        .handles = STREAM,
+        .queued = kind__not_booked, .start = ioc_shutdown_start,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_SENDTO] = {
+        .name = "sendto", .type = IOCP_TYPE_SENDTO, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
+        .handles = DATAGRAM,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_RECVFROM] = {
+        .name = "recvfrom", .type = IOCP_TYPE_RECVFROM, .traits = IOC_KIND_MEMORY,
+        .handles = DATAGRAM,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = ioc_transfer_tell_sender,
+        .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_READ] = {
+        .name = "read", .type = IOCP_TYPE_READ, .traits = IOC_KIND_MEMORY,
+        .handles = FILE_ | PIPE, .takes_turns = FILE_ | PIPE, .ends_by_zero = FILE_,
+        .queued = ioc_transfer_queued, .start = ioc_transfer_start_move,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_WRITE] = {
+        .name = "write", .type = IOCP_TYPE_WRITE, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
+        .handles = FILE_ | PIPE, .takes_turns = FILE_, .is_whole = PIPE,
+        .queued = ioc_transfer_queued, .start = ioc_transfer_start_move,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_PREAD] = {
+        .name = "pread", .type = IOCP_TYPE_PREAD, .traits = IOC_KIND_MEMORY,
+        .handles = FILE_, .ends_by_zero = FILE_,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_PWRITE] = {
+        .name = "pwrite", .type = IOCP_TYPE_PWRITE, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
+        .handles = FILE_,
+        .queued = ioc_transfer_queued, .start = ioc_transfer_start_pwrite,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_FLUSH] = {
+        .name = "flush", .type = IOCP_TYPE_FLUSH, .traits = IOC_KIND_POOLED,
+        .handles = FILE_,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_DRAIN] = {
+        .name = "drain", .type = IOCP_TYPE_DRAIN,
+        .handles = STREAM | DATAGRAM | FILE_ | PIPE,
+        .queued = kind__not_booked, .start = ioc_drain_start,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_WAIT] = {
+        .name = "wait", .type = IOCP_TYPE_WAIT,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_PROCESS_WAIT] = {
+        .name = "process_wait", .type = IOCP_TYPE_PROCESS_WAIT,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_JOB_WATCH] = {
+        .name = "job_watch", .type = IOCP_TYPE_JOB_WATCH,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_WORK] = {
+        .name = "work", .type = IOCP_TYPE_WORK,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_work, .ended = kind__no_books,
+    },
+};
+/* clang-format on */

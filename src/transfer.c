@@ -1,0 +1,211 @@
+#include "transfer.h"
+
+#include <string.h>
+
+/* ---- Parameters ---- */
+
+const iocp_buf_t *ioc_transfer_buffers(const ioc_op *op)
+{
+    const ioc_transfer *transfer = ioc_transfer_of(op);
+    return transfer->count > 1 ? op->block : &transfer->one;
+}
+
+int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count)
+{
+    ioc_transfer *transfer = ioc_transfer_of(op);
+    transfer->one = buffers[0];
+    transfer->count = (uint32_t)count;
+    transfer->bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        transfer->bytes += buffers[i].length;
+    }
+    return count > 1 ? ioc_op_copy(ops, op, buffers, count * sizeof *buffers) : IOCP_OK;
+}
+
+int ioc_transfer_set_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address,
+                             size_t length)
+{
+    ioc_transfer_of(op)->address_length = length;
+    return ioc_op_copy(ops, op, address, length);
+}
+
+void ioc_transfer_replace(ioc_op *op, void *data, uint32_t size)
+{
+    ioc_transfer *transfer = ioc_transfer_of(op);
+    transfer->one = (iocp_buf_t){.length = size, .base = data};
+    transfer->count = 1;
+    transfer->bytes = size;
+}
+
+/* ---- What is queued to go out ---- */
+
+void ioc_transfer_queued(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    (void)ops;
+    if ((op->kind->traits & IOC_KIND_OUT) == 0) {
+        return;
+    }
+    handle->queued_bytes += ioc_transfer_of(op)->bytes;
+    if (handle->queued_bytes > handle->most_queued_bytes) {
+        handle->most_queued_bytes = handle->queued_bytes;
+    }
+}
+
+static ioc_op *transfer__first_drain(const ioc_handle *handle)
+{
+    ioc_link *link = ioc_list_first(&handle->drains);
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+}
+
+static void transfer__gone_out(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    uint32_t bytes = ioc_transfer_of(op)->bytes;
+    IOC_ASSERT(handle->queued_bytes >= bytes);
+    handle->queued_bytes -= bytes;
+    handle->bytes_out += op->outcome.bytes;
+    /* Let those go on that waited for less to be queued. */
+    for (ioc_op *drain; (drain = transfer__first_drain(handle)) != NULL &&
+                        handle->queued_bytes <= ioc_drain_of(drain)->bytes;) {
+        ioc_op_finish(ops, drain, IOCP_OK);
+    }
+}
+
+/*
+ * Behind those that are content with as much or more, so that only those are looked at that go on.
+ * Programs have a limit or two: the place is found at once.
+ */
+static void drain__park(ioc_op *op)
+{
+    ioc_list *drains = &op->handle->drains;
+    ioc_link *before = drains->ends.previous;
+    while (before != &drains->ends &&
+           ioc_drain_of(IOC_CONTAINER_OF(before, ioc_op, link))->bytes < ioc_drain_of(op)->bytes) {
+        before = before->previous;
+    }
+    ioc_op_park(op, NULL);
+    ioc_list_insert_behind(before, &op->link);
+}
+
+void ioc_drain_start(ioc_ops *ops, ioc_op *op)
+{
+    if (op->handle->queued_bytes <= ioc_drain_of(op)->bytes) {
+        ioc_op_finish(ops, op, IOCP_OK);
+    } else {
+        drain__park(op);
+    }
+}
+
+/* ---- Starts ---- */
+
+void ioc_transfer_start_send(ioc_ops *ops, ioc_op *op)
+{
+    if (!ioc_list_is_empty(&op->handle->shutdowns)) {
+        ioc_op_finish(ops, op, IOCP_EPIPE);
+        return;
+    }
+    op->handle->sends++;
+    op->is_counted = true;
+    ioc_op_start_in_kernel(ops, op);
+}
+
+/* The file system would write behind the end, and nowhere else. */
+void ioc_transfer_start_pwrite(ioc_ops *ops, ioc_op *op)
+{
+    if (op->handle->is_append) {
+        ioc_op_finish(ops, op, IOCP_ENOTSUP); /* it was queued before anybody knew */
+    } else {
+        ioc_op_start_in_kernel(ops, op);
+    }
+}
+
+void ioc_transfer_start_move(ioc_ops *ops, ioc_op *op)
+{
+    const ioc_handle *handle = op->handle;
+    if (handle->kind == IOCP_HANDLE_FILE) {
+        bool is_append = handle->is_append && (op->kind->traits & IOC_KIND_OUT) != 0;
+        ioc_transfer_of(op)->offset = is_append ? IOC_OFFSET_END : handle->position;
+    }
+    ioc_op_start_in_kernel(ops, op);
+}
+
+static bool transfer__moves(const ioc_op *op)
+{
+    return op->handle->kind == IOCP_HANDLE_FILE && ioc_op_takes_turns(op);
+}
+
+bool ioc_transfer_is_moving(const ioc_handle *handle)
+{
+    const ioc_link *end = &handle->operations.ends;
+    for (const ioc_link *link = end->next; link != end; link = link->next) {
+        const ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, sibling);
+        if (transfer__moves(op) && op->phase != IOC_PHASE_DELIVERING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ioc_shutdown_start(ioc_ops *ops, ioc_op *op)
+{
+    if (ioc_shutdown_of(op)->how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
+        ioc_op_park(op, &op->handle->shutdowns);
+    } else {
+        ioc_op_start_in_kernel(ops, op);
+    }
+}
+
+/* ---- Ends ---- */
+
+void ioc_transfer_settle(ioc_op *op)
+{
+    uint32_t asked = ioc_transfer_of(op)->bytes;
+    uint32_t on = IOC_ON(op->handle->kind);
+    if (op->outcome.bytes == 0 && asked > 0 && (op->kind->ends_by_zero & on) != 0) {
+        op->outcome.status = IOCP_EOF;
+    } else if (op->outcome.bytes < asked && (op->kind->is_whole & on) != 0) {
+        op->outcome.status = IOCP_ECONNABORTED; /* the rest went nowhere */
+    }
+}
+
+void ioc_transfer_tell_sender(const ioc_op *op, iocp_result_t *result)
+{
+    result->address = op->block;
+    result->address_length = (size_t)ioc_transfer_of(op)->address_length;
+}
+
+static void transfer__send_ended(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    op->is_counted = false;
+    IOC_ASSERT(handle->sends > 0);
+    handle->sends--;
+    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
+        ioc_op *shutdown = IOC_CONTAINER_OF(ioc_list_first(&handle->shutdowns), ioc_op, link);
+        if (ioc_op_can_start(ops, shutdown)) {
+            /* At once, so that no send that is queued already comes between. */
+            ioc_op_start_in_kernel(ops, shutdown);
+        } else {
+            ioc_op_finish(ops, shutdown, IOCP_ECANCELED);
+        }
+    }
+}
+
+void ioc_transfer_ended(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (handle->mover == op && handle->kind == IOCP_HANDLE_FILE &&
+        ioc_transfer_of(op)->offset != IOC_OFFSET_END) {
+        handle->position += op->outcome.bytes;
+    }
+    ioc_handle_pass_turn(ops, op);
+    if (op->is_counted) {
+        transfer__send_ended(ops, op);
+    }
+    if ((op->kind->traits & IOC_KIND_OUT) != 0) {
+        transfer__gone_out(ops, op);
+    } else {
+        handle->bytes_in += op->outcome.bytes;
+    }
+}

@@ -1,0 +1,102 @@
+#include "message.h"
+
+#include "transfer.h"
+
+_Static_assert(sizeof(iocp_buf_t) == sizeof(WSABUF), "iocp_buf_t is laid out as WSABUF");
+_Static_assert(offsetof(iocp_buf_t, length) == offsetof(WSABUF, len), "as WSABUF");
+_Static_assert(offsetof(iocp_buf_t, base) == offsetof(WSABUF, buf), "as WSABUF");
+_Static_assert(sizeof(SOCKADDR_STORAGE) <= IOC_BLOCK_BYTES, "a sender's address fits");
+
+/* The kernel copies the list during the call, and does not write to it. */
+static WSABUF *message__buffers(const ioc_op *op)
+{
+    return (WSABUF *)(uintptr_t)ioc_transfer_buffers(op);
+}
+
+static SOCKET message__socket(const ioc_op *op)
+{
+    return ioc_win_handle_of(op->handle)->socket;
+}
+
+static ioc_start message__started(ioc_port *port, ioc_op *op, int result)
+{
+    const ioc_sys *sys = ioc_win_port_of(port)->sys;
+    uint32_t error = result == 0 ? 0 : (uint32_t)sys->WSAGetLastError();
+    return ioc_overlapped_started(port, op, result != 0, error);
+}
+
+/* ---- Sending ---- */
+
+ioc_start ioc_message_start_send(ioc_port *port, ioc_op *op)
+{
+    const ioc_sys *sys = ioc_win_port_of(port)->sys;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
+    return message__started(port, op,
+                            sys->WSASend(message__socket(op), message__buffers(op),
+                                         ioc_transfer_of(op)->count, NULL, 0, overlapped, NULL));
+}
+
+ioc_start ioc_message_start_sendto(ioc_port *port, ioc_op *op)
+{
+    const ioc_sys *sys = ioc_win_port_of(port)->sys;
+    const ioc_transfer *transfer = ioc_transfer_of(op);
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
+    return message__started(port, op,
+                            sys->WSASendTo(message__socket(op), message__buffers(op),
+                                           transfer->count, NULL, 0, op->block,
+                                           (int)transfer->address_length, overlapped, NULL));
+}
+
+/* ---- Receiving ---- */
+
+/*
+ * One of no bytes waits for data and takes none. A stream leaves it by itself; a datagram would be
+ * taken and lost, so it is only looked at.
+ */
+static void message__set_flags(ioc_op *op)
+{
+    bool is_look = ioc_transfer_of(op)->bytes == 0 && op->handle->kind == IOCP_HANDLE_DATAGRAM;
+    ioc_win_op_of(op)->flags = is_look ? MSG_PEEK : 0;
+}
+
+ioc_start ioc_message_start_recv(ioc_port *port, ioc_op *op)
+{
+    const ioc_sys *sys = ioc_win_port_of(port)->sys;
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
+    message__set_flags(op);
+    return message__started(port, op,
+                            sys->WSARecv(message__socket(op), message__buffers(op),
+                                         ioc_transfer_of(op)->count, NULL,
+                                         &ioc_win_op_of(op)->flags, overlapped, NULL));
+}
+
+ioc_start ioc_message_start_recvfrom(ioc_port *port, ioc_op *op)
+{
+    const ioc_sys *sys = ioc_win_port_of(port)->sys;
+    ioc_win_op *win_op = ioc_win_op_of(op);
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
+    message__set_flags(op);
+    win_op->address_length = (int)sizeof(SOCKADDR_STORAGE);
+    return message__started(port, op,
+                            sys->WSARecvFrom(message__socket(op), message__buffers(op),
+                                             ioc_transfer_of(op)->count, NULL, &win_op->flags,
+                                             op->block, &win_op->address_length, overlapped, NULL));
+}
+
+/* A datagram that was longer than the buffer has been received, as far as there was room. */
+bool ioc_message_received(ioc_port *port, ioc_op *op)
+{
+    (void)port;
+    if (op->outcome.status == IOCP_EMSGSIZE && op->handle->kind == IOCP_HANDLE_DATAGRAM) {
+        bool is_look = ioc_transfer_of(op)->bytes == 0;
+        op->outcome = (ioc_outcome){.status = IOCP_OK, .bytes = op->outcome.bytes};
+        op->flags |= is_look ? 0 : IOCP_RESULT_TRUNCATED;
+    }
+    return true;
+}
+
+bool ioc_message_received_from(ioc_port *port, ioc_op *op)
+{
+    ioc_transfer_of(op)->address_length = (uint64_t)ioc_win_op_of(op)->address_length;
+    return ioc_message_received(port, op);
+}

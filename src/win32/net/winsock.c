@@ -1,0 +1,77 @@
+#include "winsock.h"
+
+#include "base.h"
+
+#include <string.h>
+
+static void winsock__close(ioc_win_port *port, ioc_part *part)
+{
+    (void)part;
+    (void)port->sys->WSACleanup();
+}
+
+uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port)
+{
+    WSADATA data;
+    uint32_t error = (uint32_t)port->sys->WSAStartup(MAKEWORD(2, 2), &data);
+    if (error == 0) {
+        ioc_port_attach(port, &winsock->part, winsock__close);
+    }
+    return error;
+}
+
+static bool winsock__ask(const ioc_sys *sys, SOCKET socket, GUID guid, void *function, DWORD size)
+{
+    DWORD written = 0;
+    return sys->WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &guid, sizeof guid, function,
+                         size, &written, NULL, NULL) == 0;
+}
+
+static ioc_winsock *winsock__of(const ioc_win_port *port)
+{
+    return IOC_CONTAINER_OF(ioc_port_part(port, winsock__close), ioc_winsock, part);
+}
+
+const ioc_winsock_functions *ioc_winsock_load(ioc_win_port *port, SOCKET socket,
+                                              const ioc_family *family)
+{
+    static const GUID accept_ex = WSAID_ACCEPTEX;
+    static const GUID connect_ex = WSAID_CONNECTEX;
+    static const GUID get_accept_ex_sockaddrs = WSAID_GETACCEPTEXSOCKADDRS;
+
+    const ioc_sys *sys = port->sys;
+    ioc_winsock_functions *functions = &winsock__of(port)->functions[family - ioc_families];
+    if (!functions->is_loaded) {
+        functions->is_loaded =
+            winsock__ask(sys, socket, accept_ex, &functions->AcceptEx,
+                         sizeof functions->AcceptEx) &&
+            winsock__ask(sys, socket, connect_ex, &functions->ConnectEx,
+                         sizeof functions->ConnectEx) &&
+            winsock__ask(sys, socket, get_accept_ex_sockaddrs, &functions->GetAcceptExSockaddrs,
+                         sizeof functions->GetAcceptExSockaddrs);
+    }
+    return functions->is_loaded ? functions : NULL;
+}
+
+bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family, bool is_stream)
+{
+    ioc_ifs *ifs = &winsock__of(port)->ifs[family - ioc_families][is_stream];
+    WSAPROTOCOL_INFOW provider;
+    if (*ifs == IOC_IFS_UNASKED && ioc_winsock_provider(port->sys, socket, &provider)) {
+        bool is_ifs = (provider.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
+        *ifs = is_ifs ? IOC_IFS_YES : IOC_IFS_NO;
+    }
+    return *ifs == IOC_IFS_YES;
+}
+
+bool ioc_winsock_provider(const ioc_sys *sys, SOCKET socket, WSAPROTOCOL_INFOW *provider)
+{
+    int size = sizeof *provider;
+    return sys->getsockopt(socket, SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)provider, &size) == 0;
+}
+
+bool ioc_winsock_request(const ioc_sys *sys, SOCKET socket, DWORD request, void *data, DWORD size)
+{
+    DWORD written = 0;
+    return sys->WSAIoctl(socket, request, data, size, NULL, 0, &written, NULL, NULL) == 0;
+}

@@ -1,0 +1,54 @@
+/*
+ * Winsock as a whole: starting it, and the functions that have to be asked for by socket.
+ */
+#ifndef IOC_WINSOCK_H
+#define IOC_WINSOCK_H
+
+#include "../port.h"
+#include "family.h"
+
+typedef struct ioc_winsock_functions {
+    bool is_loaded;
+    LPFN_ACCEPTEX AcceptEx;
+    LPFN_CONNECTEX ConnectEx;
+    LPFN_GETACCEPTEXSOCKADDRS GetAcceptExSockaddrs;
+} ioc_winsock_functions;
+
+/* Whether the handles of a provider's sockets are the system's own. */
+typedef enum ioc_ifs {
+    IOC_IFS_UNASKED,
+    IOC_IFS_NO,
+    IOC_IFS_YES
+} ioc_ifs;
+
+/* One set per address family: their providers may differ. */
+typedef struct ioc_winsock {
+    ioc_part part;
+    ioc_winsock_functions functions[IOC_FAMILIES];
+    ioc_ifs ifs[IOC_FAMILIES][2]; /* of datagrams and of streams */
+} ioc_winsock;
+
+/* 0 or a Winsock code. */
+uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
+
+/* The functions for a family, asked of `socket` the first time. NULL: see WSAGetLastError. */
+const ioc_winsock_functions *ioc_winsock_load(ioc_win_port *port, SOCKET socket,
+                                              const ioc_family *family);
+
+/*
+ * Whether packets can be skipped on a socket that the loop has opened. Winsock chooses the provider
+ * by family and type, so the first socket of each is asked. One that does not say cannot.
+ */
+bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family,
+                        bool is_stream);
+
+/*
+ * The provider of a socket. What its handles are decides whether packets can be skipped: behind a
+ * layered provider without XP1_IFS_HANDLES the kernel's handle is another one.
+ */
+bool ioc_winsock_provider(const ioc_sys *sys, SOCKET socket, WSAPROTOCOL_INFOW *provider);
+
+/* A request of WSAIoctl's that takes `data` and answers nothing. */
+bool ioc_winsock_request(const ioc_sys *sys, SOCKET socket, DWORD request, void *data, DWORD size);
+
+#endif

@@ -1,0 +1,567 @@
+/*
+ * Handles that are taken over: what they are is asked on the process's pool and not on the loop
+ * thread, what cannot be used says why, nothing is changed that others feel, and what the program
+ * had pending harms nobody.
+ */
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/sys.h"
+
+#include "contract_net.h"
+#include "contract_object.h"
+#include "win_faults.h"
+#include "win_files.h"
+#include "win_leaks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define S UINT64_C(1000000000)
+
+#define READ_WRITE (IOCP_FILE_READ | IOCP_FILE_WRITE)
+
+#define NOTIFICATION_INFORMATION 41 /* of NtQueryInformationFile */
+
+typedef LONG(NTAPI *nt_query)(HANDLE, void *, void *, ULONG, int);
+
+typedef struct record {
+    int calls;
+    iocp_result_t result;
+} record;
+
+static struct {
+    unit_memory memory;
+    size_t handles_before;
+    ioc_sys sys;
+    iocp_loop_t *loop;
+    char folder[1024];
+    bool is_over; /* the test's records may be gone, if it failed */
+
+    DWORD loop_thread;
+    ioc_atomic_u32 asked_here; /* questions on the loop thread */
+    ioc_atomic_u32 asked_elsewhere;
+    HANDLE may_answer; /* questions wait for it, unless NULL */
+    bool skips;        /* what the system says of all handles, where it says nothing itself */
+    nt_query query;
+    UCHAR modes; /* that were set, of all handles */
+} now;
+
+/* ---- Spies ---- */
+
+static void adopt__note_question(void)
+{
+    bool is_here = GetCurrentThreadId() == now.loop_thread;
+    ioc_add_u32(is_here ? &now.asked_here : &now.asked_elsewhere, 1);
+    if (now.may_answer != NULL && !is_here) {
+        (void)WaitForSingleObject(now.may_answer, INFINITE);
+    }
+}
+
+static DWORD WINAPI spy__file_type(HANDLE file)
+{
+    adopt__note_question();
+    return win_faults_table()->GetFileType(file);
+}
+
+/* Wine 8 does not tell what a handle notifies of. */
+static LONG NTAPI spy__query(HANDLE file, void *block, void *answer, ULONG size, int information)
+{
+    adopt__note_question();
+    LONG status = now.query(file, block, answer, size, information);
+    if (information == NOTIFICATION_INFORMATION && status != 0) {
+        ULONG flags = now.skips ? FILE_SKIP_COMPLETION_PORT_ON_SUCCESS : 0;
+        memcpy(answer, &flags, sizeof flags);
+        status = 0;
+    }
+    return status;
+}
+
+static FARPROC WINAPI spy__get_proc(HMODULE module, const char *name)
+{
+    FARPROC function = win_faults_table()->GetProcAddress(module, name);
+    if (strcmp(name, "NtQueryInformationFile") == 0) {
+        memcpy(&now.query, &function, sizeof now.query);
+        nt_query ours = (nt_query)spy__query;
+        memcpy(&function, &ours, sizeof function);
+    }
+    return function;
+}
+
+static BOOL WINAPI spy__set_modes(HANDLE file, UCHAR modes)
+{
+    now.modes |= modes;
+    return win_faults_table()->SetFileCompletionNotificationModes(file, modes);
+}
+
+/* ---- The environment ---- */
+
+static void adopt__create_loop(iocp_completion_mode_t mode)
+{
+    ioc_win_options win_options = {.sys = &now.sys};
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .completion_mode = (uint32_t)mode,
+        .allocate = now.memory.alloc.allocate,
+        .free = now.memory.alloc.free,
+        .allocator_context = &now.memory,
+    };
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
+                     IOCP_OK);
+}
+
+static int adopt__setup(void **state)
+{
+    (void)state;
+    memset(&now, 0, sizeof now);
+    win_faults_reset();
+    unit_memory_init(&now.memory);
+    assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
+    now.handles_before = win_open_handles();
+    now.loop_thread = GetCurrentThreadId();
+    now.sys = *win_faults_table();
+    now.sys.GetFileType = spy__file_type;
+    now.sys.GetProcAddress = spy__get_proc;
+    now.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    adopt__create_loop(IOCP_COMPLETION_AUTO);
+    return 0;
+}
+
+static void adopt__destroy(void)
+{
+    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
+}
+
+static void adopt__use_mode(iocp_completion_mode_t mode)
+{
+    adopt__destroy();
+    adopt__create_loop(mode);
+}
+
+static int adopt__teardown(void **state)
+{
+    (void)state;
+    now.is_over = true;
+    win_faults_stop();
+    adopt__destroy();
+    assert_int_equal(unit_memory_live(&now.memory), 0);
+    assert_int_equal(win_open_handles(), now.handles_before);
+    assert_true(win_folder_remove(now.folder));
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+static iocp_action_t IOCP_CALL adopt__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                           void *userdata)
+{
+    record *kept = userdata;
+    (void)loop;
+    if (!now.is_over) {
+        kept->calls++;
+        kept->result = *result;
+    }
+    return IOCP_DISARM;
+}
+
+static void adopt__wait(const record *kept)
+{
+    while (kept->calls == 0) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    assert_int_equal(kept->calls, 1);
+}
+
+static void adopt__expect(const record *kept, int status, uint32_t native_error)
+{
+    assert_int_equal(kept->calls, 1);
+    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
+    assert_int_equal(kept->result.native_error, native_error);
+}
+
+static iocp_handle_t adopt__adopt(HANDLE native)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_handle_adopt(now.loop, native, &handle), IOCP_OK);
+    assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_OTHER);
+    return handle;
+}
+
+/* One that will be of use. */
+static iocp_handle_t adopt__adopt_known(HANDLE native)
+{
+    iocp_handle_t handle = adopt__adopt(native);
+    while (iocp_handle_kind(now.loop, handle) == IOCP_HANDLE_OTHER) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    return handle;
+}
+
+static HANDLE adopt__file(bool is_overlapped)
+{
+    char path[1100];
+    (void)snprintf(path, sizeof path, "%s/file", now.folder);
+    HANDLE file = win_file_create(path, READ_WRITE | IOCP_FILE_CREATE, is_overlapped, false);
+    assert_non_null(file);
+    return file;
+}
+
+static void adopt__close(iocp_handle_t handle)
+{
+    record closed = {0};
+    assert_int_equal(iocp_close(now.loop, handle, adopt__keep, &closed, NULL), IOCP_OK);
+    adopt__wait(&closed);
+    adopt__expect(&closed, IOCP_OK, 0);
+}
+
+static void adopt__transfer(iocp_handle_t handle, iocp_handle_t to)
+{
+    record written = {0};
+    record read = {0};
+    char data[8] = {0};
+    assert_int_equal(iocp_write(now.loop, handle, "hello", 5, adopt__keep, &written, NULL),
+                     IOCP_OK);
+    adopt__wait(&written);
+    adopt__expect(&written, IOCP_OK, 0);
+    assert_int_equal(iocp_read(now.loop, to, data, 5, adopt__keep, &read, NULL), IOCP_OK);
+    adopt__wait(&read);
+    adopt__expect(&read, IOCP_OK, 0);
+    assert_string_equal(data, "hello");
+}
+
+/* ---- What is of no use ---- */
+
+/* It is adopted; its operations say why it is of no use, before and after the answer. */
+static void check_useless(HANDLE native, int status, uint32_t native_error)
+{
+    iocp_handle_t handle = adopt__adopt(native);
+    for (int i = 0; i < 2; i++) {
+        record read = {0};
+        record flushed = {0};
+        char data[1];
+        int started = iocp_read(now.loop, handle, data, 1, adopt__keep, &read, NULL);
+        if (started != IOCP_OK) { /* it is known for what it is */
+            assert_true(i == 1 && started == IOCP_ENOTSUP && status == IOCP_ENOTSUP);
+            break;
+        }
+        assert_int_equal(iocp_file_flush(now.loop, handle, adopt__keep, &flushed, NULL), IOCP_OK);
+        adopt__wait(&read);
+        adopt__expect(&read, status, native_error);
+        adopt__wait(&flushed);
+        adopt__expect(&flushed, status, native_error);
+        assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_OTHER);
+    }
+    adopt__close(handle);
+    DWORD flags;
+    assert_false(GetHandleInformation(native, &flags)); /* it was the loop's to close */
+}
+
+static void a_socket_is_of_no_use_as_a_pipe(void **state)
+{
+    (void)state;
+    check_useless((HANDLE)contract_socket_create(AF_INET), IOCP_EINVAL, 0);
+}
+
+static void a_character_device_takes_a_close_alone(void **state)
+{
+    (void)state;
+    HANDLE device = CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                                FILE_FLAG_OVERLAPPED, NULL);
+    assert_true(device != INVALID_HANDLE_VALUE);
+    check_useless(device, IOCP_ENOTSUP, 0);
+}
+
+static void a_folder_takes_a_close_alone(void **state)
+{
+    (void)state;
+    wchar_t path[WIN_PATH_CHARACTERS];
+    win_path(path, now.folder);
+    HANDLE folder =
+        CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING,
+                    FILE_FLAG_OVERLAPPED | FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    assert_true(folder != INVALID_HANDLE_VALUE);
+    check_useless(folder, IOCP_ENOTSUP, 0);
+}
+
+static void an_object_that_is_no_file_is_of_no_use(void **state)
+{
+    (void)state;
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    assert_non_null(event);
+    check_useless(event, IOCP_EBADF, ERROR_INVALID_HANDLE);
+}
+
+/* What a program gets as its standard streams, and from CreatePipe. */
+static void what_is_not_overlapped_is_of_no_use(void **state)
+{
+    (void)state;
+    HANDLE ends[2];
+    check_useless(adopt__file(false), IOCP_ENOTOVERLAPPED, 0);
+    assert_true(CreatePipe(&ends[0], &ends[1], NULL, 0));
+    check_useless(ends[0], IOCP_ENOTOVERLAPPED, 0);
+    check_useless(ends[1], IOCP_ENOTOVERLAPPED, 0);
+}
+
+static void what_is_bound_to_another_port_is_of_no_use(void **state)
+{
+    (void)state;
+    HANDLE other = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+    HANDLE file = adopt__file(true);
+    assert_non_null(other);
+    assert_true(CreateIoCompletionPort(file, other, 0, 0) == other);
+    check_useless(file, IOCP_EINVAL, ERROR_INVALID_PARAMETER);
+    assert_true(CloseHandle(other));
+}
+
+static void what_is_no_handle_at_all_is_of_no_use(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = {0};
+    HANDLE nobodys = (HANDLE)(uintptr_t)0x7ffffff0; /* no process has so many */
+    assert_int_equal(iocp_handle_adopt(now.loop, INVALID_HANDLE_VALUE, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(now.loop, NULL, &handle), IOCP_EINVAL);
+    assert_true(handle.id == 0);
+    check_useless(nobodys, IOCP_EBADF, ERROR_INVALID_HANDLE);
+}
+
+/* ---- Who asks ---- */
+
+static void the_loop_thread_asks_an_adopted_handle_nothing(void **state)
+{
+    (void)state;
+    HANDLE ends[2];
+    assert_true(win_pipe_create(ends, true, false, 4096));
+    (void)adopt__adopt_known(adopt__file(true));
+    iocp_handle_t pipe = adopt__adopt_known(ends[0]);
+    iocp_handle_t other = adopt__adopt_known(ends[1]);
+    assert_int_equal(ioc_load_u32(&now.asked_here), 0);
+    assert_true(ioc_load_u32(&now.asked_elsewhere) >= 9);
+    adopt__transfer(pipe, other);
+    assert_int_equal(ioc_load_u32(&now.asked_here), 0);
+}
+
+static void a_question_that_waits_holds_up_nobody(void **state)
+{
+    (void)state;
+    record read = {0};
+    record cancelled = {0};
+    record timer = {0};
+    iocp_op_t op = {0};
+    uint64_t size = 0;
+    char data[1];
+    now.may_answer = contract_event_create(true, false);
+    iocp_handle_t file = adopt__adopt(adopt__file(true));
+    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &cancelled, &op), IOCP_OK);
+    assert_int_equal(iocp_timer(now.loop, 1000000, adopt__keep, &timer, NULL), IOCP_OK);
+    adopt__wait(&timer);
+    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_EAGAIN);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    adopt__wait(&cancelled);
+    adopt__expect(&cancelled, IOCP_ECANCELED, 0);
+    assert_int_equal(read.calls, 0);
+    contract_event_set(now.may_answer);
+    adopt__wait(&read);
+    adopt__expect(&read, IOCP_EOF, ERROR_HANDLE_EOF);
+    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_OK);
+    contract_object_close(now.may_answer);
+}
+
+/* The thread of the pool has a handle of its own. */
+static void a_close_waits_for_the_answer_alone(void **state)
+{
+    (void)state;
+    record read = {0};
+    record closed = {0};
+    char data[1];
+    now.may_answer = contract_event_create(true, false);
+    iocp_handle_t file = adopt__adopt(adopt__file(true));
+    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    while (ioc_load_u32(&now.asked_elsewhere) == 0) {
+        Sleep(1); /* until it has begun */
+    }
+    assert_int_equal(iocp_close(now.loop, file, adopt__keep, &closed, NULL), IOCP_OK);
+    adopt__wait(&read);
+    adopt__expect(&read, IOCP_ECANCELED, 0);
+    assert_int_equal(closed.calls, 0);
+    contract_event_set(now.may_answer);
+    adopt__wait(&closed);
+    adopt__expect(&closed, IOCP_OK, 0);
+    contract_object_close(now.may_answer);
+}
+
+/* ---- What the program had pending ---- */
+
+static uint64_t adopt__foreign_packets(void)
+{
+    iocp_stats_t stats = {.size = sizeof stats};
+    assert_int_equal(iocp_loop_stats(now.loop, &stats), IOCP_OK);
+    return stats.foreign_packets;
+}
+
+/* Its packet has the loop's key, and an OVERLAPPED of which the loop knows nothing. */
+static void a_connect_of_the_programs_that_is_pending_does_no_harm(void **state)
+{
+    (void)state;
+    wchar_t name[64];
+    char data[8];
+    record read = {0};
+    DWORD written = 0;
+    OVERLAPPED *connecting = calloc(1, sizeof *connecting);
+    assert_non_null(connecting);
+    (void)swprintf(name, 64, L"\\\\.\\pipe\\iocploop-adopt-%lu",
+                   (unsigned long)GetCurrentProcessId());
+    HANDLE server = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+                                     PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
+    assert_true(server != INVALID_HANDLE_VALUE);
+    assert_false(ConnectNamedPipe(server, connecting));
+    assert_int_equal(GetLastError(), ERROR_IO_PENDING);
+    iocp_handle_t pipe = adopt__adopt_known(server);
+    HANDLE client =
+        CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    assert_true(client != INVALID_HANDLE_VALUE);
+    assert_int_equal(iocp_read(now.loop, pipe, data, 5, adopt__keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    while (adopt__foreign_packets() == 0) {
+        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(read.calls, 0);
+    assert_true(WriteFile(client, "hello", 5, &written, NULL));
+    adopt__wait(&read);
+    adopt__expect(&read, IOCP_OK, 0);
+    assert_int_equal(adopt__foreign_packets(), 1);
+    assert_true(CloseHandle(client));
+    free(connecting);
+}
+
+/* ---- What others feel ---- */
+
+static void the_event_of_a_file_that_is_adopted_is_left_as_it_was(void **state)
+{
+    (void)state;
+    iocp_handle_t adopted = {0};
+    iocp_handle_t opened = {0};
+    HANDLE ends[2];
+    assert_true(win_pipe_create(ends, true, false, 4096));
+    (void)adopt__adopt_known(adopt__file(true));
+    (void)adopt__adopt_known(ends[0]);
+    (void)adopt__adopt_known(ends[1]);
+    assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &adopted),
+                     IOCP_OK);
+    assert_int_equal(now.modes, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &opened), IOCP_OK);
+    assert_int_equal(now.modes,
+                     FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE);
+}
+
+/* The modes of a file object are for good: a loop that asks for packets gets none either. */
+static void a_file_that_skips_packets_already_ends_its_operations_in_every_mode(void **state)
+{
+    (void)state;
+    HANDLE ends[2];
+    adopt__use_mode(IOCP_COMPLETION_PACKET);
+    assert_true(win_pipe_create(ends, true, false, 4096));
+    now.skips = true;
+    for (int i = 0; i < 2; i++) {
+        assert_true(
+            SetFileCompletionNotificationModes(ends[i], FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+    }
+    iocp_handle_t to = adopt__adopt_known(ends[1]);
+    adopt__transfer(adopt__adopt_known(ends[0]), to);
+    assert_int_equal(now.modes, 0); /* nobody but this test has set any */
+}
+
+static void a_socket_that_skips_packets_already_ends_its_operations_in_every_mode(void **state)
+{
+    (void)state;
+    contract_address name = contract_loopback(AF_INET, 0);
+    iocp_handle_t handle = {0};
+    record sent = {0};
+    SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    int length = (int)name.length;
+    adopt__use_mode(IOCP_COMPLETION_PACKET);
+    now.skips = true;
+    assert_int_equal(bind(plain, contract_sockaddr(&name), length), 0);
+    assert_int_equal(getsockname(plain, (struct sockaddr *)&name.storage, &length), 0);
+    assert_true(
+        SetFileCompletionNotificationModes((HANDLE)plain, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+    assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), IOCP_OK);
+    assert_int_equal(iocp_sendto(now.loop, handle, "x", 1, contract_sockaddr(&name), name.length,
+                                 adopt__keep, &sent, NULL),
+                     IOCP_OK);
+    adopt__wait(&sent);
+    adopt__expect(&sent, IOCP_OK, 0);
+}
+
+/* ---- Whatever fails ---- */
+
+static void an_adoption_that_the_pool_refuses_tells_the_operations(void **state)
+{
+    (void)state;
+    static const win_call needed[] = {WIN_CREATE_WORK, WIN_DUPLICATE, WIN_CREATE_PORT};
+    for (size_t i = 0; i < IOC_COUNT_OF(needed); i++) {
+        win_faults_fail_next_of(needed[i], ERROR_NOT_ENOUGH_MEMORY);
+        check_useless(adopt__file(true), IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY);
+    }
+}
+
+static void a_loop_can_end_before_the_answer(void **state)
+{
+    (void)state;
+    record read = {0};
+    char data[1];
+    for (int i = 0; i < 2; i++) {
+        iocp_handle_t file = adopt__adopt(adopt__file(true));
+        assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
+        if (i == 1) {
+            assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+        }
+        adopt__use_mode(IOCP_COMPLETION_AUTO);
+        adopt__expect(&read, IOCP_ECANCELED, 0);
+        read.calls = 0;
+    }
+}
+
+/* What the system opens once and keeps is open before the first test counts. */
+static int adopt__warm_up(void **state)
+{
+    WSADATA data;
+    iocp_handle_t socket = {0};
+    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    assert_int_equal(adopt__setup(state), 0);
+    (void)adopt__adopt_known(adopt__file(true));
+    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &socket), IOCP_OK);
+    adopt__destroy();
+    assert_true(win_folder_remove(now.folder));
+    return 0;
+}
+
+#define ADOPT_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, adopt__setup, adopt__teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ADOPT_TEST(a_socket_is_of_no_use_as_a_pipe),
+        ADOPT_TEST(a_character_device_takes_a_close_alone),
+        ADOPT_TEST(a_folder_takes_a_close_alone),
+        ADOPT_TEST(an_object_that_is_no_file_is_of_no_use),
+        ADOPT_TEST(what_is_not_overlapped_is_of_no_use),
+        ADOPT_TEST(what_is_bound_to_another_port_is_of_no_use),
+        ADOPT_TEST(what_is_no_handle_at_all_is_of_no_use),
+        ADOPT_TEST(the_loop_thread_asks_an_adopted_handle_nothing),
+        ADOPT_TEST(a_question_that_waits_holds_up_nobody),
+        ADOPT_TEST(a_close_waits_for_the_answer_alone),
+        ADOPT_TEST(a_connect_of_the_programs_that_is_pending_does_no_harm),
+        ADOPT_TEST(the_event_of_a_file_that_is_adopted_is_left_as_it_was),
+        ADOPT_TEST(a_file_that_skips_packets_already_ends_its_operations_in_every_mode),
+        ADOPT_TEST(a_socket_that_skips_packets_already_ends_its_operations_in_every_mode),
+        ADOPT_TEST(an_adoption_that_the_pool_refuses_tells_the_operations),
+        ADOPT_TEST(a_loop_can_end_before_the_answer),
+    };
+    contract_object_begin();
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, adopt__warm_up, NULL);
+}

@@ -1,0 +1,821 @@
+/*
+ * How connections begin and end where the system does what no test can have it do: peers that are
+ * gone before they are accepted, resources that are short, sends that are cut off, closes that are
+ * refused; and which options are set on the way. Calls of the table are faked or watched.
+ */
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/port.h"
+#include "win32/sys.h"
+
+#include "contract_net.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define S  UINT64_C(1000000000)
+#define MS UINT64_C(1000000)
+
+#define STATUS_OF_RESET           0xC000020Du
+#define STATUS_OF_NETNAME_DELETED 0xC00000C9u
+#define STATUS_OF_ABORT           0xC0000241u
+
+#define MOST_EVENTS 64
+
+typedef struct record {
+    int calls;
+    int rearms;
+    iocp_result_t result;
+} record;
+
+/* What was done to sockets, in order. */
+typedef enum event {
+    BOUND = 1,
+    MADE_EXCLUSIVE,
+    MADE_REUSABLE,
+    MADE_TO_ASK_ONCE,
+    CLOSED,
+    MADE_BLOCKING
+} event;
+
+static struct {
+    unit_memory memory;
+    size_t handles_before;
+    ioc_sys sys;
+    iocp_loop_t *loop;
+    bool is_over; /* the test's records may be gone, if it failed */
+    event events[MOST_EVENTS];
+    int event_count;
+    int refused_option; /* setsockopt refuses it, for ever */
+    int unaccepted;     /* so many accepted sockets turn out to be not connected */
+    int lost;           /* so many accepts are ended by a packet with this status */
+    uint32_t lost_status;
+    int lost_inline;     /* so many accepts are done at once, with no peer */
+    uint32_t sent_bytes; /* of a send that is to succeed with less than it was asked for */
+    bool sends_inline;
+    int lingering; /* so many closes are refused */
+    uint64_t tries_ns[16];
+    int tries; /* of WSASocketW */
+    LPFN_ACCEPTEX accept_ex;
+} now;
+
+/* ---- Spies ---- */
+
+static void spy__note(event event)
+{
+    if (now.event_count < MOST_EVENTS) {
+        now.events[now.event_count++] = event;
+    }
+}
+
+static void spy__post(OVERLAPPED *overlapped, uint32_t nt_status, ULONG_PTR bytes)
+{
+    ioc_win_port *port = ioc_win_port_of(now.loop->loop_only.ops.port);
+    overlapped->Internal = nt_status;
+    overlapped->InternalHigh = bytes;
+    assert_true(PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)&port->tokens, overlapped));
+}
+
+static BOOL WINAPI spy__accept_ex(SOCKET listener, SOCKET accepted, void *buffer, DWORD data_bytes,
+                                  DWORD local_bytes, DWORD remote_bytes, DWORD *received,
+                                  OVERLAPPED *overlapped)
+{
+    if (now.lost_inline > 0) {
+        now.lost_inline--;
+        return TRUE; /* the OVERLAPPED is that of a success */
+    }
+    if (now.lost > 0) {
+        now.lost--;
+        spy__post(overlapped, now.lost_status, 0);
+        WSASetLastError(WSA_IO_PENDING);
+        return FALSE;
+    }
+    return now.accept_ex(listener, accepted, buffer, data_bytes, local_bytes, remote_bytes,
+                         received, overlapped);
+}
+
+static int WINAPI spy__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
+                             DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
+                             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    static const GUID accept_ex = WSAID_ACCEPTEX;
+    if (code == SIO_TCP_INITIAL_RTO) {
+        static const unsigned char once[] = {0xff, 0xff, 0xfe};
+        assert_true(in_bytes == 4 && memcmp(in, once, sizeof once) == 0);
+        spy__note(MADE_TO_ASK_ONCE);
+        WSASetLastError(WSAEOPNOTSUPP);
+        return SOCKET_ERROR;
+    }
+    int status = win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned,
+                                              overlapped, routine);
+    if (status == 0 && code == SIO_GET_EXTENSION_FUNCTION_POINTER &&
+        memcmp(in, &accept_ex, sizeof accept_ex) == 0) {
+        LPFN_ACCEPTEX ours = spy__accept_ex;
+        memcpy(&now.accept_ex, out, sizeof now.accept_ex);
+        memcpy(out, &ours, sizeof ours);
+    }
+    return status;
+}
+
+static int WINAPI spy__set_option(SOCKET socket, int level, int name, const char *value, int length)
+{
+    if (level == SOL_SOCKET && name == SO_UPDATE_ACCEPT_CONTEXT && now.unaccepted > 0) {
+        now.unaccepted--;
+        WSASetLastError(WSAENOTCONN);
+        return SOCKET_ERROR;
+    }
+    if (level == SOL_SOCKET && name == (int)SO_EXCLUSIVEADDRUSE) {
+        spy__note(MADE_EXCLUSIVE);
+    }
+    if (level == SOL_SOCKET && name == SO_REUSE_UNICASTPORT) {
+        spy__note(MADE_REUSABLE);
+    }
+    if (level == SOL_SOCKET && name == now.refused_option) {
+        WSASetLastError(WSAENOPROTOOPT);
+        return SOCKET_ERROR;
+    }
+    return win_faults_table()->setsockopt(socket, level, name, value, length);
+}
+
+static int WINAPI spy__bind(SOCKET socket, const struct sockaddr *address, int length)
+{
+    spy__note(BOUND);
+    return win_faults_table()->bind(socket, address, length);
+}
+
+static int WINAPI spy__close_socket(SOCKET socket)
+{
+    spy__note(CLOSED);
+    if (now.lingering > 0) {
+        now.lingering--;
+        WSASetLastError(WSAEWOULDBLOCK);
+        return SOCKET_ERROR;
+    }
+    return win_faults_table()->closesocket(socket);
+}
+
+static int WINAPI spy__ioctl_socket(SOCKET socket, long command, u_long *argument)
+{
+    assert_int_equal((u_long)command, (u_long)FIONBIO);
+    assert_int_equal(*argument, 0);
+    spy__note(MADE_BLOCKING);
+    return win_faults_table()->ioctlsocket(socket, command, argument);
+}
+
+static int WINAPI spy__send(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *sent, DWORD flags,
+                            OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (now.sent_bytes == 0) {
+        return win_faults_table()->WSASend(socket, buffers, count, sent, flags, overlapped,
+                                           routine);
+    }
+    overlapped->InternalHigh = now.sent_bytes;
+    if (!now.sends_inline) {
+        spy__post(overlapped, 0, now.sent_bytes);
+    }
+    return 0;
+}
+
+static SOCKET WINAPI spy__socket(int family, int type, int protocol, WSAPROTOCOL_INFOW *info,
+                                 GROUP group, DWORD flags)
+{
+    if (now.tries < (int)IOC_COUNT_OF(now.tries_ns) && now.loop != NULL) {
+        ioc_port *port = now.loop->loop_only.ops.port;
+        now.tries_ns[now.tries++] = ioc_port_now(port);
+    }
+    return win_faults_table()->WSASocketW(family, type, protocol, info, group, flags);
+}
+
+/* ---- The environment ---- */
+
+static void conn__create_loop(iocp_completion_mode_t mode)
+{
+    ioc_win_options win_options = {.sys = &now.sys};
+    iocp_loop_options_t options = {
+        .size = sizeof options,
+        .completion_mode = (uint32_t)mode,
+        .allocate = now.memory.alloc.allocate,
+        .free = now.memory.alloc.free,
+        .allocator_context = &now.memory,
+    };
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
+                     IOCP_OK);
+}
+
+static int conn__setup(void **state)
+{
+    (void)state;
+    memset(&now, 0, sizeof now);
+    win_faults_reset();
+    unit_memory_init(&now.memory);
+    now.handles_before = win_open_handles();
+    now.sys = *win_faults_table();
+    now.sys.WSAIoctl = spy__ioctl;
+    now.sys.setsockopt = spy__set_option;
+    now.sys.bind = spy__bind;
+    now.sys.closesocket = spy__close_socket;
+    now.sys.ioctlsocket = spy__ioctl_socket;
+    now.sys.WSASend = spy__send;
+    now.sys.WSASocketW = spy__socket;
+    conn__create_loop(IOCP_COMPLETION_AUTO);
+    return 0;
+}
+
+static void conn__destroy(void)
+{
+    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
+}
+
+static void conn__use_mode(iocp_completion_mode_t mode)
+{
+    conn__destroy();
+    conn__create_loop(mode);
+}
+
+static int conn__teardown(void **state)
+{
+    (void)state;
+    now.is_over = true;
+    win_faults_stop();
+    conn__destroy();
+    assert_int_equal(unit_memory_live(&now.memory), 0);
+    assert_int_equal(win_open_handles(), now.handles_before);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+static iocp_action_t IOCP_CALL conn__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    record *kept = userdata;
+    (void)loop;
+    if (now.is_over) {
+        return IOCP_DISARM;
+    }
+    kept->calls++;
+    kept->result = *result;
+    kept->result.address = NULL;
+    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static void conn__wait(const record *kept, int calls)
+{
+    while (kept->calls < calls) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_true(kept->calls >= calls || iocp_loop_active(now.loop) > 0);
+    }
+    assert_int_equal(kept->calls, calls);
+}
+
+static void conn__expect(const record *kept, int status, uint32_t native_error)
+{
+    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
+    assert_int_equal(kept->result.native_error, native_error);
+}
+
+static iocp_handle_t conn__open(int family)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_socket_open(now.loop, family, SOCK_STREAM, 0, &handle), IOCP_OK);
+    return handle;
+}
+
+static int conn__bind(iocp_handle_t handle, contract_address *address)
+{
+    *address = contract_loopback(AF_INET, 0);
+    return iocp_socket_bind(now.loop, handle, contract_sockaddr(address), address->length);
+}
+
+static iocp_handle_t conn__listen(contract_address *address)
+{
+    iocp_handle_t listener = conn__open(AF_INET);
+    assert_int_equal(conn__bind(listener, address), IOCP_OK);
+    assert_int_equal(iocp_socket_listen(now.loop, listener, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_get_name(now.loop, listener, (struct sockaddr *)&address->storage,
+                                          &address->length),
+                     IOCP_OK);
+    return listener;
+}
+
+static iocp_op_t conn__accept(iocp_handle_t listener, record *accepted)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_accept(now.loop, listener, conn__keep, accepted, &op), IOCP_OK);
+    return op;
+}
+
+static SOCKET conn__plain_connect(const contract_address *address)
+{
+    SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    assert_true(plain != INVALID_SOCKET);
+    assert_int_equal(connect(plain, contract_sockaddr(address), (int)address->length), 0);
+    return plain;
+}
+
+/* The loop's end of a connection, and the other. */
+static iocp_handle_t conn__meet(SOCKET *plain)
+{
+    contract_address address;
+    record accepted = {0};
+    iocp_handle_t listener = conn__listen(&address);
+    *plain = conn__plain_connect(&address);
+    (void)conn__accept(listener, &accepted);
+    conn__wait(&accepted, 1);
+    conn__expect(&accepted, IOCP_OK, 0);
+    return accepted.result.opened;
+}
+
+/* ---- Peers that are gone before they are accepted ---- */
+
+/* The first connection that there is comes to the same accept. */
+static void check_that_it_goes_on(iocp_handle_t listener, const contract_address *address,
+                                  record *accepted)
+{
+    (void)conn__accept(listener, accepted);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(accepted->calls, 0);
+    SOCKET plain = conn__plain_connect(address);
+    conn__wait(accepted, 1);
+    conn__expect(accepted, IOCP_OK, 0);
+    assert_true(accepted->result.opened.id != 0);
+    assert_int_equal(closesocket(plain), 0);
+}
+
+static void a_peer_that_resets_before_it_is_accepted_does_not_end_the_accept(void **state)
+{
+    (void)state;
+    static const uint32_t statuses[] = {STATUS_OF_RESET, STATUS_OF_NETNAME_DELETED,
+                                        STATUS_OF_ABORT};
+    contract_address address;
+    iocp_handle_t listener = conn__listen(&address);
+    for (size_t i = 0; i < IOC_COUNT_OF(statuses); i++) {
+        record accepted = {0};
+        now.lost = 3;
+        now.lost_status = statuses[i];
+        check_that_it_goes_on(listener, &address, &accepted);
+        assert_int_equal(now.lost, 0);
+    }
+}
+
+static void an_accepted_socket_that_is_not_connected_does_not_end_the_accept(void **state)
+{
+    (void)state;
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
+    for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
+        contract_address address;
+        record accepted = {0};
+        conn__use_mode(modes[i]);
+        iocp_handle_t listener = conn__listen(&address);
+        now.unaccepted = 1;
+        SOCKET gone = conn__plain_connect(&address);
+        check_that_it_goes_on(listener, &address, &accepted);
+        assert_int_equal(now.unaccepted, 0);
+        assert_int_equal(closesocket(gone), 0);
+    }
+}
+
+/* Within the starting call; each takes a turn, so that a flood of them does not hold up the loop. */
+static void peers_that_are_gone_within_the_call_take_a_turn_each(void **state)
+{
+    (void)state;
+    contract_address address;
+    record accepted = {0};
+    iocp_handle_t listener = conn__listen(&address);
+    now.lost_inline = 5;
+    now.unaccepted = 5;
+    iocp_op_t op = conn__accept(listener, &accepted);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(now.lost_inline, 4);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    conn__wait(&accepted, 1);
+    conn__expect(&accepted, IOCP_ECANCELED, 0);
+    assert_int_equal(now.lost_inline, 4);
+    memset(&accepted, 0, sizeof accepted);
+    check_that_it_goes_on(listener, &address, &accepted);
+    assert_int_equal(now.lost_inline, 0);
+}
+
+/* An accept that is about to wait for the next peer. */
+static iocp_op_t conn__lose_peer(iocp_handle_t listener, record *accepted)
+{
+    now.lost = 1;
+    now.lost_status = STATUS_OF_RESET;
+    iocp_op_t op = conn__accept(listener, accepted);
+    while (now.lost > 0) {
+        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(accepted->calls, 0);
+    return op;
+}
+
+static void an_accept_that_has_lost_its_peer_can_be_cancelled(void **state)
+{
+    (void)state;
+    contract_address address;
+    iocp_handle_t listener = conn__listen(&address);
+    for (int is_deadline = 0; is_deadline <= 1; is_deadline++) {
+        record accepted = {0};
+        iocp_op_t op = conn__lose_peer(listener, &accepted);
+        uint64_t accepts = win_faults_count_of(WIN_ACCEPT_EX);
+        assert_int_equal(is_deadline ? iocp_op_deadline(now.loop, op, 0)
+                                     : iocp_cancel(now.loop, op, NULL, NULL, NULL),
+                         IOCP_OK);
+        conn__wait(&accepted, 1);
+        assert_int_equal(accepted.result.status, is_deadline ? IOCP_ETIMEDOUT : IOCP_ECANCELED);
+        assert_int_equal(win_faults_count_of(WIN_ACCEPT_EX), accepts);
+    }
+}
+
+static void an_accept_that_has_lost_its_peer_ends_with_its_listener(void **state)
+{
+    (void)state;
+    contract_address address;
+    record accepted = {.rearms = 5};
+    record closed = {0};
+    iocp_handle_t listener = conn__listen(&address);
+    (void)conn__lose_peer(listener, &accepted);
+    assert_int_equal(iocp_close(now.loop, listener, conn__keep, &closed, NULL), IOCP_OK);
+    conn__wait(&closed, 1);
+    assert_int_equal(accepted.calls, 1);
+    conn__expect(&accepted, IOCP_ECANCELED, 0);
+}
+
+static void an_accept_that_has_lost_its_peer_ends_with_its_loop(void **state)
+{
+    (void)state;
+    contract_address address;
+    record accepted = {.rearms = 5};
+    (void)conn__lose_peer(conn__listen(&address), &accepted);
+    conn__use_mode(IOCP_COMPLETION_AUTO); /* destroys it */
+    assert_int_equal(accepted.calls, 1);
+    conn__expect(&accepted, IOCP_ECANCELED, 0);
+}
+
+/* ---- Short of something ---- */
+
+static void check_shortage(win_call call, uint32_t error, int status)
+{
+    contract_address address;
+    record accepted = {.rearms = 1};
+    iocp_handle_t listener = conn__listen(&address);
+    SOCKET plain = conn__plain_connect(&address);
+    now.tries = 0;
+    win_faults_fail_all_of(call, error);
+    (void)conn__accept(listener, &accepted);
+    while (now.tries < 6) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(accepted.calls, 1); /* told once */
+    conn__expect(&accepted, status, error);
+    for (int i = 1; i < 6; i++) { /* 1, 2, 4, 8, 16 ms */
+        assert_true(now.tries_ns[i] - now.tries_ns[i - 1] >= MS << (i - 1));
+    }
+    win_faults_stop();
+    conn__wait(&accepted, 2);
+    conn__expect(&accepted, IOCP_OK, 0);
+    assert_int_equal(closesocket(plain), 0);
+}
+
+static void an_accept_without_resources_is_told_once_and_tries_again_with_pauses(void **state)
+{
+    (void)state;
+    check_shortage(WIN_SOCKET, WSAEMFILE, IOCP_EMFILE);
+    check_shortage(WIN_SOCKET, WSAENOBUFS, IOCP_ENOBUFS);
+    check_shortage(WIN_ACCEPT_EX, WSAENOBUFS, IOCP_ENOBUFS);
+    check_shortage(WIN_ACCEPT_EX, ERROR_NOT_ENOUGH_MEMORY, IOCP_ENOMEM);
+}
+
+static void an_accept_that_pauses_ends_with_its_listener(void **state)
+{
+    (void)state;
+    contract_address address;
+    record accepted = {.rearms = 5};
+    record closed = {0};
+    iocp_handle_t listener = conn__listen(&address);
+    win_faults_fail_all_of(WIN_SOCKET, WSAEMFILE);
+    now.tries = 0;
+    (void)conn__accept(listener, &accepted);
+    while (now.tries < 3) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(iocp_close(now.loop, listener, conn__keep, &closed, NULL), IOCP_OK);
+    conn__wait(&closed, 1);
+    assert_int_equal(accepted.calls, 2);
+    conn__expect(&accepted, IOCP_ECANCELED, 0);
+}
+
+/* ---- Sends ---- */
+
+static void a_send_that_succeeds_with_less_than_all_is_an_error_with_its_count(void **state)
+{
+    (void)state;
+    for (int is_inline = 0; is_inline <= 1; is_inline++) {
+        SOCKET plain;
+        record sent = {0};
+        conn__use_mode(is_inline ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
+        iocp_handle_t handle = conn__meet(&plain);
+        now.sends_inline = is_inline != 0;
+        now.sent_bytes = 3;
+        assert_int_equal(iocp_send(now.loop, handle, "hello", 5, conn__keep, &sent, NULL), IOCP_OK);
+        conn__wait(&sent, 1);
+        now.sent_bytes = 0;
+        conn__expect(&sent, IOCP_ECONNABORTED, 0);
+        assert_int_equal(sent.result.bytes, 3);
+        assert_int_equal(closesocket(plain), 0);
+    }
+}
+
+#define MANY_SENDS 2000
+#define LARGE_SEND ((size_t)64 << 20)
+
+/* Behind two that the system does not take, since nobody reads. */
+static iocp_handle_t conn__send_many(SOCKET *plain, const char *large, record *sent)
+{
+    iocp_handle_t handle = conn__meet(plain);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(iocp_send(now.loop, handle, large, LARGE_SEND, conn__keep, sent, NULL),
+                         IOCP_OK);
+    }
+    for (int i = 0; i < MANY_SENDS; i++) {
+        assert_int_equal(iocp_send(now.loop, handle, "x", 1, conn__keep, sent, NULL), IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    return handle;
+}
+
+static void many_sends_are_called_off_by_one_call(void **state)
+{
+    (void)state;
+    char *large = calloc(1, LARGE_SEND);
+    assert_non_null(large);
+    for (int is_destroy = 0; is_destroy <= 1; is_destroy++) {
+        SOCKET plain;
+        record sent = {0};
+        record closed = {0};
+        iocp_handle_t handle = conn__send_many(&plain, large, &sent);
+        uint64_t cancels = win_faults_count_of(WIN_CANCEL);
+        if (is_destroy) {
+            conn__use_mode(IOCP_COMPLETION_AUTO);
+        } else {
+            assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
+            conn__wait(&closed, 1);
+        }
+        assert_int_equal(sent.calls, MANY_SENDS + 2);
+        assert_int_equal(win_faults_count_of(WIN_CANCEL), cancels + 1);
+        assert_int_equal(closesocket(plain), 0);
+    }
+    free(large);
+}
+
+/* ---- Connecting ---- */
+
+static void conn__expect_events(const event *events, int count)
+{
+    assert_int_equal(now.event_count, count);
+    assert_memory_equal(now.events, events, (size_t)count * sizeof *events);
+    now.event_count = 0;
+}
+
+static void conn__connect(iocp_handle_t handle, const struct sockaddr *address, size_t length,
+                          record *connected)
+{
+    assert_int_equal(iocp_connect(now.loop, handle, address, length, conn__keep, connected, NULL),
+                     IOCP_OK);
+    conn__wait(connected, 1);
+}
+
+static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
+{
+    (void)state;
+    static const event expected[] = {MADE_REUSABLE, BOUND, MADE_TO_ASK_ONCE};
+    contract_address address;
+    (void)conn__listen(&address);
+    for (int is_refused = 0; is_refused <= 1; is_refused++) {
+        record connected = {0};
+        iocp_handle_t handle = conn__open(AF_INET);
+        now.refused_option = is_refused ? SO_REUSE_UNICASTPORT : 0;
+        now.event_count = 0;
+        conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
+        conn__expect(&connected, IOCP_OK, 0);
+        conn__expect_events(expected, 3);
+    }
+}
+
+static void a_connect_of_a_bound_socket_leaves_its_port_alone(void **state)
+{
+    (void)state;
+    static const event expected[] = {MADE_EXCLUSIVE, BOUND, MADE_TO_ASK_ONCE};
+    contract_address address;
+    contract_address own;
+    record connected = {0};
+    (void)conn__listen(&address);
+    iocp_handle_t handle = conn__open(AF_INET);
+    now.event_count = 0;
+    assert_int_equal(conn__bind(handle, &own), IOCP_OK);
+    conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
+    conn__expect(&connected, IOCP_OK, 0);
+    conn__expect_events(expected, 3);
+}
+
+static bool conn__asks_once(int family, const void *ip, size_t size)
+{
+    struct sockaddr_in6 address6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    struct sockaddr_in address4 = {.sin_family = AF_INET, .sin_port = htons(9)};
+    record connected = {0};
+    bool is_ipv6 = family == AF_INET6;
+    memcpy(is_ipv6 ? (void *)&address6.sin6_addr : (void *)&address4.sin_addr, ip, size);
+    iocp_handle_t handle = conn__open(family);
+    win_faults_fail_next_of(WIN_CONNECT_EX, WSAENETUNREACH);
+    conn__connect(handle,
+                  is_ipv6 ? (const struct sockaddr *)&address6 : (const struct sockaddr *)&address4,
+                  is_ipv6 ? sizeof address6 : sizeof address4, &connected);
+    conn__expect(&connected, IOCP_ENETUNREACH, WSAENETUNREACH);
+    bool asks_once = now.event_count > 0 && now.events[now.event_count - 1] == MADE_TO_ASK_ONCE;
+    now.event_count = 0;
+    return asks_once;
+}
+
+static void only_a_connect_on_this_machine_asks_once(void **state)
+{
+    (void)state;
+    static const unsigned char ipv6[][16] = {
+        {[15] = 1},                                       /* ::1 */
+        {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, /* ::ffff:127.0.0.1 */
+        {[15] = 2},                                       /* ::2 */
+        {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2}, /* ::ffff:192.0.2.0 */
+        {0x20, 0x01, 0x0d, 0xb8, [15] = 1},               /* 2001:db8::1 */
+    };
+    assert_true(conn__asks_once(AF_INET, "\x7f\x00\x00\x01", 4));
+    assert_true(conn__asks_once(AF_INET, "\x7f\x01\x02\x03", 4));
+    assert_false(conn__asks_once(AF_INET, "\xc0\x00\x02\x7f", 4));
+    assert_false(conn__asks_once(AF_INET, "\x01\x00\x00\x7f", 4));
+    if (!contract_has_ipv6()) {
+        skip();
+    }
+    for (size_t i = 0; i < IOC_COUNT_OF(ipv6); i++) {
+        assert_int_equal(conn__asks_once(AF_INET6, ipv6[i], 16), i < 2);
+    }
+}
+
+/* ---- Whose an address is ---- */
+
+static void a_stream_is_bound_for_itself_alone(void **state)
+{
+    (void)state;
+    static const event expected[] = {MADE_EXCLUSIVE, BOUND};
+    contract_address address;
+    for (int is_refused = 0; is_refused <= 1; is_refused++) {
+        iocp_handle_t handle = conn__open(AF_INET);
+        now.refused_option = is_refused ? (int)SO_EXCLUSIVEADDRUSE : 0;
+        now.event_count = 0;
+        assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+        conn__expect_events(expected, 2);
+    }
+}
+
+static void what_the_program_says_of_sharing_an_address_stays(void **state)
+{
+    (void)state;
+    static const iocp_socket_option_t options[] = {IOCP_SOCKET_EXCLUSIVE,
+                                                   IOCP_SOCKET_REUSE_ADDRESS};
+    static const event expected[] = {BOUND};
+    contract_address address;
+    for (int i = 0; i < 4; i++) {
+        iocp_handle_t handle = conn__open(AF_INET);
+        assert_int_equal(iocp_socket_set_option(now.loop, handle, options[i / 2], i % 2), IOCP_OK);
+        now.event_count = 0;
+        assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+        conn__expect_events(expected, 1);
+    }
+}
+
+static void a_refused_wish_to_share_an_address_is_none(void **state)
+{
+    (void)state;
+    static const event expected[] = {MADE_EXCLUSIVE, BOUND};
+    contract_address address;
+    iocp_handle_t handle = conn__open(AF_INET);
+    now.refused_option = SO_REUSEADDR;
+    assert_true(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_REUSE_ADDRESS, 1) != IOCP_OK);
+    now.event_count = 0;
+    assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+    conn__expect_events(expected, 2);
+}
+
+static void datagram_sockets_and_adopted_ones_are_bound_as_they_are(void **state)
+{
+    (void)state;
+    static const event expected[] = {BOUND};
+    contract_address address;
+    iocp_handle_t datagram = {0};
+    iocp_handle_t adopted = {0};
+    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_DGRAM, 0, &datagram), IOCP_OK);
+    assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &adopted),
+                     IOCP_OK);
+    assert_int_equal(conn__bind(datagram, &address), IOCP_OK);
+    conn__expect_events(expected, 1);
+    assert_int_equal(conn__bind(adopted, &address), IOCP_OK);
+    conn__expect_events(expected, 1);
+}
+
+static void a_port_has_one_listener(void **state)
+{
+    (void)state;
+    contract_address address;
+    (void)conn__listen(&address);
+    for (int reuses = 0; reuses <= 1; reuses++) {
+        iocp_handle_t second = conn__open(AF_INET);
+        if (reuses && win_is_wine()) {
+            break; /* Wine 8 knows no exclusive ports */
+        }
+        if (reuses) {
+            assert_int_equal(iocp_socket_set_option(now.loop, second, IOCP_SOCKET_REUSE_ADDRESS, 1),
+                             IOCP_OK);
+        }
+        int status =
+            iocp_socket_bind(now.loop, second, contract_sockaddr(&address), address.length);
+        assert_true(status == IOCP_EADDRINUSE || status == IOCP_EACCES);
+    }
+}
+
+/* ---- Closing ---- */
+
+static void a_socket_that_lingers_without_blocking_is_closed_all_the_same(void **state)
+{
+    (void)state;
+    static const event expected[] = {CLOSED, MADE_BLOCKING, CLOSED};
+    for (int is_destroy = 0; is_destroy <= 1; is_destroy++) {
+        record closed = {0};
+        iocp_handle_t handle = conn__open(AF_INET);
+        now.event_count = 0;
+        now.lingering = 1;
+        if (is_destroy) {
+            conn__use_mode(IOCP_COMPLETION_AUTO);
+        } else {
+            assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
+            conn__wait(&closed, 1);
+        }
+        conn__expect_events(expected, 3);
+    }
+}
+
+static void a_close_that_fails_for_another_reason_is_not_repeated(void **state)
+{
+    (void)state;
+    static const event expected[] = {CLOSED};
+    record closed = {0};
+    iocp_handle_t handle = conn__open(AF_INET);
+    now.event_count = 0;
+    win_faults_fail_next_of(WIN_CLOSE_SOCKET, WSAENETDOWN);
+    assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
+    conn__wait(&closed, 1);
+    conn__expect_events(expected, 1);
+}
+
+/* What the system opens once and keeps is open before the first test counts. */
+static int conn__warm_up(void **state)
+{
+    WSADATA data;
+    SOCKET plain;
+    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    assert_int_equal(conn__setup(state), 0);
+    (void)conn__meet(&plain);
+    conn__destroy();
+    return closesocket(plain);
+}
+
+#define CONN_TEST(function) cmocka_unit_test_setup_teardown(function, conn__setup, conn__teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONN_TEST(a_peer_that_resets_before_it_is_accepted_does_not_end_the_accept),
+        CONN_TEST(an_accepted_socket_that_is_not_connected_does_not_end_the_accept),
+        CONN_TEST(peers_that_are_gone_within_the_call_take_a_turn_each),
+        CONN_TEST(an_accept_that_has_lost_its_peer_can_be_cancelled),
+        CONN_TEST(an_accept_that_has_lost_its_peer_ends_with_its_listener),
+        CONN_TEST(an_accept_that_has_lost_its_peer_ends_with_its_loop),
+        CONN_TEST(an_accept_without_resources_is_told_once_and_tries_again_with_pauses),
+        CONN_TEST(an_accept_that_pauses_ends_with_its_listener),
+        CONN_TEST(a_send_that_succeeds_with_less_than_all_is_an_error_with_its_count),
+        CONN_TEST(many_sends_are_called_off_by_one_call),
+        CONN_TEST(a_connect_shares_its_port_with_those_to_other_peers),
+        CONN_TEST(a_connect_of_a_bound_socket_leaves_its_port_alone),
+        CONN_TEST(only_a_connect_on_this_machine_asks_once),
+        CONN_TEST(a_stream_is_bound_for_itself_alone),
+        CONN_TEST(what_the_program_says_of_sharing_an_address_stays),
+        CONN_TEST(a_refused_wish_to_share_an_address_is_none),
+        CONN_TEST(datagram_sockets_and_adopted_ones_are_bound_as_they_are),
+        CONN_TEST(a_port_has_one_listener),
+        CONN_TEST(a_socket_that_lingers_without_blocking_is_closed_all_the_same),
+        CONN_TEST(a_close_that_fails_for_another_reason_is_not_repeated),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, conn__warm_up, NULL);
+}

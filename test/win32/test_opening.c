@@ -1,0 +1,348 @@
+/*
+ * Opening by a path: what is kept of a file that exists, what a path says of where it leads, and
+ * what is refused and leaves nothing open. CreateFileW is watched, and made to be as strict as that
+ * of Windows.
+ */
+#include "unit.h"
+
+#include "loop.h"
+#include "win32/object/path.h"
+#include "win32/sys.h"
+
+#include "win_faults.h"
+#include "win_files.h"
+#include "win_leaks.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#define S UINT64_C(1000000000)
+
+#define REWRITE (IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_TRUNCATE)
+
+static struct {
+    unit_memory memory;
+    size_t handles_before;
+    ioc_sys sys;
+    iocp_loop_t *loop;
+    char folder[1024];
+    DWORD disposition;      /* of the last CreateFileW */
+    const wchar_t *instead; /* what is opened whatever the path, unless NULL */
+} now;
+
+/* A file that is hidden or the system's is not replaced by one that is not (CreateFileW's page). */
+static HANDLE WINAPI spy__create(const wchar_t *path, DWORD access, DWORD share,
+                                 SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD attributes,
+                                 HANDLE template_file)
+{
+    DWORD is_now = GetFileAttributesW(path);
+    bool is_special = is_now != INVALID_FILE_ATTRIBUTES &&
+                      (is_now & (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM)) != 0;
+    now.disposition = disposition;
+    if (disposition == CREATE_ALWAYS && is_special) {
+        SetLastError(ERROR_ACCESS_DENIED);
+        return INVALID_HANDLE_VALUE;
+    }
+    return win_faults_table()->CreateFileW(now.instead != NULL ? now.instead : path, access, share,
+                                           security, disposition, attributes, template_file);
+}
+
+/* ---- The environment ---- */
+
+static int open__setup(void **state)
+{
+    ioc_win_options win_options = {.sys = &now.sys};
+    iocp_loop_options_t options = {.size = sizeof options, .allocator_context = &now.memory};
+    (void)state;
+    memset(&now, 0, sizeof now);
+    win_faults_reset();
+    unit_memory_init(&now.memory);
+    options.allocate = now.memory.alloc.allocate;
+    options.free = now.memory.alloc.free;
+    now.sys = *win_faults_table();
+    now.sys.CreateFileW = spy__create;
+    assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
+    now.handles_before = win_open_handles();
+    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
+                     IOCP_OK);
+    return 0;
+}
+
+static int open__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
+    assert_int_equal(unit_memory_live(&now.memory), 0);
+    assert_int_equal(win_open_handles(), now.handles_before);
+    assert_true(win_folder_remove(now.folder));
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+static const char *open__path(const char *name)
+{
+    static char path[1200];
+    (void)snprintf(path, sizeof path, "%s/%s", now.folder, name);
+    return path;
+}
+
+/* A file of five bytes. */
+static void open__make(const char *path, const char *text)
+{
+    DWORD written = 0;
+    HANDLE file = win_file_create(path, IOCP_FILE_WRITE | IOCP_FILE_CREATE, false, false);
+    assert_non_null(file);
+    assert_true(WriteFile(file, text, (DWORD)strlen(text), &written, NULL));
+    assert_true(CloseHandle(file));
+}
+
+static iocp_handle_t open__open(const char *path, uint32_t flags)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_file_open(now.loop, path, flags, &handle), IOCP_OK);
+    return handle;
+}
+
+static uint64_t open__size(iocp_handle_t handle)
+{
+    uint64_t size = UINT64_MAX;
+    assert_int_equal(iocp_file_get_size(now.loop, handle, &size), IOCP_OK);
+    return size;
+}
+
+static void check_refused(const char *path, uint32_t flags, int status)
+{
+    iocp_handle_t handle = {0};
+    size_t handles = win_open_handles();
+    int answer = iocp_file_open(now.loop, path, flags, &handle);
+    assert_string_equal(iocp_error_name(answer), iocp_error_name(status));
+    assert_true(handle.id == 0);
+    assert_int_equal(win_open_handles(), handles);
+}
+
+/* ---- What is kept ---- */
+
+static void a_hidden_file_or_a_systems_is_emptied_and_keeps_its_attributes(void **state)
+{
+    (void)state;
+    static const DWORD attributes[] = {FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM,
+                                       FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM};
+    for (size_t i = 0; i < IOC_COUNT_OF(attributes); i++) {
+        wchar_t native[WIN_PATH_CHARACTERS];
+        open__make(open__path("file"), "hello");
+        win_path(native, open__path("file"));
+        assert_true(SetFileAttributesW(native, attributes[i]));
+        DWORD before = GetFileAttributesW(native);
+        assert_int_equal(open__size(open__open(open__path("file"), REWRITE)), 0);
+        assert_int_equal(GetFileAttributesW(native), before);
+        assert_true(win_is_wine() || (before & attributes[i]) == attributes[i]);
+    }
+}
+
+static void a_file_is_never_replaced(void **state)
+{
+    (void)state;
+    static const uint32_t flags[] = {
+        REWRITE,
+        IOCP_FILE_WRITE | IOCP_FILE_TRUNCATE,
+        IOCP_FILE_WRITE | IOCP_FILE_CREATE,
+        IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE,
+        IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE | IOCP_FILE_TRUNCATE,
+        IOCP_FILE_READ,
+    };
+    open__make(open__path("file"), "hello");
+    for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
+        iocp_handle_t handle = {0};
+        (void)iocp_file_open(now.loop, open__path("file"), flags[i], &handle);
+        assert_int_not_equal(now.disposition, CREATE_ALWAYS);
+        assert_int_not_equal(now.disposition, TRUNCATE_EXISTING);
+    }
+}
+
+static void a_file_that_is_emptied_keeps_its_other_streams(void **state)
+{
+    (void)state;
+    char stream[1300];
+    if (win_is_wine()) {
+        skip(); /* whose file systems have none */
+    }
+    open__make(open__path("file"), "hello");
+    (void)snprintf(stream, sizeof stream, "%s:other", open__path("file"));
+    open__make(stream, "other");
+    assert_int_equal(open__size(open__open(open__path("file"), REWRITE)), 0);
+    assert_int_equal(open__size(open__open(stream, IOCP_FILE_READ)), 5);
+}
+
+static void a_file_that_cannot_be_emptied_is_not_opened(void **state)
+{
+    (void)state;
+    open__make(open__path("file"), "hello");
+    win_faults_fail_next_of(WIN_SET_FILE_INFORMATION, ERROR_USER_MAPPED_FILE);
+    check_refused(open__path("file"), REWRITE, IOCP_EBUSY);
+    assert_int_equal(open__size(open__open(open__path("file"), IOCP_FILE_READ)), 5);
+}
+
+/* ---- Where a path leads ---- */
+
+static void a_native_path_says_where_it_leads(void **state)
+{
+    (void)state;
+    static const struct {
+        const wchar_t *path;
+        ioc_place place;
+    } table[] = {
+        {L"C:\\x", IOC_PLACE_FILE},
+        {L"c:\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\C:\\x", IOC_PLACE_FILE},
+        {L"\\\\.\\C:\\x", IOC_PLACE_FILE},
+        {L"\\\\srv\\share\\x", IOC_PLACE_FILE},
+        {L"\\\\srv\\pipes\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\UNC\\srv\\share\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\unc\\srv\\share\\pipe\\x", IOC_PLACE_FILE},
+        {L"\\\\.\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\.\\PIPE\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\srv\\Pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\unc\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\.\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\x", IOC_PLACE_DEVICE},
+        {L"\\\\.\\Global\\pipe\\x", IOC_PLACE_DEVICE},
+        {L"\\\\.\\C:", IOC_PLACE_DEVICE},
+        {L"\\\\.\\PhysicalDrive0", IOC_PLACE_DEVICE},
+        {L"\\\\.\\CON", IOC_PLACE_DEVICE},
+        {L"\\\\.\\pipe", IOC_PLACE_DEVICE},
+        {L"\\\\srv", IOC_PLACE_DEVICE},
+        {L"CON", IOC_PLACE_DEVICE},
+        {L"C:", IOC_PLACE_DEVICE},
+        {L"1:\\x", IOC_PLACE_DEVICE},
+        {L"", IOC_PLACE_DEVICE},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        if (ioc_path_place(table[i].path) != table[i].place) {
+            print_error("%ls\n", table[i].path);
+        }
+        assert_int_equal(ioc_path_place(table[i].path), table[i].place);
+    }
+}
+
+/* ---- What is refused ---- */
+
+/* The system may have a word of its own: a console that this process does not have, for instance. */
+static void devices_are_refused_and_nothing_stays_open(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"CON",           "CONIN$",     "CONOUT$",   "NUL",
+                                        "\\\\.\\pipe\\", "\\\\.\\NUL", "\\\\.\\C:", "\\\\.\\C:\\"};
+    for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
+        for (int writes = 0; writes <= 1; writes++) {
+            iocp_handle_t handle = {0};
+            size_t handles = win_open_handles();
+            int status = iocp_file_open(now.loop, paths[i],
+                                        writes ? IOCP_FILE_WRITE : IOCP_FILE_READ, &handle);
+            if (status != IOCP_ENOTSUP) {
+                print_message("%s: %s, %u\n", paths[i], iocp_error_name(status),
+                              (unsigned)iocp_loop_native_error(now.loop));
+            }
+            assert_int_not_equal(status, IOCP_OK);
+            assert_int_not_equal(status, IOCP_EUNKNOWN);
+            assert_true(handle.id == 0);
+            assert_int_equal(win_open_handles(), handles);
+        }
+    }
+}
+
+/* A volume is of the type of files, and has no size; a file by the way of its volume has one. */
+static void a_volume_is_refused_and_a_file_by_a_devices_name_is_one(void **state)
+{
+    (void)state;
+    wchar_t native[WIN_PATH_CHARACTERS];
+    open__make(open__path("file"), "hello");
+    win_path(native, open__path("file"));
+    now.instead = native;
+    win_faults_fail_next_of(WIN_GET_SIZE, ERROR_INVALID_PARAMETER);
+    check_refused("\\\\.\\C:", IOCP_FILE_READ, IOCP_ENOTSUP);
+    iocp_handle_t handle =
+        open__open("\\\\?\\GLOBALROOT\\Device\\HarddiskVolume1\\file", IOCP_FILE_READ);
+    assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_FILE);
+}
+
+static HANDLE open__serve(char path[64])
+{
+    (void)snprintf(path, 64, "\\\\.\\pipe\\iocploop-opening-%lu",
+                   (unsigned long)GetCurrentProcessId());
+    HANDLE server = CreateNamedPipeA(path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+                                     PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
+    assert_true(server != INVALID_HANDLE_VALUE);
+    return server;
+}
+
+static void a_pipe_takes_no_append(void **state)
+{
+    (void)state;
+    char path[64];
+    HANDLE server = open__serve(path);
+    check_refused(path, IOCP_FILE_APPEND, IOCP_ENOTSUP);
+    assert_true(CloseHandle(server));
+    server = open__serve(path);
+    check_refused(path, IOCP_FILE_APPEND | IOCP_FILE_READ | IOCP_FILE_CREATE, IOCP_ENOTSUP);
+    assert_true(CloseHandle(server));
+}
+
+/* Who serves a pipe makes it: to open one never does, whatever the flags. */
+static void a_pipe_is_opened_if_it_exists_whatever_the_flags(void **state)
+{
+    (void)state;
+    static const uint32_t flags[] = {
+        IOCP_FILE_WRITE,
+        IOCP_FILE_WRITE | IOCP_FILE_CREATE,
+        IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE,
+        REWRITE,
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
+        char path[64];
+        HANDLE server = open__serve(path);
+        iocp_handle_t handle = open__open(path, flags[i]);
+        assert_int_equal(now.disposition, OPEN_EXISTING);
+        assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_PIPE);
+        assert_int_equal(iocp_close(now.loop, handle, NULL, NULL, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_true(CloseHandle(server));
+        check_refused(path, flags[i], IOCP_ENOTFOUND);
+    }
+}
+
+#define OPEN_TEST(function) cmocka_unit_test_setup_teardown(function, open__setup, open__teardown)
+
+/* What the system opens once and keeps is open before the first test counts. */
+static int open__warm_up(void **state)
+{
+    WSADATA data;
+    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    assert_int_equal(open__setup(state), 0);
+    (void)open__open(open__path("file"), REWRITE);
+    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
+    assert_true(win_folder_remove(now.folder));
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OPEN_TEST(a_hidden_file_or_a_systems_is_emptied_and_keeps_its_attributes),
+        OPEN_TEST(a_file_is_never_replaced),
+        OPEN_TEST(a_file_that_is_emptied_keeps_its_other_streams),
+        OPEN_TEST(a_file_that_cannot_be_emptied_is_not_opened),
+        OPEN_TEST(a_native_path_says_where_it_leads),
+        OPEN_TEST(devices_are_refused_and_nothing_stays_open),
+        OPEN_TEST(a_volume_is_refused_and_a_file_by_a_devices_name_is_one),
+        OPEN_TEST(a_pipe_takes_no_append),
+        OPEN_TEST(a_pipe_is_opened_if_it_exists_whatever_the_flags),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, open__warm_up, NULL);
+}
