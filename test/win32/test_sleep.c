@@ -355,7 +355,7 @@ static void auto_takes_packets_then_apcs_then_the_ports_limit(void **state)
     (void)state;
     sleep__open_port(IOCP_SLEEP_AUTO);
     assert_int_equal(sleep__method(), IOCP_SLEEP_WAIT_PACKET);
-    win_packets_refuse_nth(WIN_PACKET_CREATE, 1, 0xC0000002); /* is there, and not implemented */
+    win_packets_refuse_nth(WIN_PACKET_CREATE, 1, 0xC0000002); /* STATUS_NOT_IMPLEMENTED */
     sleep__open_port(IOCP_SLEEP_AUTO);
     assert_int_equal(sleep__method(), IOCP_SLEEP_APC);
     win_packets_offer(WIN_PACKETS_NONE);
