@@ -3,12 +3,9 @@
 /* When a rearmed timer is due: its last due time plus a whole number of periods, after now. */
 static uint64_t timeout__next_due(uint64_t last_due_ns, uint64_t period_ns, uint64_t now_ns)
 {
-    if (period_ns == 0) {
-        return now_ns;
-    }
-    uint64_t periods = now_ns < last_due_ns ? 1 : (now_ns - last_due_ns) / period_ns + 1;
-    return periods > UINT64_MAX / period_ns ? UINT64_MAX
-                                            : ioc_add_saturated(last_due_ns, periods * period_ns);
+    IOC_ASSERT(now_ns >= last_due_ns);
+    uint64_t late_ns = period_ns > 0 ? (now_ns - last_due_ns) % period_ns : 0;
+    return ioc_add_saturated(now_ns - late_ns, period_ns);
 }
 
 void ioc_timeout_start(ioc_ops *ops, ioc_op *op)

@@ -842,6 +842,8 @@ static void drains_go_on_in_the_order_of_what_they_wait_for(void **state)
             assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         }
     }
+    assert_true(drains[0].order < drains[4].order); /* that wait for the same */
+    assert_true(drains[1].order < drains[7].order);
     sim_hold_files(loop, false);
 }
 

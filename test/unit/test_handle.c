@@ -1,6 +1,8 @@
 /* What a handle keeps: who may move a file's position, what is queued to go out, who waits for it. */
 #include "unit_backend.h"
 
+#include "cancel.h"
+
 #define HANDLE_TEST(name) \
     cmocka_unit_test_setup_teardown(name, unit_core_set_up, unit_core_tear_down)
 
@@ -240,33 +242,69 @@ static void a_drain_waits_until_little_enough_is_queued(void **state)
     assert_int_equal(unit_core_deliver(core, to_none), IOCP_OK);
 }
 
+static ioc_op *queue_shutdown(unit_core *core, ioc_handle *handle, iocp_shutdown_how_t how)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, handle);
+    ioc_shutdown_of(op)->how = how;
+    return op;
+}
+
 static void a_shutdown_waits_for_the_sends_that_have_started_and_for_no_others(void **state)
 {
     unit_core *core = *state;
-    static char data[10];
-    iocp_buf_t buffer = {.length = sizeof data, .base = data};
     ioc_handle *stream = unit_core_open(core);
     ioc_op *sends[2];
     for (int i = 0; i < 2; i++) {
-        sends[i] = ioc_op_new(&core->ops, IOCP_TYPE_SEND, unit_core_disarm, core);
-        assert_int_equal(ioc_transfer_set_buffers(&core->ops, sends[i], &buffer, 1), IOCP_OK);
-        ioc_handle_enter(stream, sends[i]);
-        ioc_op_queue(&core->ops, sends[i], NULL);
+        sends[i] = queue_transfer(core, stream, IOCP_TYPE_SEND, 10);
     }
     ioc_op *drain = queue_drain(core, stream, 0);
-    ioc_op *shutdown = unit_core_queue(core, IOCP_TYPE_SHUTDOWN, stream);
-    ioc_shutdown_of(shutdown)->how = IOCP_SHUTDOWN_SEND;
+    ioc_op *shutdown = queue_shutdown(core, stream, IOCP_SHUTDOWN_SEND);
     ioc_transfer_start_send(&core->ops, sends[0]);
     ioc_drain_start(&core->ops, drain);
     ioc_shutdown_start(&core->ops, shutdown);
     assert_int_equal(shutdown->phase, IOC_PHASE_PARKED);
-    end(core, sends[0], sizeof data);
+    end(core, sends[0], 10);
     assert_int_equal(shutdown->phase, IOC_PHASE_KERNEL); /* before the send that is still queued */
-    assert_int_equal(stream->queued_bytes, sizeof data);
+    assert_int_equal(stream->queued_bytes, 10);
     end(core, shutdown, 0);
     ioc_transfer_start_send(&core->ops, sends[1]);
-    end(core, sends[1], sizeof data);
+    end(core, sends[1], 10);
     assert_int_equal(unit_core_deliver(core, drain), IOCP_OK);
+}
+
+static void a_shutdown_waits_for_the_sends_if_it_ends_them(void **state)
+{
+    unit_core *core = *state;
+    static const iocp_shutdown_how_t hows[] = {IOCP_SHUTDOWN_RECV, IOCP_SHUTDOWN_SEND,
+                                               IOCP_SHUTDOWN_BOTH};
+    for (size_t i = 0; i < IOC_COUNT_OF(hows); i++) {
+        ioc_handle *stream = unit_core_open(core);
+        ioc_op *send = queue_transfer(core, stream, IOCP_TYPE_SEND, 10);
+        ioc_op *shutdown = queue_shutdown(core, stream, hows[i]);
+        start_all(core);
+        bool waits = hows[i] != IOCP_SHUTDOWN_RECV;
+        assert_int_equal(shutdown->phase, waits ? IOC_PHASE_PARKED : IOC_PHASE_KERNEL);
+        end(core, send, 10);
+        end(core, shutdown, 0);
+    }
+}
+
+/* The sends may be gone before a close, which asks a batch in each turn, comes to it. */
+static void a_shutdown_that_waits_does_not_start_on_a_handle_that_closes(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *stream = unit_core_open(core);
+    ioc_op *send = queue_transfer(core, stream, IOCP_TYPE_SEND, 10);
+    ioc_op *shutdown = queue_shutdown(core, stream, IOCP_SHUTDOWN_SEND);
+    start_all(core);
+    ioc_op *close = unit_core_queue(core, IOCP_TYPE_CLOSE, NULL);
+    ioc_handle_shut_gate(stream, close);
+    ioc_cancel_run_queued(&core->ops, 1);
+    end(core, send, 10);
+    assert_int_equal(core->port.starts, 1); /* the send's */
+    assert_int_equal(unit_core_deliver(core, shutdown), IOCP_ECANCELED);
+    ioc_cancel_run_queued(&core->ops, 1);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
 int main(void)
@@ -283,6 +321,8 @@ int main(void)
         HANDLE_TEST(an_operation_that_is_rearmed_counts_again),
         HANDLE_TEST(a_drain_waits_until_little_enough_is_queued),
         HANDLE_TEST(a_shutdown_waits_for_the_sends_that_have_started_and_for_no_others),
+        HANDLE_TEST(a_shutdown_waits_for_the_sends_if_it_ends_them),
+        HANDLE_TEST(a_shutdown_that_waits_does_not_start_on_a_handle_that_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

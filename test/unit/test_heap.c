@@ -370,6 +370,29 @@ static void random_operations_on_many_timers_agree_with_the_model(void **state)
     model__run(*state, 3000, 60000, UNIT_SEED - 1);
 }
 
+/* The last parent has as many children as the count leaves it, so every count is looked at. */
+static void a_heap_that_is_rebuilt_is_in_order_whatever_is_left_in_it(void **state)
+{
+    enum {
+        MOST = 300
+    };
+    fixture *f = *state;
+    static ioc_timer timers[MOST];
+    uint64_t random = UNIT_SEED;
+    for (uint32_t count = 130; count <= MOST; count++) {
+        memset(timers, 0, sizeof timers);
+        for (uint32_t i = 0; i < count; i++) {
+            set(f, &timers[i], unit_random_below(&random, 1000));
+        }
+        for (uint32_t i = 0; f->heap.count == count; i++) {
+            ioc_heap_clear(&f->heap, &timers[i]);
+        }
+        assert_int_equal(f->heap.stale, 0);
+        assert_true(ioc_heap_is_valid(&f->heap));
+        while (pop(f, 1000) != NULL) {}
+    }
+}
+
 static void a_hundred_thousand_timers_come_out_sorted(void **state)
 {
     enum {
@@ -543,6 +566,7 @@ int main(void)
         HEAP_TEST(a_million_random_operations_agree_with_the_model),
         HEAP_TEST(random_operations_on_few_timers_agree_with_the_model),
         HEAP_TEST(random_operations_on_many_timers_agree_with_the_model),
+        HEAP_TEST(a_heap_that_is_rebuilt_is_in_order_whatever_is_left_in_it),
         HEAP_TEST(a_hundred_thousand_timers_come_out_sorted),
         HEAP_TEST(without_memory_a_fresh_timer_is_not_set),
         HEAP_TEST(without_memory_everything_stays_as_it_was),

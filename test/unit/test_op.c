@@ -276,19 +276,23 @@ static void a_rearmed_timer_keeps_its_rhythm(void **state)
     (void)unit_core_deliver(core, op);
 }
 
+/* The time that comes up at this very moment has passed, too. */
 static void a_timer_that_fell_behind_skips_what_has_passed(void **state)
 {
     unit_core *core = *state;
-    ioc_op *op = start_timer(core, 100);
-    uint64_t start_ns = core->ops.now_ns;
-    pass_time(core, 100 * 7 + 42);
-    assert_ptr_equal(due_timer(core), op);
-    ioc_op_rearm(&core->ops, op);
-    ioc_timeout_start(&core->ops, op);
-    assert_null(due_timer(core)); /* no burst */
-    assert_true(op->timer.due_ns == start_ns + 800);
-    ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
-    (void)unit_core_deliver(core, op);
+    const uint64_t latenesses[] = {0, 42, 99};
+    for (size_t i = 0; i < IOC_COUNT_OF(latenesses); i++) {
+        ioc_op *op = start_timer(core, 100);
+        uint64_t start_ns = core->ops.now_ns;
+        pass_time(core, 100 * 7 + latenesses[i]);
+        assert_ptr_equal(due_timer(core), op);
+        ioc_op_rearm(&core->ops, op);
+        ioc_timeout_start(&core->ops, op);
+        assert_null(due_timer(core)); /* no burst */
+        assert_true(op->timer.due_ns == start_ns + 800);
+        ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
+        (void)unit_core_deliver(core, op);
+    }
 }
 
 static void a_timer_without_delay_rearms_for_now(void **state)
@@ -296,9 +300,11 @@ static void a_timer_without_delay_rearms_for_now(void **state)
     unit_core *core = *state;
     ioc_op *op = start_timer(core, 0);
     for (int i = 0; i < 3; i++) {
+        pass_time(core, 7);
         assert_ptr_equal(due_timer(core), op);
         ioc_op_rearm(&core->ops, op);
         ioc_timeout_start(&core->ops, op);
+        assert_true(op->timer.due_ns == core->ops.now_ns);
     }
     assert_ptr_equal(due_timer(core), op);
     ioc_op_end(&core->ops, op);
@@ -433,6 +439,31 @@ static void a_reset_in_its_callback_restarts_a_rearmed_timer(void **state)
     (void)unit_core_deliver(core, op);
 }
 
+static void without_memory_a_reset_changes_nothing(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_timer(core, 100);
+    uint64_t due_ns = op->timer.due_ns;
+    const ioc_heap *timers = &core->ops.timers;
+    while (timers->count < timers->capacity) {
+        (void)start_timer(core, 1000);
+    }
+    unit_memory_allow(&core->memory, 0);
+    assert_int_equal(ioc_timeout_reset(&core->ops, op, 50), IOCP_ENOMEM);
+    assert_int_equal(ioc_timeout_of(op)->delay_ns, 100);
+    assert_true(op->timer.due_ns == due_ns);
+    pass_time(core, 99);
+    assert_null(due_timer(core));
+    pass_time(core, 1);
+    assert_ptr_equal(due_timer(core), op);
+    unit_memory_allow(&core->memory, UINT64_MAX);
+    ioc_op_end(&core->ops, op);
+    pass_time(core, 1000);
+    while ((op = due_timer(core)) != NULL) {
+        ioc_op_end(&core->ops, op);
+    }
+}
+
 static void a_reset_comes_too_late_once_the_callback_is_due(void **state)
 {
     unit_core *core = *state;
@@ -544,6 +575,7 @@ int main(void)
         OP_TEST(a_reset_of_a_queued_timer_changes_its_delay),
         OP_TEST(a_reset_of_a_running_timer_counts_from_now),
         OP_TEST(a_reset_in_its_callback_restarts_a_rearmed_timer),
+        OP_TEST(without_memory_a_reset_changes_nothing),
         OP_TEST(a_reset_comes_too_late_once_the_callback_is_due),
         OP_TEST(only_a_timer_can_be_reset),
         OP_TEST(the_loops_time_never_goes_back),
