@@ -255,6 +255,38 @@ static void a_turn_delivers_at_most_one_batch(void **state)
     contract_loop_destroy(loop);
 }
 
+typedef struct test_chain {
+    contract_record record;
+    int left;
+} test_chain;
+
+/* Each link is ready when its predecessor's callback returns. */
+static iocp_action_t IOCP_CALL chain__add(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    test_chain *chain = userdata;
+    if (--chain->left > 0) {
+        assert_int_equal(iocp_nop(loop, chain__add, chain, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    }
+    return contract_keep(loop, result, &chain->record);
+}
+
+/* A turn looks at what is ready twice: before the port and behind it. */
+static void what_becomes_ready_while_ready_work_is_delivered_waits_for_the_next_step(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    test_chain chain = {.left = 10};
+    contract_record behind = {0};
+    assert_int_equal(iocp_nop(loop, chain__add, &chain, NULL), IOCP_OK);
+    assert_int_equal(iocp_nop(loop, contract_keep, &behind, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(behind.calls, 1);
+    assert_in_range(chain.record.calls, 1, 2);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(chain.record.calls, 10);
+}
+
 /* Userdata of callbacks that must not go on for ever, should a test fail. */
 typedef struct test_flood {
     contract_record *until; /* ends when this has been called */
@@ -849,16 +881,19 @@ static void an_idle_handle_can_be_closed_while_the_loop_is_destroyed(void **stat
     assert_int_equal(owner.close.status, IOCP_OK);
 }
 
-static void destroy_runs_the_posts_that_are_queued(void **state)
+static void destroy_runs_the_posts_that_are_queued_also_with_no_time(void **state)
 {
-    iocp_loop_t *loop = contract_loop(state);
-    int posts = 0;
-    for (int i = 0; i < 1000; i++) {
-        assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+    static const uint64_t timeouts_ns[] = {UINT64_MAX, 0};
+    (void)state;
+    for (size_t k = 0; k < sizeof timeouts_ns / sizeof timeouts_ns[0]; k++) {
+        iocp_loop_t *loop = contract_loop_create();
+        int posts = 0;
+        for (int i = 0; i < 1000; i++) {
+            assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+        }
+        assert_int_equal(iocp_loop_destroy(loop, timeouts_ns[k]), IOCP_OK);
+        assert_int_equal(posts, 1000);
     }
-    contract_loop_destroy(loop);
-    contract_forget_loop(state);
-    assert_int_equal(posts, 1000);
 }
 
 static void destroy_waits_for_the_asyncs_to_be_destroyed(void **state)
@@ -1428,6 +1463,7 @@ int main(void)
         CONTRACT_TEST(a_rearmed_operation_runs_once_a_turn_under_the_same_id),
         CONTRACT_TEST(ids_of_operations_are_never_used_again),
         CONTRACT_TEST(a_turn_delivers_at_most_one_batch),
+        CONTRACT_TEST(what_becomes_ready_while_ready_work_is_delivered_waits_for_the_next_step),
         CONTRACT_TEST(a_flood_of_ready_work_does_not_starve_timers),
         CONTRACT_TEST(a_flood_of_ready_work_does_not_starve_the_port),
         CONTRACT_TEST(a_flood_of_timers_does_not_starve_ready_work),
@@ -1445,7 +1481,7 @@ int main(void)
         CONTRACT_TEST(a_loop_that_is_being_destroyed_takes_no_new_work),
         CONTRACT_TEST(a_close_while_the_loop_is_destroyed_is_accepted_and_calls_back_last),
         CONTRACT_TEST(an_idle_handle_can_be_closed_while_the_loop_is_destroyed),
-        CONTRACT_TEST(destroy_runs_the_posts_that_are_queued),
+        CONTRACT_TEST(destroy_runs_the_posts_that_are_queued_also_with_no_time),
         CONTRACT_TEST(destroy_waits_for_the_asyncs_to_be_destroyed),
         CONTRACT_TEST(unreferenced_operations_do_not_keep_the_loop_running),
         CONTRACT_TEST(an_unreferenced_operation_stays_so_when_it_is_rearmed),

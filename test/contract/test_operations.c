@@ -552,6 +552,65 @@ static void cancelled_while_queued_never_starts(void **state)
     assert_int_equal(record.result.bytes, 0);
 }
 
+/* What the dump tells of one operation. */
+typedef struct told {
+    iocp_op_t op;
+    iocp_dump_entry_t entry;
+    int count;
+} told;
+
+static void IOCP_CALL told__keep(const iocp_dump_entry_t *entry, void *userdata)
+{
+    told *t = userdata;
+    if (entry->op.id == t->op.id) {
+        t->entry = *entry;
+        t->count++;
+    }
+}
+
+static iocp_dump_entry_t operation__dump(iocp_op_t op)
+{
+    told t = {.op = op};
+    assert_int_equal(iocp_loop_dump(stage_now.loop, told__keep, &t), IOCP_OK);
+    assert_int_equal(t.count, 1);
+    return t.entry;
+}
+
+static void is_told_by_its_name_while_queued(void **state)
+{
+    (void)state;
+    contract_record record = {0};
+    iocp_op_t op = operation__start(&record);
+    iocp_dump_entry_t entry = operation__dump(op);
+    assert_string_equal(entry.type_name, operation_now->name);
+    assert_int_equal(entry.handle.id, operation_now->has_handle ? stage_now.handle.id : 0);
+    assert_int_equal(entry.state, IOCP_OP_ADDING);
+    assert_int_equal(entry.in_kernel, 0);
+    assert_int_equal(entry.cancelled, 0);
+    assert_int_equal(entry.referenced, 1);
+    assert_ptr_equal(entry.userdata, &record);
+    operation__cancel(op, &record);
+    assert_int_equal(record.result.type, entry.type);
+}
+
+/* It counts from the call, and rearmed from the callback. */
+static void is_as_old_as_its_run(void **state)
+{
+    (void)state;
+    iocp_loop_t *loop = stage_now.loop;
+    contract_record record = {.rearms = 1};
+    iocp_loop_update_now(loop);
+    uint64_t since_ns = iocp_loop_now(loop);
+    iocp_op_t op = operation__pend(&record);
+    for (int run = 0; run < 2; run++) {
+        contract_pass_time(loop, 5 * MS);
+        iocp_loop_update_now(loop);
+        assert_true(operation__dump(op).age_ns == iocp_loop_now(loop) - since_ns);
+        operation__cancel(op, &record);
+        since_ns = record.now_ns;
+    }
+}
+
 static void with_a_deadline_that_has_passed_while_queued_times_out(void **state)
 {
     (void)state;
@@ -907,6 +966,8 @@ static const operation_test operation_tests[] = {
     OPERATION_TEST(ends_well_and_its_id_is_stale, false, false),
     OPERATION_TEST(ends_well_again_when_rearmed, false, false),
     OPERATION_TEST(cancelled_while_queued_never_starts, false, false),
+    OPERATION_TEST(is_told_by_its_name_while_queued, false, false),
+    OPERATION_TEST(is_as_old_as_its_run, true, false),
     OPERATION_TEST(with_a_deadline_that_has_passed_while_queued_times_out, false, false),
     OPERATION_TEST(cancelled_while_pending_ends_as_cancelled, true, false),
     OPERATION_TEST(cancelled_and_rearmed_waits_again, true, false),

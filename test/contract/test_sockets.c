@@ -462,6 +462,73 @@ static void lists_of_buffers_are_gathered_and_scattered(void **state)
     contract_close_pair(loop, pair);
 }
 
+/* Lists of buffers with some that are empty, in each place; and of nothing else. */
+static const uint32_t empty_among[][3] = {{0, 4, 0}, {0, 0, 4}, {4, 0, 0}, {2, 0, 2}, {0, 0, 0}};
+
+static uint32_t empty_among__fill(iocp_buf_t list[3], const uint32_t lengths[3], char *data)
+{
+    uint32_t bytes = 0;
+    for (int i = 0; i < 3; i++) {
+        list[i] = (iocp_buf_t){lengths[i], lengths[i] > 0 ? data + bytes : NULL};
+        bytes += lengths[i];
+    }
+    return bytes;
+}
+
+static void empty_buffers_are_passed_over_wherever_they_stand(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    for (size_t i = 0; i < sizeof empty_among / sizeof empty_among[0]; i++) {
+        iocp_buf_t list[3];
+        char out[4] = {'a', 'b', 'c', 'd'};
+        char in[5] = {0};
+        contract_record sent = {0};
+        contract_record received = {0};
+        contract_pair pair = contract_connect(loop, AF_INET);
+        uint32_t size = empty_among__fill(list, empty_among[i], out);
+        assert_int_equal(iocp_sendv(loop, pair.client, list, 3, contract_keep, &sent, NULL),
+                         IOCP_OK);
+        contract_wait(loop, &sent, 1);
+        assert_ended(&sent, IOCP_OK);
+        assert_int_equal(sent.result.bytes, size);
+        contract_send_all(loop, pair.client, &"abcde"[size], 5 - size);
+        (void)empty_among__fill(list, empty_among[i], in);
+        assert_int_equal(iocp_recvv(loop, pair.server, list, 3, contract_keep, &received, NULL),
+                         IOCP_OK);
+        contract_wait(loop, &received, 1);
+        assert_ended(&received, IOCP_OK);
+        assert_in_range(received.result.bytes, size > 0, size);
+        size_t got = (size_t)received.result.bytes;
+        contract_recv_all(loop, pair.server, in + got, 5 - got);
+        assert_memory_equal(in, "abcde", 5);
+        contract_close_pair(loop, pair);
+    }
+}
+
+static void the_end_of_the_stream_is_told_whatever_buffers_are_empty(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    for (size_t i = 0; i < sizeof empty_among / sizeof empty_among[0]; i++) {
+        iocp_buf_t list[3];
+        char data[4];
+        contract_record received = {.rearms = 1}; /* and again */
+        contract_pair pair = contract_connect(loop, AF_INET);
+        uint32_t size = empty_among__fill(list, empty_among[i], data);
+        assert_int_equal(iocp_recvv(loop, pair.server, list, 3, contract_keep, &received, NULL),
+                         IOCP_OK);
+        contract_idle(loop);
+        assert_int_equal(received.calls, 0);
+        contract_close(loop, pair.client);
+        for (int calls = 1; calls <= 2; calls++) {
+            contract_wait(loop, &received, calls);
+            assert_int_equal(received.status, size > 0 ? IOCP_EOF : IOCP_OK);
+            assert_int_equal(received.result.bytes, 0);
+        }
+        contract_close(loop, pair.server);
+        contract_close(loop, pair.listener);
+    }
+}
+
 static void the_longest_list_of_buffers_is_taken(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1365,6 +1432,8 @@ int main(void)
         CONTRACT_TEST(a_receive_that_waits_its_turn_has_not_started),
         CONTRACT_TEST(a_rearmed_receive_receives_again_into_the_same_buffer),
         CONTRACT_TEST(lists_of_buffers_are_gathered_and_scattered),
+        CONTRACT_TEST(empty_buffers_are_passed_over_wherever_they_stand),
+        CONTRACT_TEST(the_end_of_the_stream_is_told_whatever_buffers_are_empty),
         CONTRACT_TEST(the_longest_list_of_buffers_is_taken),
         CONTRACT_TEST(a_shutdown_waits_for_the_sends_before_it),
         CONTRACT_TEST(a_send_after_the_shutdown_fails),
