@@ -120,6 +120,31 @@ static void a_receive_of_datagrams_goes_on_into_other_memory(void **state)
     assert_int_equal(contract_port(&p.record.address), contract_port(&name)); /* the sender's */
 }
 
+/* What one run only looks at, the next takes. By recvfrom and recv. */
+static void a_look_at_datagrams_goes_on_into_memory_and_takes_them(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_address name;
+    iocp_handle_t handle = contract_datagram_bind(loop, AF_INET, &name);
+    for (int is_recv = 0; is_recv < 2; is_recv++) {
+        pieces p = {0};
+        char first[8] = {0};
+        char second[8] = {0};
+        pieces__add(&p, first, sizeof first);
+        pieces__add(&p, second, sizeof second);
+        assert_int_equal(is_recv ? iocp_recv(loop, handle, NULL, 0, pieces__go_on, &p, NULL)
+                                 : iocp_recvfrom(loop, handle, NULL, 0, pieces__go_on, &p, NULL),
+                         IOCP_OK);
+        contract_datagram_send(loop, handle, &name, "hello", 5);
+        contract_wait(loop, &p.record, 2);
+        contract_datagram_send(loop, handle, &name, "abc", 3);
+        contract_wait(loop, &p.record, 3);
+        assert_int_equal(p.record.total_bytes, 0 + 5 + 3);
+        assert_memory_equal(first, "hello", 6);
+        assert_memory_equal(second, "abc", 4);
+    }
+}
+
 /* ---- Sending ---- */
 
 static void one_operation_sends_piece_by_piece(void **state)
@@ -354,6 +379,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_receive_goes_on_into_other_memory),
         CONTRACT_FILE_TEST(a_buffer_stays_until_it_is_set_again),
         CONTRACT_FILE_TEST(a_receive_of_datagrams_goes_on_into_other_memory),
+        CONTRACT_FILE_TEST(a_look_at_datagrams_goes_on_into_memory_and_takes_them),
         CONTRACT_FILE_TEST(one_operation_sends_piece_by_piece),
         CONTRACT_FILE_TEST(a_datagram_is_sent_again_to_the_same_address),
         CONTRACT_FILE_TEST(reads_and_writes_of_a_file_go_on_at_its_position),

@@ -262,6 +262,28 @@ static void the_result_says_whether_there_was_a_packet(void **state)
     contract_close_pair(loop, pair);
 }
 
+/* The first finds its byte, the second waits for it. */
+static void a_rearmed_receive_forgets_that_the_last_one_needed_no_packet(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record received = {.rearms = 1};
+    char data[1];
+    contract_pair pair = contract_connect(loop, AF_INET);
+    contract_send_all(loop, pair.client, "x", 1);
+    contract_idle(loop);
+    uint64_t inline_results = contract_stats(loop).inline_results;
+    assert_int_equal(iocp_recv(loop, pair.server, data, 1, contract_keep, &received, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &received, 1);
+    bool is_inline = (received.result.flags & IOCP_RESULT_INLINE) != 0;
+    assert_int_equal(contract_stats(loop).inline_results - inline_results, is_inline);
+    contract_idle(loop);
+    contract_send_all(loop, pair.client, "y", 1);
+    contract_wait(loop, &received, 2);
+    assert_int_equal(received.result.flags, 0);
+    contract_close_pair(loop, pair);
+}
+
 /* ---- Receiving ---- */
 
 static void a_receive_of_no_bytes_waits_for_data_and_takes_none(void **state)
@@ -1424,6 +1446,7 @@ int main(void)
         CONTRACT_TEST(both_sides_tell_each_others_addresses),
         CONTRACT_TEST(nothing_calls_back_before_the_next_turn),
         CONTRACT_TEST(the_result_says_whether_there_was_a_packet),
+        CONTRACT_TEST(a_rearmed_receive_forgets_that_the_last_one_needed_no_packet),
         CONTRACT_TEST(a_receive_of_no_bytes_waits_for_data_and_takes_none),
         CONTRACT_TEST(a_receive_of_no_bytes_ends_at_the_end_of_the_stream),
         CONTRACT_TEST(several_receives_get_the_bytes_in_the_order_of_their_calls),

@@ -114,6 +114,41 @@ static void another_error_ends_the_pauses(void **state)
     assert_int_equal(unit_core_deliver(core, op), IOCP_EINVAL);
 }
 
+/* As for a connection that the system has no memory for. */
+static void without_memory_for_the_connections_handle_it_pauses_too(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = queue_accept(core);
+    set_start(core, IOC_START_PENDING, IOCP_OK);
+    while (!ioc_list_is_empty(&core->ops.handles.open)) {
+        (void)unit_core_open(core);
+    }
+    unit_memory_allow(&core->memory, 0);
+    op->kind->start(&core->ops, op);
+    assert_null(ioc_accept_of(op)->handle);
+    unit_memory_allow(&core->memory, 1); /* for the entry of the pause */
+    rearm(core, op, IOCP_ENOMEM);
+    pass_pause(core, op, IOC_NS_PER_MS);
+    assert_int_equal(op->phase, IOC_PHASE_TIMED);
+    assert_int_equal(core->port.starts, 0); /* the system was not asked */
+    unit_memory_allow(&core->memory, UINT64_MAX);
+    pass_pause(core, op, 2 * IOC_NS_PER_MS);
+    assert_non_null(ioc_accept_of(op)->handle);
+    end_by_packet(core, op);
+}
+
+static void without_memory_for_a_pause_it_ends_with_that_error(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = queue_accept(core);
+    set_start(core, IOC_START_FAILED, IOCP_EMFILE);
+    op->kind->start(&core->ops, op);
+    unit_memory_allow(&core->memory, 0);
+    rearm(core, op, IOCP_EMFILE);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ENOMEM);
+    unit_memory_allow(&core->memory, UINT64_MAX);
+}
+
 static void a_pause_can_be_cancelled(void **state)
 {
     unit_core *core = *state;
@@ -134,6 +169,8 @@ int main(void)
         ACCEPT_TEST(once_it_was_under_way_the_next_want_is_told_anew),
         ACCEPT_TEST(another_error_is_told_each_time_and_at_once),
         ACCEPT_TEST(another_error_ends_the_pauses),
+        ACCEPT_TEST(without_memory_for_the_connections_handle_it_pauses_too),
+        ACCEPT_TEST(without_memory_for_a_pause_it_ends_with_that_error),
         ACCEPT_TEST(a_pause_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
