@@ -381,6 +381,20 @@ static void the_age_of_an_operation_does_not_count_the_sleep_before_its_call(voi
     sim_delay_cancels(loop, 0);
 }
 
+/* Where no turn needs the time, some read it all the same. */
+static void the_age_of_an_operation_counts_few_of_the_turns_before_its_call(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    kernel_sleep self = {.youngest_ns = UINT64_MAX};
+    for (int i = 0; i < 100; i++) {
+        sim_advance(loop, MS);
+        assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    }
+    assert_int_equal(iocp_nop(loop, contract_keep, &self.record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_dump(loop, kernel__keep_youngest, &self), IOCP_OK);
+    assert_in_range(self.youngest_ns, 0, 16 * MS);
+}
+
 static void a_destroy_that_cannot_ask_the_port_can_be_repeated(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1098,6 +1112,7 @@ int main(void)
         CONTRACT_TEST(a_dequeue_that_fails_does_not_keep_ready_work_back),
         CONTRACT_TEST(the_code_of_a_failed_dequeue_survives_the_callbacks_after_it),
         CONTRACT_TEST(the_age_of_an_operation_does_not_count_the_sleep_before_its_call),
+        CONTRACT_TEST(the_age_of_an_operation_counts_few_of_the_turns_before_its_call),
         CONTRACT_TEST(a_destroy_that_cannot_ask_the_port_can_be_repeated),
         CONTRACT_TEST(a_socket_that_cannot_be_opened_leaves_nothing),
         CONTRACT_TEST(destroy_gives_up_after_its_limit_and_tells_what_survived),

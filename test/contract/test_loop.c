@@ -83,6 +83,12 @@ static void run_until_done_runs_everything(void **state)
     assert_int_equal(iocp_loop_active(loop), 0);
 }
 
+static void IOCP_CALL post__count(iocp_loop_t *loop, void *arg)
+{
+    (void)loop;
+    ++*(int *)arg;
+}
+
 static void run_once_sleeps_until_there_is_a_callback(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -93,6 +99,18 @@ static void run_once_sleeps_until_there_is_a_callback(void **state)
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
     assert_int_equal(first.calls, 1);
     assert_int_equal(second.calls, 0);
+}
+
+static void run_once_ends_with_a_posted_function(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record timer = {0};
+    int posts = 0;
+    assert_int_equal(iocp_timer(loop, 5 * S, contract_keep, &timer, NULL), IOCP_OK);
+    assert_int_equal(iocp_post(loop, post__count, &posts), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+    assert_int_equal(posts, 1);
+    assert_int_equal(timer.calls, 0);
 }
 
 static void run_no_wait_does_not_wait_for_a_timer(void **state)
@@ -226,12 +244,6 @@ static iocp_loop_t *loop__with_batch(uint32_t batch)
     return loop;
 }
 
-static void IOCP_CALL post__count(iocp_loop_t *loop, void *arg)
-{
-    (void)loop;
-    ++*(int *)arg;
-}
-
 static void a_turn_delivers_at_most_one_batch(void **state)
 {
     (void)state;
@@ -295,8 +307,11 @@ typedef struct test_flood {
     uint64_t call_ns; /* what each takes on a virtual clock, which does not move by itself */
 } test_flood;
 
-static bool flood__goes_on(test_flood *flood)
+static bool flood__goes_on(iocp_loop_t *loop, test_flood *flood)
 {
+    if (contract_clock_is_virtual()) {
+        contract_pass_time(loop, flood->call_ns);
+    }
     flood->calls++;
     return flood->until->calls == 0 && flood->calls < flood->limit;
 }
@@ -304,12 +319,8 @@ static bool flood__goes_on(test_flood *flood)
 static iocp_action_t IOCP_CALL flood__again(iocp_loop_t *loop, const iocp_result_t *result,
                                             void *userdata)
 {
-    test_flood *flood = userdata;
     (void)result;
-    if (contract_clock_is_virtual()) {
-        contract_pass_time(loop, flood->call_ns);
-    }
-    return flood__goes_on(flood) ? IOCP_REARM : IOCP_DISARM;
+    return flood__goes_on(loop, userdata) ? IOCP_REARM : IOCP_DISARM;
 }
 
 static void a_flood_of_ready_work_does_not_starve_timers(void **state)
@@ -326,25 +337,64 @@ static void a_flood_of_ready_work_does_not_starve_timers(void **state)
     assert_true(nops.calls < 100 * 1000);
 }
 
-static void a_flood_of_ready_work_does_not_starve_the_port(void **state)
+static void IOCP_CALL flood__post_again(iocp_loop_t *loop, void *arg)
 {
-    iocp_loop_t *loop = contract_loop(state);
+    if (flood__goes_on(loop, arg)) {
+        (void)iocp_post(loop, flood__post_again, arg);
+    }
+}
+
+/* Of nops that rearm, or of posts that post themselves again. */
+static void assert_port_is_asked(iocp_loop_t *loop, bool of_posts)
+{
     contract_pair pair = contract_connect(loop, AF_INET);
     contract_record received = {0};
     contract_record sent = {0};
-    test_flood nops = {.until = &received, .limit = 20000000, .call_ns = 1000};
+    test_flood flood = {.until = &received, .limit = 20000000, .call_ns = 1000};
     char data[8];
     assert_int_equal(
         iocp_recv(loop, pair.server, data, sizeof data, contract_keep, &received, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(iocp_send(loop, pair.client, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(iocp_nop(loop, flood__again, &nops, NULL), IOCP_OK);
+        assert_int_equal(of_posts ? iocp_post(loop, flood__post_again, &flood)
+                                  : iocp_nop(loop, flood__again, &flood, NULL),
+                         IOCP_OK);
     }
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(received.calls, 1);
-    assert_true(nops.calls < nops.limit);
+    assert_true(flood.calls < flood.limit);
     contract_close_pair(loop, pair);
+}
+
+static void a_flood_of_ready_work_does_not_starve_the_port(void **state)
+{
+    assert_port_is_asked(contract_loop(state), false);
+}
+
+static void a_flood_of_posts_does_not_starve_the_port(void **state)
+{
+    assert_port_is_asked(contract_loop(state), true);
+}
+
+/* Asking it costs more than most callbacks. */
+static void while_callbacks_bring_work_the_port_is_asked_once_a_batch(void **state)
+{
+    (void)state;
+    iocp_loop_t *loop = loop__with_batch(100);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    contract_record received = {0};
+    contract_record nop = {.rearms = 999};
+    char data[8];
+    assert_int_equal(
+        iocp_recv(loop, pair.server, data, sizeof data, contract_keep, &received, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_nop(loop, contract_keep, &nop, NULL), IOCP_OK);
+    uint64_t dequeues = contract_stats(loop).dequeues;
+    assert_int_equal(iocp_loop_tick(loop, 1000), IOCP_OK);
+    assert_int_equal(nop.calls, 1000);
+    assert_in_range(contract_stats(loop).dequeues - dequeues, 9, 11);
+    contract_loop_destroy(loop);
 }
 
 static void a_flood_of_timers_does_not_starve_ready_work(void **state)
@@ -359,13 +409,6 @@ static void a_flood_of_timers_does_not_starve_ready_work(void **state)
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(nop.calls, 1);
     assert_true(timers.calls < 100 * 1000);
-}
-
-static void IOCP_CALL flood__post_again(iocp_loop_t *loop, void *arg)
-{
-    if (flood__goes_on(arg)) {
-        (void)iocp_post(loop, flood__post_again, arg);
-    }
 }
 
 static void a_post_that_posts_itself_does_not_starve_timers(void **state)
@@ -1114,6 +1157,19 @@ static void the_statistics_count(void **state)
     assert_int_equal(after.handles, 0);
 }
 
+static void a_timer_that_fires_and_the_sleep_before_it_are_counted(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record timer = {0};
+    iocp_stats_t before = contract_stats(loop);
+    assert_int_equal(iocp_timer(loop, 5 * MS, contract_keep, &timer, NULL), IOCP_OK);
+    contract_wait(loop, &timer, 1);
+    iocp_stats_t after = contract_stats(loop);
+    assert_int_equal(after.timer_fires - before.timer_fires, 1);
+    /* A real clock may have passed the time before it was looked at. */
+    assert_true(after.sleeps > before.sleeps || !contract_clock_is_virtual());
+}
+
 static void a_smaller_statistics_structure_gets_what_fits(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1454,6 +1510,7 @@ int main(void)
         CONTRACT_TEST(run_until_stopped_goes_on_when_nothing_is_pending),
         CONTRACT_TEST(run_until_stopped_waits_for_operations_that_keep_nothing_running),
         CONTRACT_TEST(run_once_sleeps_until_there_is_a_callback),
+        CONTRACT_TEST(run_once_ends_with_a_posted_function),
         CONTRACT_TEST(run_no_wait_does_not_wait_for_a_timer),
         CONTRACT_TEST(run_no_wait_asks_the_port),
         CONTRACT_TEST(a_tick_waits_for_as_many_callbacks_as_it_is_asked_to),
@@ -1466,6 +1523,8 @@ int main(void)
         CONTRACT_TEST(what_becomes_ready_while_ready_work_is_delivered_waits_for_the_next_step),
         CONTRACT_TEST(a_flood_of_ready_work_does_not_starve_timers),
         CONTRACT_TEST(a_flood_of_ready_work_does_not_starve_the_port),
+        CONTRACT_TEST(a_flood_of_posts_does_not_starve_the_port),
+        CONTRACT_TEST(while_callbacks_bring_work_the_port_is_asked_once_a_batch),
         CONTRACT_TEST(a_flood_of_timers_does_not_starve_ready_work),
         CONTRACT_TEST(a_post_that_posts_itself_does_not_starve_timers),
         CONTRACT_TEST(a_stopped_loop_runs_nothing_until_it_is_resumed),
@@ -1491,6 +1550,7 @@ int main(void)
         CONTRACT_TEST(the_native_port_is_told),
         CONTRACT_TEST(the_raw_code_of_a_failed_call_is_kept),
         CONTRACT_TEST(the_statistics_count),
+        CONTRACT_TEST(a_timer_that_fires_and_the_sleep_before_it_are_counted),
         CONTRACT_TEST(a_smaller_statistics_structure_gets_what_fits),
         CONTRACT_TEST(each_kind_of_operation_is_counted),
         CONTRACT_TEST(a_smaller_structure_for_a_kind_gets_what_fits),
