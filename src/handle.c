@@ -106,10 +106,7 @@ static void handle__keep_waiting(ioc_ops *ops, ioc_op *op)
 bool ioc_handle_admits(ioc_ops *ops, ioc_op *op)
 {
     ioc_handle *handle = op->handle;
-    if (handle->close != NULL) {
-        ioc_op_finish(ops, op, IOCP_ECANCELED);
-        return false;
-    }
+    IOC_ASSERT(ioc_op_can_start(ops, op));
     if (handle->is_unknown && op->kind->type != 0) {
         handle__keep_waiting(ops, op);
         return false;

@@ -228,6 +228,32 @@ static void the_list_tells_for_how_long_a_handle_is_idle(void **state)
     assert_true(!contract_clock_is_virtual() || busy.idle_ns < 10 * MS);
 }
 
+/* An accept that waits has had the handle for long when the connection comes. */
+static void the_age_of_a_handle_counts_from_its_opening_or_its_connection(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record accepted = {0};
+    contract_record connected = {0};
+    contract_address address;
+    iocp_loop_update_now(loop);
+    uint64_t opened_ns = iocp_loop_now(loop);
+    iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
+    assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    contract_pass_time(loop, 30 * MS);
+    iocp_loop_update_now(loop);
+    uint64_t connected_ns = iocp_loop_now(loop);
+    assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&address),
+                                  address.length, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &accepted, 1);
+    iocp_loop_update_now(loop);
+    uint64_t now_ns = iocp_loop_now(loop);
+    assert_true(entry_of(loop, listener).age_ns == now_ns - opened_ns);
+    assert_true(entry_of(loop, accepted.result.opened).age_ns <= now_ns - connected_ns);
+    contract_wait(loop, &connected, 1);
+}
+
 /* Each accept in the kernel holds a handle ready, which is nobody's yet. */
 static void the_list_tells_of_no_handle_that_an_accept_holds_ready(void **state)
 {
@@ -276,6 +302,7 @@ int main(void)
         CONTRACT_FILE_TEST(the_list_tells_of_every_open_handle),
         CONTRACT_FILE_TEST(the_list_counts_operations_and_bytes),
         CONTRACT_FILE_TEST(the_list_tells_for_how_long_a_handle_is_idle),
+        CONTRACT_FILE_TEST(the_age_of_a_handle_counts_from_its_opening_or_its_connection),
         CONTRACT_FILE_TEST(the_list_tells_of_no_handle_that_an_accept_holds_ready),
         CONTRACT_FILE_TEST(the_list_tells_which_handles_are_closing),
     };

@@ -1093,6 +1093,29 @@ static void a_wake_that_the_system_refused_is_tried_again_with_the_next_post(voi
     assert_int_equal(ioc_load_u32(&waker.ran), 3);
 }
 
+/* It sends no packet when it has left. */
+static void destroy_does_not_sleep_on_a_thread_that_is_about_to_leave(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static test_receive receive;
+    static test_waker waker;
+    memset(&waker, 0, sizeof waker);
+    waker.loop = loop;
+    waker.count = 1;
+    waker.pause_ms = 20;
+    receive__start(loop, &receive);
+    sim_slow_wakes(loop, 100);
+    assert_true(test_thread_start(&waker.thread, waker__post, &waker));
+    int status = iocp_loop_run(loop, IOCP_RUN_ONCE); /* it sleeps, and runs the post */
+    if (status == IOCP_OK) {
+        status = iocp_loop_destroy(loop, UINT64_MAX);
+    }
+    test_thread_join(&waker.thread);
+    assert_int_equal(status, IOCP_OK);
+    contract_forget_loop(state);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1140,6 +1163,7 @@ int main(void)
         CONTRACT_TEST(a_wake_without_a_packet_wakes_the_loop),
         CONTRACT_TEST(a_post_while_another_thread_is_still_waking_the_loop_is_not_lost),
         CONTRACT_TEST(a_wake_that_the_system_refused_is_tried_again_with_the_next_post),
+        CONTRACT_TEST(destroy_does_not_sleep_on_a_thread_that_is_about_to_leave),
     };
     return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
 }

@@ -548,6 +548,23 @@ static void stop_in_a_callback_keeps_back_the_rest_of_the_batch(void **state)
     assert_int_equal(rest.calls, 10);
 }
 
+static void a_turn_that_is_stopped_does_not_ask_the_port(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    contract_record received = {0};
+    contract_record stopper = {0};
+    char data[8];
+    assert_int_equal(
+        iocp_recv(loop, pair.server, data, sizeof data, contract_keep, &received, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_nop(loop, stop_the_loop, &stopper, NULL), IOCP_OK);
+    uint64_t dequeues = contract_stats(loop).dequeues;
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(stopper.calls, 1);
+    assert_int_equal(contract_stats(loop).dequeues, dequeues);
+}
+
 static void IOCP_CALL post__stop(iocp_loop_t *loop, void *arg)
 {
     ++*(int *)arg;
@@ -1529,6 +1546,7 @@ int main(void)
         CONTRACT_TEST(a_post_that_posts_itself_does_not_starve_timers),
         CONTRACT_TEST(a_stopped_loop_runs_nothing_until_it_is_resumed),
         CONTRACT_TEST(stop_in_a_callback_keeps_back_the_rest_of_the_batch),
+        CONTRACT_TEST(a_turn_that_is_stopped_does_not_ask_the_port),
         CONTRACT_TEST(stop_in_a_post_keeps_back_the_posts_behind_it),
         CONTRACT_TEST(a_nested_run_and_destroy_are_refused_and_change_nothing),
         CONTRACT_TEST(a_callback_may_run_another_loop),

@@ -111,7 +111,27 @@ static void another_error_ends_the_pauses(void **state)
     rearm(core, op, IOCP_ENOBUFS);
     set_start(core, IOC_START_FAILED, IOCP_EINVAL);
     pass_pause(core, op, IOC_NS_PER_MS);
-    assert_int_equal(unit_core_deliver(core, op), IOCP_EINVAL);
+    set_start(core, IOC_START_FAILED, IOCP_ENOBUFS);
+    rearm(core, op, IOCP_EINVAL);
+    rearm(core, op, IOCP_ENOBUFS); /* told anew, and it begins with the shortest */
+    set_start(core, IOC_START_PENDING, IOCP_OK);
+    pass_pause(core, op, IOC_NS_PER_MS);
+    end_by_packet(core, op);
+}
+
+/* What it lacks was told. */
+static void a_pause_that_was_cancelled_goes_on_if_that_is_still_lacking(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = queue_accept(core);
+    set_start(core, IOC_START_FAILED, IOCP_EMFILE);
+    op->kind->start(&core->ops, op);
+    rearm(core, op, IOCP_EMFILE);
+    assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ECANCELED), IOCP_OK);
+    rearm(core, op, IOCP_ECANCELED);
+    set_start(core, IOC_START_PENDING, IOCP_OK);
+    pass_pause(core, op, 2 * IOC_NS_PER_MS);
+    end_by_packet(core, op);
 }
 
 /* As for a connection that the system has no memory for. */
@@ -169,6 +189,7 @@ int main(void)
         ACCEPT_TEST(once_it_was_under_way_the_next_want_is_told_anew),
         ACCEPT_TEST(another_error_is_told_each_time_and_at_once),
         ACCEPT_TEST(another_error_ends_the_pauses),
+        ACCEPT_TEST(a_pause_that_was_cancelled_goes_on_if_that_is_still_lacking),
         ACCEPT_TEST(without_memory_for_the_connections_handle_it_pauses_too),
         ACCEPT_TEST(without_memory_for_a_pause_it_ends_with_that_error),
         ACCEPT_TEST(a_pause_can_be_cancelled),

@@ -491,6 +491,21 @@ static void a_close_comes_last(void **state)
     assert_int_equal(core->ops.handles.live, 0);
 }
 
+static void a_close_that_is_queued_when_the_last_callback_returns_has_its_turn(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *recv = start_recv(core, handle);
+    unit_core_packet(core, recv, IOCP_OK, 1);
+    ioc_op *close = queue_close(core, handle);
+    assert_int_equal(unit_core_deliver(core, recv), IOCP_OK);
+    assert_int_equal(close->phase, IOC_PHASE_QUEUED);
+    assert_int_equal(core->port.closes, 0);
+    run_queued(core);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+}
+
 static void a_close_of_an_idle_handle_is_done_at_once(void **state)
 {
     unit_core *core = *state;
@@ -657,6 +672,7 @@ int main(void)
         CANCEL_TEST(a_queued_operation_can_time_out),
         CANCEL_TEST(cancels_and_closes_have_no_deadline),
         CANCEL_TEST(a_close_comes_last),
+        CANCEL_TEST(a_close_that_is_queued_when_the_last_callback_returns_has_its_turn),
         CANCEL_TEST(a_close_of_an_idle_handle_is_done_at_once),
         CANCEL_TEST(a_close_delivers_the_bytes_that_were_quicker),
         CANCEL_TEST(a_close_cannot_be_cancelled),

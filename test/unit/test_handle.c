@@ -307,6 +307,24 @@ static void a_shutdown_that_waits_does_not_start_on_a_handle_that_closes(void **
     assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
+/* ---- Adopted ---- */
+
+/* The backend knows it with the packet, the program with the answer's delivery. */
+static void what_an_adopted_handle_is_is_told_once_that_is_delivered(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    handle->kind = IOCP_HANDLE_OTHER;
+    handle->is_unknown = true;
+    ioc_op *question = unit_core_queue(core, (iocp_type_t)0, handle);
+    start_all(core);
+    handle->kind = IOCP_HANDLE_FILE;
+    unit_core_packet(core, question, IOCP_OK, 0);
+    assert_int_equal(ioc_handle_kind(handle), IOCP_HANDLE_OTHER);
+    assert_int_equal(unit_core_deliver(core, question), IOCP_OK);
+    assert_int_equal(ioc_handle_kind(handle), IOCP_HANDLE_FILE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +341,7 @@ int main(void)
         HANDLE_TEST(a_shutdown_waits_for_the_sends_that_have_started_and_for_no_others),
         HANDLE_TEST(a_shutdown_waits_for_the_sends_if_it_ends_them),
         HANDLE_TEST(a_shutdown_that_waits_does_not_start_on_a_handle_that_closes),
+        HANDLE_TEST(what_an_adopted_handle_is_is_told_once_that_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
