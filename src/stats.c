@@ -30,11 +30,6 @@ void ioc_stats_read_type(const ioc_ops *ops, iocp_type_t type, iocp_type_stats_t
     memcpy(stats, &all, all.size);
 }
 
-static uint64_t stats__since(uint64_t now_ns, uint64_t then_ns)
-{
-    return now_ns > then_ns ? now_ns - then_ns : 0;
-}
-
 void ioc_stats_dump(const ioc_ops *ops, uint64_t now_ns, iocp_dump_fn function, void *userdata)
 {
     uint32_t cursor = 0;
@@ -49,7 +44,7 @@ void ioc_stats_dump(const ioc_ops *ops, uint64_t now_ns, iocp_dump_fn function, 
                          : op->is_asked  ? IOCP_ECANCELED
                                          : IOCP_OK,
             .referenced = op->is_referenced,
-            .age_ns = stats__since(now_ns, op->since_ns),
+            .age_ns = now_ns - op->since_ns,
             .type_name = op->kind->name,
             .userdata = op->userdata,
         };
@@ -87,8 +82,8 @@ void ioc_stats_list_handles(const ioc_ops *ops, uint64_t now_ns, iocp_handle_ent
             .handle = ioc_handle_id(handle),
             .kind = ioc_handle_kind(handle),
             .closing = is_closing,
-            .age_ns = stats__since(now_ns, handle->opened_ns),
-            .idle_ns = stats__since(now_ns, handle->used_ns),
+            .age_ns = now_ns - handle->opened_ns,
+            .idle_ns = now_ns - handle->used_ns,
             .operations = handle->count,
             .bytes_in = handle->bytes_in,
             .bytes_out = handle->bytes_out,

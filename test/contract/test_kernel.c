@@ -171,6 +171,42 @@ static void close_ends_what_the_kernel_refuses_to_cancel(void **state)
     assert_ended(&close, IOCP_OK);
 }
 
+typedef struct kernel_closing {
+    int count;
+    iocp_handle_entry_t entry;
+} kernel_closing;
+
+static void IOCP_CALL kernel__keep_closing(const iocp_handle_entry_t *entry, void *userdata)
+{
+    kernel_closing *self = userdata;
+    if (entry->closing) {
+        self->entry = *entry;
+        self->count++;
+    }
+}
+
+/* The kernel object is closed, and what was pending on it not back yet. */
+static void a_handle_whose_object_is_gone_is_listed_until_its_close_has_called_back(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record close = {0};
+    kernel_closing self = {0};
+    test_receive receive;
+    receive__start(loop, &receive);
+    sim_fail_cancels(loop, 1, IOCP_ENOBUFS);
+    sim_hold_packets(loop, true);
+    assert_int_equal(iocp_close(loop, receive.pair.server, contract_keep, &close, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_loop_handles(loop, kernel__keep_closing, &self), IOCP_OK);
+    assert_int_equal(self.count, 1);
+    assert_int_equal(self.entry.handle.id, receive.pair.server.id);
+    assert_int_equal(self.entry.operations, 1);
+    assert_null(self.entry.native);
+    sim_hold_packets(loop, false);
+    contract_wait(loop, &close, 1);
+    assert_ended(&receive.record, IOCP_ECANCELED);
+}
+
 static void destroy_ends_what_the_kernel_refuses_to_cancel(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1125,6 +1161,7 @@ int main(void)
         CONTRACT_TEST(a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing),
         CONTRACT_TEST(a_deadline_that_the_kernel_refuses_is_tried_again),
         CONTRACT_TEST(close_ends_what_the_kernel_refuses_to_cancel),
+        CONTRACT_TEST(a_handle_whose_object_is_gone_is_listed_until_its_close_has_called_back),
         CONTRACT_TEST(destroy_ends_what_the_kernel_refuses_to_cancel),
         CONTRACT_TEST(an_abort_that_nobody_asked_for_is_not_reported_as_cancelled),
         CONTRACT_TEST(an_accept_that_failed_leaves_the_listener_as_it_is),
