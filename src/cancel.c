@@ -46,9 +46,7 @@ int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason)
         return IOCP_OK;
     case IOC_PHASE_KERNEL:
         return cancel__in_kernel(ops, op, reason);
-    case IOC_PHASE_READY:
-        op->is_cancelled = op->outcome.status != IOCP_ECANCELED;
-        return IOCP_OK;
+    case IOC_PHASE_READY: /* if it is to say so already, that answers this one, too */
     case IOC_PHASE_DELIVERING:
         op->is_cancelled = true;
         return IOCP_OK;
@@ -192,7 +190,7 @@ void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
             return;
         }
         ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, deadline);
-        if (ioc_cancel_op(ops, op, IOCP_ETIMEDOUT) != IOCP_OK && op->phase == IOC_PHASE_KERNEL) {
+        if (ioc_cancel_op(ops, op, IOCP_ETIMEDOUT) != IOCP_OK) {
             /* The kernel refused. Ask again; the heap has room for what it has just given out. */
             (void)ioc_heap_set(&ops->deadlines, timer, now_ns + IOC_NS_PER_MS);
         }

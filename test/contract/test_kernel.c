@@ -18,6 +18,7 @@ int main(void)
 #else
 
 #include "contract_file.h"
+#include "contract_object.h"
 #include "loop.h"
 #include "sim.h"
 #include "threads.h"
@@ -529,8 +530,8 @@ static void destroy_takes_no_time_when_everything_comes_back_at_once(void **stat
 
 #define MANY 1000
 
-/* Receives of datagrams: all of them are in the kernel. */
-static iocp_handle_t many__start(iocp_loop_t *loop, contract_record records[MANY])
+/* Receives of datagrams, each of which can be in the kernel. */
+static iocp_handle_t many__queue(iocp_loop_t *loop, contract_record records[MANY])
 {
     static char data[8];
     contract_address address = contract_loopback(AF_INET, 0);
@@ -544,6 +545,13 @@ static iocp_handle_t many__start(iocp_loop_t *loop, contract_record records[MANY
             iocp_recvfrom(loop, handle, data, sizeof data, contract_keep, &records[i], NULL),
             IOCP_OK);
     }
+    return handle;
+}
+
+/* All of them are there. */
+static iocp_handle_t many__start(iocp_loop_t *loop, contract_record records[MANY])
+{
+    iocp_handle_t handle = many__queue(loop, records);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     return handle;
 }
@@ -598,6 +606,46 @@ static void destroy_asks_the_kernel_once_for_each_handle(void **state)
         many__assert_cancelled(records[i]);
     }
     assert_int_equal(cancels_after - cancels, 3);
+}
+
+/* More than a close ends in one turn. */
+static void what_is_queued_on_a_handle_that_closes_never_starts(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record records[MANY];
+    contract_record closed = {0};
+    uint64_t starts = kernel__counts(loop).starts;
+    iocp_handle_t handle = many__queue(loop, records);
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    many__assert_cancelled(records);
+    assert_int_equal(kernel__counts(loop).starts, starts);
+}
+
+/* Again and again, and what it does not refuse meanwhile. */
+static void destroy_asks_again_for_what_the_system_refused_to_end(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static contract_record waited;
+    static contract_record timers;
+    waited = (contract_record){0};
+    timers = (contract_record){0};
+    void *event = contract_event_create(false, false);
+    assert_int_equal(iocp_wait(loop, event, contract_keep, &waited, NULL), IOCP_OK);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(iocp_timer(loop, 5000 * S, contract_keep, &timers, NULL), IOCP_OK);
+    }
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    iocp_loop_update_now(loop);
+    uint64_t start_ns = iocp_loop_now(loop);
+    sim_fail_cancels(loop, 5, IOCP_ENOBUFS);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    contract_object_close(event);
+    assert_int_equal(timers.calls, MANY);
+    assert_true(timers.now_ns == start_ns);
+    assert_ended(&waited, IOCP_ECANCELED);
+    assert_in_range(waited.now_ns - start_ns, 1 * MS, 5 * MS);
 }
 
 static void IOCP_CALL dump__count_asked(const iocp_dump_entry_t *entry, void *userdata)
@@ -1179,6 +1227,8 @@ int main(void)
         CONTRACT_TEST(destroy_takes_no_time_when_everything_comes_back_at_once),
         CONTRACT_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
         CONTRACT_TEST(destroy_asks_the_kernel_once_for_each_handle),
+        CONTRACT_TEST(what_is_queued_on_a_handle_that_closes_never_starts),
+        CONTRACT_TEST(destroy_asks_again_for_what_the_system_refused_to_end),
         CONTRACT_TEST(a_close_ends_at_most_a_batch_in_each_turn),
         CONTRACT_TEST(destroy_looks_at_the_clock_before_each_callback),
         CONTRACT_TEST(destroy_with_no_time_does_all_that_needs_no_waiting),

@@ -589,7 +589,10 @@ static void is_told_by_its_name_while_queued(void **state)
     assert_int_equal(entry.cancelled, 0);
     assert_int_equal(entry.referenced, 1);
     assert_ptr_equal(entry.userdata, &record);
-    operation__cancel(op, &record);
+    assert_int_equal(iocp_cancel(stage_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(stage_now.loop), IOCP_OK);
+    assert_int_equal(operation__dump(op).cancelled, IOCP_ECANCELED);
+    contract_wait(stage_now.loop, &record, 1);
     assert_int_equal(record.result.type, entry.type);
 }
 

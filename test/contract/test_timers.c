@@ -595,6 +595,21 @@ static void a_timer_without_an_end_does_not_keep_the_loop_running(void **state)
     assert_int_equal(iocp_loop_active(loop), 0);
 }
 
+static void a_timer_without_an_end_counts_once_its_callback_is_due(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t op = timer__add(loop, UINT64_MAX, &record);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 0);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_loop_active(loop), 2); /* and the cancel */
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    assert_int_equal(record.status, IOCP_ECANCELED);
+}
+
 static void a_timer_without_an_end_counts_while_it_has_one(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -713,6 +728,7 @@ int main(void)
         CONTRACT_TEST(a_cancelled_timer_that_rearms_runs_its_full_delay),
         CONTRACT_TEST(two_timers_that_cancel_each_other_end_once_each),
         CONTRACT_TEST(a_timer_without_an_end_does_not_keep_the_loop_running),
+        CONTRACT_TEST(a_timer_without_an_end_counts_once_its_callback_is_due),
         CONTRACT_TEST(a_timer_without_an_end_counts_while_it_has_one),
         CONTRACT_TEST(references_of_a_timer_without_an_end_are_kept),
         CONTRACT_TEST(a_timer_that_fired_can_wait_for_its_next_use),

@@ -160,6 +160,28 @@ static void rearm(unit_core *core, ioc_op *op)
     ioc_op_rearm(&core->ops, op);
 }
 
+static void a_cancel_that_the_kernel_refused_does_not_end_the_next_run(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    core->port.cancel_answer = IOCP_ENOBUFS;
+    assert_int_equal(cancel(core, op), IOCP_ENOBUFS);
+    assert_false(op->is_cancelled);
+    unit_core_packet(core, op, IOCP_OK, 1);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
+static void a_deadline_behind_a_cancel_does_not_make_it_forgotten(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(cancel(core, op), IOCP_OK);
+    assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ETIMEDOUT), IOCP_OK);
+    assert_true(op->is_cancelled);
+    unit_core_packet(core, op, IOCP_OK, 1);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
+}
+
 static void a_cancel_changes_no_settled_outcome(void **state)
 {
     unit_core *core = *state;
@@ -614,6 +636,23 @@ static void a_close_asks_the_kernel_once_however_much_is_pending(void **state)
     assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
+/* The kernel does not know of it. */
+static void a_close_asks_for_what_the_pool_does_by_itself(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    handle->kind = IOCP_HANDLE_FILE;
+    ioc_op *flush = unit_core_queue(core, IOCP_TYPE_FLUSH, handle);
+    ioc_op_start_in_kernel(&core->ops, flush);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    assert_ptr_equal(core->port.last_cancelled, flush);
+    assert_int_equal(core->port.handle_cancels, 0);
+    unit_core_packet(core, flush, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, flush), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+}
+
 /* ---- Everything ---- */
 
 static void cancelling_all_reaches_every_phase(void **state)
@@ -650,6 +689,8 @@ int main(void)
         CANCEL_TEST(an_error_that_was_quicker_stays_that_error),
         CANCEL_TEST(a_cancelled_send_tells_how_much_was_taken),
         CANCEL_TEST(if_the_kernel_refuses_the_operation_goes_on),
+        CANCEL_TEST(a_cancel_that_the_kernel_refused_does_not_end_the_next_run),
+        CANCEL_TEST(a_deadline_behind_a_cancel_does_not_make_it_forgotten),
         CANCEL_TEST(a_cancel_changes_no_settled_outcome),
         CANCEL_TEST(a_cancel_that_no_result_has_answered_ends_the_next_run),
         CANCEL_TEST(a_cancel_that_was_answered_leaves_the_next_run_alone),
@@ -677,6 +718,7 @@ int main(void)
         CANCEL_TEST(a_close_delivers_the_bytes_that_were_quicker),
         CANCEL_TEST(a_close_cannot_be_cancelled),
         CANCEL_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
+        CANCEL_TEST(a_close_asks_for_what_the_pool_does_by_itself),
         CANCEL_TEST(where_the_kernel_refuses_a_close_closes_the_object),
         CANCEL_TEST(a_shutdown_waits_for_the_sends_and_a_close_ends_it),
         CANCEL_TEST(cancelling_all_reaches_every_phase),

@@ -61,6 +61,7 @@ static void moves_are_started_one_after_the_other(void **state)
     assert_int_equal(core->port.starts, 1);
     assert_int_equal(ioc_transfer_of(first)->offset, 0);
     assert_int_equal(second->phase, IOC_PHASE_PARKED);
+    assert_int_equal(ioc_op_state(second), IOCP_OP_ADDING);
     end(core, first, 10);
     start_all(core);
     assert_int_equal(core->port.starts, 2);
@@ -317,12 +318,16 @@ static void what_an_adopted_handle_is_is_told_once_that_is_delivered(void **stat
     handle->kind = IOCP_HANDLE_OTHER;
     handle->is_unknown = true;
     ioc_op *question = unit_core_queue(core, (iocp_type_t)0, handle);
+    ioc_op *read = queue_transfer(core, handle, IOCP_TYPE_PREAD, 10);
     start_all(core);
+    assert_int_equal(ioc_op_state(read), IOCP_OP_ADDING); /* it waits until that is known */
     handle->kind = IOCP_HANDLE_FILE;
     unit_core_packet(core, question, IOCP_OK, 0);
     assert_int_equal(ioc_handle_kind(handle), IOCP_HANDLE_OTHER);
     assert_int_equal(unit_core_deliver(core, question), IOCP_OK);
     assert_int_equal(ioc_handle_kind(handle), IOCP_HANDLE_FILE);
+    start_all(core);
+    end(core, read, 10);
 }
 
 int main(void)

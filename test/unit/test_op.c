@@ -77,6 +77,8 @@ static void lists_of_every_length_are_copied(void **state)
         assert_int_equal(ioc_transfer_set_buffers(&core->ops, op, buffers, counts[i]), IOCP_OK);
         assert_int_equal(ioc_transfer_of(op)->count, counts[i]);
         assert_ptr_not_equal(ioc_transfer_buffers(op), buffers);
+        assert_int_equal(core->ops.large_blocks.live,
+                         counts[i] * sizeof *buffers > IOC_BLOCK_BYTES);
         for (size_t j = 0; j < counts[i]; j++) {
             assert_int_equal(ioc_transfer_buffers(op)[j].length, j);
             assert_ptr_equal(ioc_transfer_buffers(op)[j].base, &buffers[j]);
@@ -369,6 +371,18 @@ static void a_limit_that_is_taken_away_is_gone_for_every_run(void **state)
     (void)unit_core_deliver(core, op);
 }
 
+static void without_memory_a_limit_is_refused_and_no_run_has_it(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_timer(core, 100);
+    unit_memory_allow(&core->memory, 0);
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_ENOMEM);
+    assert_false(ioc_op_needs_limit(op));
+    unit_memory_allow(&core->memory, UINT64_MAX);
+    ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
+    (void)unit_core_deliver(core, op);
+}
+
 static void the_longest_delay_never_comes(void **state)
 {
     unit_core *core = *state;
@@ -570,6 +584,7 @@ int main(void)
         OP_TEST(each_run_of_a_timer_has_its_limit_anew),
         OP_TEST(a_deadline_set_in_the_callback_holds_for_the_next_run),
         OP_TEST(a_limit_that_is_taken_away_is_gone_for_every_run),
+        OP_TEST(without_memory_a_limit_is_refused_and_no_run_has_it),
         OP_TEST(the_longest_delay_never_comes),
         OP_TEST(without_memory_a_timer_ends_with_that_error),
         OP_TEST(a_reset_of_a_queued_timer_changes_its_delay),
