@@ -5,7 +5,6 @@
  */
 #include "unit.h"
 
-#include "loop.h"
 #include "win32/sys.h"
 
 #include "contract_net.h"
@@ -13,12 +12,11 @@
 #include "win_faults.h"
 #include "win_files.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define S UINT64_C(1000000000)
 
 #define READ_WRITE (IOCP_FILE_READ | IOCP_FILE_WRITE)
 
@@ -97,20 +95,6 @@ static BOOL WINAPI spy__set_modes(HANDLE file, UCHAR modes)
 
 /* ---- The environment ---- */
 
-static void adopt__create_loop(iocp_completion_mode_t mode)
-{
-    ioc_win_options win_options = {.sys = &now.sys};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = now.memory.alloc.allocate,
-        .free = now.memory.alloc.free,
-        .allocator_context = &now.memory,
-    };
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
-                     IOCP_OK);
-}
-
 static int adopt__setup(void **state)
 {
     (void)state;
@@ -124,19 +108,14 @@ static int adopt__setup(void **state)
     now.sys.GetFileType = spy__file_type;
     now.sys.GetProcAddress = spy__get_proc;
     now.sys.SetFileCompletionNotificationModes = spy__set_modes;
-    adopt__create_loop(IOCP_COMPLETION_AUTO);
+    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
     return 0;
-}
-
-static void adopt__destroy(void)
-{
-    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
 }
 
 static void adopt__use_mode(iocp_completion_mode_t mode)
 {
-    adopt__destroy();
-    adopt__create_loop(mode);
+    win_loop_destroy(&now.loop);
+    now.loop = win_loop_create(&now.sys, &now.memory, mode);
 }
 
 static int adopt__teardown(void **state)
@@ -144,9 +123,8 @@ static int adopt__teardown(void **state)
     (void)state;
     now.is_over = true;
     win_faults_stop();
-    adopt__destroy();
-    assert_int_equal(unit_memory_live(&now.memory), 0);
-    assert_int_equal(win_open_handles(), now.handles_before);
+    win_loop_destroy(&now.loop);
+    win_loop_check_leaks(&now.memory, now.handles_before);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }
@@ -533,7 +511,7 @@ static int adopt__warm_up(void **state)
     assert_int_equal(adopt__setup(state), 0);
     (void)adopt__adopt_known(adopt__file(true));
     assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &socket), IOCP_OK);
-    adopt__destroy();
+    win_loop_destroy(&now.loop);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }

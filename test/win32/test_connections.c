@@ -12,11 +12,11 @@
 #include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define S  UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 
 #define STATUS_OF_RESET           0xC000020Du
@@ -191,20 +191,6 @@ static SOCKET WINAPI spy__socket(int family, int type, int protocol, WSAPROTOCOL
 
 /* ---- The environment ---- */
 
-static void conn__create_loop(iocp_completion_mode_t mode)
-{
-    ioc_win_options win_options = {.sys = &now.sys};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = now.memory.alloc.allocate,
-        .free = now.memory.alloc.free,
-        .allocator_context = &now.memory,
-    };
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
-                     IOCP_OK);
-}
-
 static int conn__setup(void **state)
 {
     (void)state;
@@ -220,19 +206,14 @@ static int conn__setup(void **state)
     now.sys.ioctlsocket = spy__ioctl_socket;
     now.sys.WSASend = spy__send;
     now.sys.WSASocketW = spy__socket;
-    conn__create_loop(IOCP_COMPLETION_AUTO);
+    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
     return 0;
-}
-
-static void conn__destroy(void)
-{
-    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
 }
 
 static void conn__use_mode(iocp_completion_mode_t mode)
 {
-    conn__destroy();
-    conn__create_loop(mode);
+    win_loop_destroy(&now.loop);
+    now.loop = win_loop_create(&now.sys, &now.memory, mode);
 }
 
 static int conn__teardown(void **state)
@@ -240,9 +221,8 @@ static int conn__teardown(void **state)
     (void)state;
     now.is_over = true;
     win_faults_stop();
-    conn__destroy();
-    assert_int_equal(unit_memory_live(&now.memory), 0);
-    assert_int_equal(win_open_handles(), now.handles_before);
+    win_loop_destroy(&now.loop);
+    win_loop_check_leaks(&now.memory, now.handles_before);
     return 0;
 }
 
@@ -786,7 +766,7 @@ static int conn__warm_up(void **state)
     assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
     assert_int_equal(conn__setup(state), 0);
     (void)conn__meet(&plain);
-    conn__destroy();
+    win_loop_destroy(&now.loop);
     return closesocket(plain);
 }
 

@@ -15,6 +15,7 @@
 #include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <mswsock.h>
 #include <string.h>
@@ -167,19 +168,6 @@ static void watch__begin(void)
 
 /* ---- The environment ---- */
 
-static int udp__try_create(iocp_completion_mode_t mode, iocp_loop_t **loop)
-{
-    ioc_win_options win_options = {.sys = &watch_table};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = udp_memory.alloc.allocate,
-        .free = udp_memory.alloc.free,
-        .allocator_context = &udp_memory,
-    };
-    return ioc_loop_create(&options, ioc_backend_default(), &win_options, loop);
-}
-
 static int udp__setup(void **state)
 {
     (void)state;
@@ -187,7 +175,7 @@ static int udp__setup(void **state)
     watch__begin();
     unit_memory_init(&udp_memory);
     udp_handles = win_open_handles();
-    assert_int_equal(udp__try_create(IOCP_COMPLETION_AUTO, &udp_loop), IOCP_OK);
+    udp_loop = win_loop_create(&watch_table, &udp_memory, IOCP_COMPLETION_AUTO);
     return 0;
 }
 
@@ -196,17 +184,16 @@ static int udp__teardown(void **state)
     (void)state;
     win_faults_stop();
     watch_unreachable = 0;
-    assert_int_equal(iocp_loop_destroy(udp_loop, 10 * S), IOCP_OK);
-    assert_int_equal(unit_memory_live(&udp_memory), 0);
-    assert_int_equal(win_open_handles(), udp_handles);
+    win_loop_destroy(&udp_loop);
+    win_loop_check_leaks(&udp_memory, udp_handles);
     return 0;
 }
 
 /* The same loop in another mode. */
 static void udp__use_mode(iocp_completion_mode_t mode)
 {
-    assert_int_equal(iocp_loop_destroy(udp_loop, 10 * S), IOCP_OK);
-    assert_int_equal(udp__try_create(mode, &udp_loop), IOCP_OK);
+    win_loop_destroy(&udp_loop);
+    udp_loop = win_loop_create(&watch_table, &udp_memory, mode);
 }
 
 static iocp_action_t IOCP_CALL udp__keep(iocp_loop_t *loop, const iocp_result_t *result,
@@ -701,7 +688,8 @@ static void whichever_call_fails_each_operation_calls_back_once(void **state)
             assert_true(n < MOST_FAULTS);
             win_faults_reset();
             win_faults_fail_nth(n);
-            if (udp__try_create(modes[m], &loop) == IOCP_OK) {
+            iocp_loop_options_t options = {.completion_mode = (uint32_t)modes[m]};
+            if (win_loop_try_create(&watch_table, &udp_memory, options, &loop) == IOCP_OK) {
                 life__run(loop, &life, data, sizeof data);
                 is_struck = win_faults_struck() > 0;
                 win_faults_stop();

@@ -10,12 +10,10 @@
  */
 #include "unit.h"
 
-#include "loop.h"
-#include "win32/sys.h"
-
 #include "contract_object.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -397,17 +395,10 @@ static void life__begin_faults(const life_plan *plan, int stage)
 static bool life__run(const life_plan *plan)
 {
     life *l = &life_now;
-    ioc_win_options win_options = {.sys = win_faults_table()};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)plan->mode,
-        .allocate = life_memory.alloc.allocate,
-        .free = life_memory.alloc.free,
-        .allocator_context = &life_memory,
-    };
+    iocp_loop_options_t options = {.completion_mode = (uint32_t)plan->mode};
     memset(l, 0, sizeof *l);
     life__begin_faults(plan, -1);
-    if (ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop) != IOCP_OK) {
+    if (win_loop_try_create(win_faults_table(), &life_memory, options, &l->loop) != IOCP_OK) {
         return false;
     }
     l->event = contract_event_create(false, false);
@@ -450,8 +441,7 @@ static int life__setup(void **state)
 
 static void life__check_leaks(void)
 {
-    assert_int_equal(unit_memory_live(&life_memory), 0);
-    assert_int_equal(win_open_handles(), life_handles);
+    win_loop_check_leaks(&life_memory, life_handles);
 }
 
 static void without_a_fault_everything_goes_well(void **state)
@@ -537,11 +527,8 @@ static void a_loop_with_nothing_in_the_kernel_is_destroyed_without_waiting(void 
 {
     (void)state;
     life *l = &life_now;
-    ioc_win_options win_options = {.sys = win_faults_table()};
-    iocp_loop_options_t options = {.size = sizeof options};
     memset(l, 0, sizeof *l);
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &l->loop),
-                     IOCP_OK);
+    l->loop = win_loop_create(win_faults_table(), &life_memory, IOCP_COMPLETION_AUTO);
     life_op *timer = life__op(l, IOCP_ECANCELED);
     life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
     assert_int_equal(iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT), IOCP_OK);

@@ -13,6 +13,7 @@
 #include "win_faults.h"
 #include "win_files.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -144,18 +145,7 @@ static HANDLE WINAPI fake__create(const wchar_t *path, DWORD access, DWORD share
 
 static iocp_loop_t *file__create(iocp_completion_mode_t mode)
 {
-    ioc_win_options win_options = {.sys = &fake_sys};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = file_memory.alloc.allocate,
-        .free = file_memory.alloc.free,
-        .allocator_context = &file_memory,
-    };
-    iocp_loop_t *loop = NULL;
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &loop),
-                     IOCP_OK);
-    return loop;
+    return win_loop_create(&fake_sys, &file_memory, mode);
 }
 
 static int file__setup(void **state)
@@ -182,16 +172,15 @@ static int file__teardown(void **state)
     file_is_over = true;
     fake_now.is_faked = false;
     win_faults_stop();
-    assert_int_equal(iocp_loop_destroy(file_loop, 10 * S), IOCP_OK);
-    assert_int_equal(unit_memory_live(&file_memory), 0);
-    assert_int_equal(win_open_handles(), file_handles);
+    win_loop_destroy(&file_loop);
+    win_loop_check_leaks(&file_memory, file_handles);
     assert_true(win_folder_remove(file_folder));
     return 0;
 }
 
 static void file__use_mode(iocp_completion_mode_t mode)
 {
-    assert_int_equal(iocp_loop_destroy(file_loop, 10 * S), IOCP_OK);
+    win_loop_destroy(&file_loop);
     file_loop = file__create(mode);
 }
 

@@ -5,13 +5,13 @@
  */
 #include "unit.h"
 
-#include "loop.h"
 #include "win32/object/path.h"
 #include "win32/sys.h"
 
 #include "win_faults.h"
 #include "win_files.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,20 +52,15 @@ static HANDLE WINAPI spy__create(const wchar_t *path, DWORD access, DWORD share,
 
 static int open__setup(void **state)
 {
-    ioc_win_options win_options = {.sys = &now.sys};
-    iocp_loop_options_t options = {.size = sizeof options, .allocator_context = &now.memory};
     (void)state;
     memset(&now, 0, sizeof now);
     win_faults_reset();
     unit_memory_init(&now.memory);
-    options.allocate = now.memory.alloc.allocate;
-    options.free = now.memory.alloc.free;
     now.sys = *win_faults_table();
     now.sys.CreateFileW = spy__create;
     assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
     now.handles_before = win_open_handles();
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
-                     IOCP_OK);
+    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
     return 0;
 }
 
@@ -73,9 +68,8 @@ static int open__teardown(void **state)
 {
     (void)state;
     win_faults_stop();
-    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
-    assert_int_equal(unit_memory_live(&now.memory), 0);
-    assert_int_equal(win_open_handles(), now.handles_before);
+    win_loop_destroy(&now.loop);
+    win_loop_check_leaks(&now.memory, now.handles_before);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }

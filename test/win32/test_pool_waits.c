@@ -3,17 +3,16 @@
 
 #include "unit.h"
 
-#include "loop.h"
 #include "win32/sys.h"
 
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 typedef struct wait_test {
     unit_memory memory;
     ioc_sys sys;
-    ioc_win_options options;
     iocp_loop_t *loop;
     HANDLE event;  /* what is waited for */
     HANDLE posted; /* set when a packet has been posted, or refused */
@@ -54,24 +53,9 @@ static BOOL WINAPI wait__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULO
 
 static void wait__create_loop(iocp_completion_mode_t mode)
 {
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = wait_now.memory.alloc.allocate,
-        .free = wait_now.memory.alloc.free,
-        .allocator_context = &wait_now.memory,
-    };
     win_faults_fail_all_of(WIN_GET_PROC, 0); /* so that it finds no wait completion packets */
-    assert_int_equal(
-        ioc_loop_create(&options, ioc_backend_default(), &wait_now.options, &wait_now.loop),
-        IOCP_OK);
+    wait_now.loop = win_loop_create(&wait_now.sys, &wait_now.memory, mode);
     win_faults_stop();
-}
-
-static void wait__destroy(void)
-{
-    assert_int_equal(iocp_loop_destroy(wait_now.loop, UINT64_MAX), IOCP_OK);
-    wait_now.loop = NULL;
 }
 
 static int wait__setup(void **state)
@@ -82,7 +66,6 @@ static int wait__setup(void **state)
     wait_now.sys = *win_faults_table();
     wait_now.sys.PostQueuedCompletionStatus = wait__spy_post;
     wait_now.sys.GetQueuedCompletionStatusEx = wait__spy_dequeue;
-    wait_now.options.sys = &wait_now.sys;
     wait_now.handles_before = win_open_handles();
     wait_now.event = contract_event_create(false, false);
     wait_now.posted = contract_event_create(false, false);
@@ -95,14 +78,11 @@ static int wait__teardown(void **state)
 {
     (void)state;
     win_faults_stop();
-    if (wait_now.loop != NULL) {
-        wait__destroy();
-    }
+    win_loop_destroy(&wait_now.loop);
     contract_object_close(wait_now.event);
     contract_object_close(wait_now.posted);
     contract_object_close(wait_now.asleep);
-    assert_int_equal(unit_memory_live(&wait_now.memory), 0);
-    assert_int_equal(win_open_handles(), wait_now.handles_before);
+    win_loop_check_leaks(&wait_now.memory, wait_now.handles_before);
     return 0;
 }
 
@@ -180,7 +160,7 @@ static void what_is_signaled_already_is_not_registered(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
         wait_record record = {0};
         bool is_inline = modes[i] == IOCP_COMPLETION_AUTO;
-        wait__destroy();
+        win_loop_destroy(&wait_now.loop);
         wait__create_loop(modes[i]);
         uint64_t packets = win_faults_count_of(WIN_POST);
         contract_event_set(wait_now.event);
@@ -197,7 +177,7 @@ static void what_is_signaled_already_is_not_registered(void **state)
 static void a_cancel_that_a_signal_overtakes_delivers_the_success_once(void **state)
 {
     (void)state;
-    wait__destroy();
+    win_loop_destroy(&wait_now.loop);
     wait_now.sys.UnregisterWaitEx = wait__spy_late_unregister;
     wait__create_loop(IOCP_COMPLETION_AUTO);
     for (int i = 0; i < 20; i++) {
@@ -304,7 +284,7 @@ static void destroy_ends_a_wait_whose_cancel_was_refused(void **state)
     win_faults_fail_next_of(WIN_UNREGISTER_WAIT, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(iocp_loop_destroy(wait_now.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
-    wait__destroy();
+    win_loop_destroy(&wait_now.loop);
     assert_ended(&record, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
 }
 
@@ -336,7 +316,7 @@ static void what_is_signaled_already_comes_back_when_its_packet_is_refused(void 
 {
     wait_record record = {0};
     (void)state;
-    wait__destroy();
+    win_loop_destroy(&wait_now.loop);
     wait__create_loop(IOCP_COMPLETION_PACKET);
     win_faults_fail_all_of(WIN_POST, 0);
     win_faults_fail_all_of(WIN_QUEUE_APC, 0);

@@ -2,12 +2,12 @@
 #include "unit.h"
 
 #include "backend.h"
-#include "loop.h"
 #include "win32/sys.h"
 
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #define PORT_BATCH 4
 
@@ -457,12 +457,9 @@ static uint32_t port__arrived(const port_poster *posters)
 static void no_post_is_lost_while_wakes_are_refused(void **state)
 {
     (void)state;
-    ioc_win_options win_options = {.sys = win_faults_table()};
-    iocp_loop_options_t options = {.size = sizeof options};
-    iocp_loop_t *loop = NULL;
+    iocp_loop_t *loop = win_loop_create(win_faults_table(), &port_now.memory, IOCP_COMPLETION_AUTO);
     iocp_async_t *async = NULL;
     port_poster posters[PORT_POSTERS];
-    assert_int_equal(ioc_loop_create(&options, port_now.backend, &win_options, &loop), IOCP_OK);
     /* Something to wait for that never ends. */
     assert_int_equal(iocp_async_create(loop, &async), IOCP_OK);
     assert_int_equal(iocp_async_wait(loop, async, port__ignore, NULL, NULL), IOCP_OK);
@@ -498,13 +495,10 @@ static void port__run_once(void *arg)
 static void a_wake_without_any_means_is_tried_again_with_the_next_post(void **state)
 {
     (void)state;
-    ioc_win_options win_options = {.sys = win_faults_table()};
-    iocp_loop_options_t options = {.size = sizeof options};
     iocp_async_t *async = NULL;
     port_runner runner = {.status = IOCP_EUNKNOWN};
     port_poster poster = {.arrived = 0};
-    assert_int_equal(ioc_loop_create(&options, port_now.backend, &win_options, &runner.loop),
-                     IOCP_OK);
+    runner.loop = win_loop_create(win_faults_table(), &port_now.memory, IOCP_COMPLETION_AUTO);
     assert_int_equal(iocp_async_create(runner.loop, &async), IOCP_OK);
     assert_int_equal(iocp_async_wait(runner.loop, async, port__ignore, NULL, NULL), IOCP_OK);
     assert_true(test_thread_start(&runner.thread, port__run_once, &runner));

@@ -3,11 +3,11 @@
 
 #include "unit.h"
 
-#include "loop.h"
 #include "win32/sys.h"
 
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <string.h>
 
@@ -30,7 +30,6 @@ typedef struct job_record {
 typedef struct job_test {
     unit_memory memory;
     ioc_sys sys;
-    ioc_win_options options;
     iocp_loop_t *loop;
     HANDLE port;
     void *job;
@@ -85,48 +84,32 @@ static BOOL WINAPI job__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULON
 
 static int job__setup(void **state)
 {
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .batch = 2048,
-        .allocator_context = &job_now.memory,
-    };
+    iocp_loop_options_t options = {.batch = 2048};
     void *port = NULL;
     (void)state;
     win_faults_reset();
     unit_memory_init(&job_now.memory);
     memset(&job_seen, 0, sizeof job_seen);
     memset(job_records, 0, sizeof job_records);
-    options.allocate = job_now.memory.alloc.allocate;
-    options.free = job_now.memory.alloc.free;
     job_now.sys = *win_faults_table();
     job_now.sys.SetInformationJobObject = job__spy_set;
     job_now.sys.GetQueuedCompletionStatusEx = job__spy_dequeue;
-    job_now.options.sys = &job_now.sys;
     job_now.handles_before = win_open_handles();
     job_now.job = contract_job_create();
-    assert_int_equal(
-        ioc_loop_create(&options, ioc_backend_default(), &job_now.options, &job_now.loop), IOCP_OK);
+    assert_int_equal(win_loop_try_create(&job_now.sys, &job_now.memory, options, &job_now.loop),
+                     IOCP_OK);
     assert_int_equal(iocp_loop_native_port(job_now.loop, &port), IOCP_OK);
     job_now.port = port;
     return 0;
-}
-
-static void job__destroy(void)
-{
-    assert_int_equal(iocp_loop_destroy(job_now.loop, UINT64_MAX), IOCP_OK);
-    job_now.loop = NULL;
 }
 
 static int job__teardown(void **state)
 {
     (void)state;
     win_faults_stop();
-    if (job_now.loop != NULL) {
-        job__destroy();
-    }
+    win_loop_destroy(&job_now.loop);
     contract_object_close(job_now.job);
-    assert_int_equal(unit_memory_live(&job_now.memory), 0);
-    assert_int_equal(win_open_handles(), job_now.handles_before);
+    win_loop_check_leaks(&job_now.memory, job_now.handles_before);
     return 0;
 }
 
@@ -417,7 +400,7 @@ static void messages_that_nobody_takes_do_no_harm(void **state)
     for (uintptr_t i = 0; i < 40; i++) {
         job__post(key, JOB_OBJECT_MSG_NEW_PROCESS, i);
     }
-    job__destroy();
+    win_loop_destroy(&job_now.loop);
     assert_int_equal(job_records[0].count, 2);
     assert_message(&job_records[0], 1, JOB_OBJECT_MSG_NEW_PROCESS, 0);
     assert_error(&job_records[0], 2, IOCP_ECANCELED, 0);
@@ -580,7 +563,7 @@ static void the_association_is_taken_back_at_the_end_and_not_before(void **state
     assert_null(job_seen.port);
 
     (void)job__watch_silently(&job_records[1], NULL);
-    job__destroy();
+    win_loop_destroy(&job_now.loop);
     assert_int_equal(job_seen.associations, 2);
     assert_int_equal(job_seen.endings, 2);
 }

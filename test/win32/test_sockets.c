@@ -8,13 +8,11 @@
  */
 #include "unit.h"
 
-#include "loop.h"
-#include "win32/sys.h"
-
 #include "contract_net.h"
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <string.h>
 
@@ -34,18 +32,7 @@ static iocp_loop_t *sock_loop;
 
 static iocp_loop_t *sock__create(iocp_completion_mode_t mode)
 {
-    ioc_win_options win_options = {.sys = win_faults_table()};
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .completion_mode = (uint32_t)mode,
-        .allocate = sock_memory.alloc.allocate,
-        .free = sock_memory.alloc.free,
-        .allocator_context = &sock_memory,
-    };
-    iocp_loop_t *loop = NULL;
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &loop),
-                     IOCP_OK);
-    return loop;
+    return win_loop_create(win_faults_table(), &sock_memory, mode);
 }
 
 static int sock__setup(void **state)
@@ -62,16 +49,15 @@ static int sock__teardown(void **state)
 {
     (void)state;
     win_faults_stop();
-    assert_int_equal(iocp_loop_destroy(sock_loop, 10 * S), IOCP_OK);
-    assert_int_equal(unit_memory_live(&sock_memory), 0);
-    assert_int_equal(win_open_handles(), sock_handles);
+    win_loop_destroy(&sock_loop);
+    win_loop_check_leaks(&sock_memory, sock_handles);
     return 0;
 }
 
 /* The same loop in another mode. */
 static void sock__use_mode(iocp_completion_mode_t mode)
 {
-    assert_int_equal(iocp_loop_destroy(sock_loop, 10 * S), IOCP_OK);
+    win_loop_destroy(&sock_loop);
     sock_loop = sock__create(mode);
 }
 

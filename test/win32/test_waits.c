@@ -5,19 +5,18 @@
 #include "unit.h"
 
 #include "backend.h"
-#include "loop.h"
 #include "win32/sys.h"
 #include "win32/wait.h"
 
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 #include "win_packets.h"
 
 #include <string.h>
 
 #define WAITS_MS        IOC_NS_PER_MS
-#define WAITS_S         (1000 * IOC_NS_PER_MS)
 #define WAITS_MANY      1000
 #define WAITS_EXIT_CODE 1234
 
@@ -71,30 +70,16 @@ static BOOL WINAPI waits__unregister(HANDLE registration, HANDLE event)
 
 static void waits__open(iocp_completion_mode_t mode)
 {
-    ioc_win_options win_options = {.sys = &now.sys};
     iocp_loop_options_t options = {
-        .size = sizeof options,
         .completion_mode = (uint32_t)mode,
         .sleep_method = IOCP_SLEEP_PORT, /* so that every packet is a wait's */
-        .allocate = now.memory.alloc.allocate,
-        .free = now.memory.alloc.free,
-        .allocator_context = now.memory.alloc.context,
     };
-    assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &win_options, &now.loop),
-                     IOCP_OK);
-}
-
-static void waits__close(void)
-{
-    if (now.loop != NULL) {
-        assert_int_equal(iocp_loop_destroy(now.loop, 10 * WAITS_S), IOCP_OK);
-        now.loop = NULL;
-    }
+    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
 }
 
 static void waits__reopen(iocp_completion_mode_t mode)
 {
-    waits__close();
+    win_loop_destroy(&now.loop);
     waits__open(mode);
 }
 
@@ -160,7 +145,7 @@ static int waits__teardown(void **state)
     (void)state;
     win_faults_stop();
     win_packets_hold_up(WIN_PACKET_FLOWS);
-    waits__close();
+    win_loop_destroy(&now.loop);
     assert_int_equal(win_packets_misuses(), 0);
     assert_true(win_packets_end());
     assert_int_equal(unit_memory_live(&now.memory), 0);
@@ -536,7 +521,7 @@ static void a_thousand_waits_are_cancelled_by_the_end_of_the_loop(void **state)
 {
     (void)state;
     waits__start_many(WAITS_MANY);
-    waits__close();
+    win_loop_destroy(&now.loop);
     for (int i = 0; i < WAITS_MANY; i++) {
         assert_int_equal(many_records[i].calls, 1);
         assert_int_equal(many_records[i].status, IOCP_ECANCELED);
@@ -580,7 +565,7 @@ static void registrations_are_given_back(void **state)
     }
     waits__cancel(&many_records[5], &cancel);
     waits__run(&many_records[5], 1);
-    waits__close();
+    win_loop_destroy(&now.loop);
     assert_int_equal(win_faults_count_of(WIN_REGISTER_WAIT), 10);
     assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 10);
     waits__close_many(10);
@@ -916,7 +901,7 @@ static void a_loop_ends_with_waits_in_every_state(void **state)
     waits__await_sent(3);
     assert_int_equal(iocp_wait(now.loop, many_events[6], waits__keep, &many_records[7], NULL),
                      IOCP_OK); /* not started yet */
-    waits__close();
+    win_loop_destroy(&now.loop);
     for (int i = 0; i < 7; i++) {
         assert_int_equal(many_records[i].calls, 1);
         assert_int_equal(many_records[i].status, i < 2 ? IOCP_OK : IOCP_ECANCELED);
@@ -938,7 +923,7 @@ static void a_loop_does_not_end_before_a_packet_in_flight(void **state)
     assert_int_equal(iocp_loop_destroy(now.loop, WAITS_MS), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
     win_packets_hold_up(WIN_PACKET_FLOWS);
-    waits__close();
+    win_loop_destroy(&now.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_OK);
     assert_true(CloseHandle(event));
@@ -957,7 +942,7 @@ static void a_loop_that_may_not_cancel_waits_for_the_signal(void **state)
     assert_int_equal(record.calls, 0);
     assert_true(SetEvent(event));
     waits__await_sent(1);
-    waits__close();
+    win_loop_destroy(&now.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_OK);
     assert_true(CloseHandle(event));
@@ -971,7 +956,7 @@ static void a_loop_that_may_not_cancel_asks_again(void **state)
     waits__start(event, &record);
     waits__submit();
     waits__refuse_cancel();
-    waits__close();
+    win_loop_destroy(&now.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_ECANCELED);
     assert_true(CloseHandle(event));
@@ -1072,7 +1057,7 @@ static void a_loop_ends_while_signals_come(void **state)
             win_faults_fail_all_of(WIN_POST, 0);
         }
         ioc_store_u32(&go, 1);
-        waits__close();
+        win_loop_destroy(&now.loop);
         win_faults_stop();
         test_thread_join(&setter.thread);
         for (int k = 0; k < 8; k++) {

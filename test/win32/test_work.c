@@ -3,12 +3,12 @@
 
 #include "unit.h"
 
-#include "loop.h"
 #include "win32/sys.h"
 
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
+#include "win_loop.h"
 
 #include <string.h>
 
@@ -17,7 +17,6 @@
 typedef struct work_test {
     unit_memory memory;
     ioc_sys sys;
-    ioc_win_options options;
     iocp_loop_t *loop;
     HANDLE asleep;      /* set when the loop is about to sleep without a time limit */
     HANDLE delivered;   /* set when an APC has been sent to it */
@@ -92,15 +91,7 @@ static DWORD WINAPI work__spy_slow_apc(PAPCFUNC function, HANDLE thread, ULONG_P
 
 static void work__create_loop(void)
 {
-    iocp_loop_options_t options = {
-        .size = sizeof options,
-        .allocate = work_now.memory.alloc.allocate,
-        .free = work_now.memory.alloc.free,
-        .allocator_context = &work_now.memory,
-    };
-    assert_int_equal(
-        ioc_loop_create(&options, ioc_backend_default(), &work_now.options, &work_now.loop),
-        IOCP_OK);
+    work_now.loop = win_loop_create(&work_now.sys, &work_now.memory, IOCP_COMPLETION_AUTO);
 }
 
 static int work__setup(void **state)
@@ -111,7 +102,6 @@ static int work__setup(void **state)
     memset(&work_held, 0, sizeof work_held);
     work_now.sys = *win_faults_table();
     work_now.sys.GetQueuedCompletionStatusEx = work__spy_dequeue;
-    work_now.options.sys = &work_now.sys;
     work_now.handles_before = win_open_handles();
     work_now.asleep = contract_event_create(false, false);
     work_now.delivered = contract_event_create(false, false);
@@ -120,23 +110,14 @@ static int work__setup(void **state)
     return 0;
 }
 
-static void work__destroy(void)
-{
-    assert_int_equal(iocp_loop_destroy(work_now.loop, UINT64_MAX), IOCP_OK);
-    work_now.loop = NULL;
-}
-
 static int work__teardown(void **state)
 {
     (void)state;
     win_faults_stop();
-    if (work_now.loop != NULL) {
-        work__destroy();
-    }
+    win_loop_destroy(&work_now.loop);
     contract_object_close(work_now.asleep);
     contract_object_close(work_now.delivered);
-    assert_int_equal(unit_memory_live(&work_now.memory), 0);
-    assert_int_equal(win_open_handles(), work_now.handles_before);
+    win_loop_check_leaks(&work_now.memory, work_now.handles_before);
     return 0;
 }
 
@@ -195,7 +176,7 @@ static void assert_ended(const work_record *record, int status, uint64_t value)
 /* Another loop, whose pool begins when the test says so. */
 static void work__hold_pool(void)
 {
-    work__destroy();
+    win_loop_destroy(&work_now.loop);
     work_now.sys.SubmitThreadpoolWork = work__spy_hold;
     work_now.sys.CloseThreadpoolWork = work__spy_close;
     work__create_loop();
@@ -344,7 +325,7 @@ static void destroy_waits_for_work_that_has_begun(void **state)
     }
     assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
-    work__destroy();
+    win_loop_destroy(&work_now.loop);
     assert_ended(&record, IOCP_OK, 1);
 }
 
@@ -492,7 +473,7 @@ static void a_port_is_closed_after_its_guests_have_left(void **state)
     ioc_atomic_u32 runs = {0};
     work_record record = {0};
     (void)state;
-    work__destroy();
+    win_loop_destroy(&work_now.loop);
     work_now.sys.QueueUserAPC = work__spy_slow_apc;
     work__create_loop();
     win_faults_fail_all_of(WIN_POST, 0);
@@ -500,7 +481,7 @@ static void a_port_is_closed_after_its_guests_have_left(void **state)
     work__run();
     assert_ended(&record, IOCP_OK, 1);
     contract_object_block(work_now.delivered);
-    work__destroy();
+    win_loop_destroy(&work_now.loop);
     assert_int_equal(ioc_load_u32(&work_now.out), 1);
 }
 
@@ -553,7 +534,7 @@ static void a_flush_has_a_handle_of_its_own(void **state)
     void *native = NULL;
     DWORD flags = 0;
     (void)state;
-    work__destroy();
+    win_loop_destroy(&work_now.loop);
     work_now.sys.FlushFileBuffers = flush__spy;
     work__create_loop();
     iocp_handle_t file = work__open_file();
