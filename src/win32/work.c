@@ -69,3 +69,38 @@ bool ioc_work_complete(ioc_port *base, ioc_op *op)
     ioc_work_of(op)->backend = NULL;
     return true;
 }
+
+/* ---- On a handle ---- */
+
+HANDLE ioc_work_take_duplicate(ioc_op *op)
+{
+    ioc_work *work = ioc_work_of(op);
+    HANDLE duplicate = (HANDLE)(uintptr_t)work->value;
+    work->value = 0;
+    return duplicate;
+}
+
+ioc_start ioc_work_start_on_duplicate(ioc_port *base, ioc_op *op, iocp_work_fn function)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    HANDLE duplicate = NULL;
+    if (!ioc_port_duplicate(port, ioc_win_handle_of(op->handle)->native, &duplicate)) {
+        return ioc_overlapped_failed(op, port->sys->GetLastError());
+    }
+    *ioc_work_of(op) = (ioc_work){.function = function, .arg = op, .value = (uintptr_t)duplicate};
+    ioc_start start = ioc_work_start(base, op);
+    if (start == IOC_START_FAILED) {
+        (void)port->sys->CloseHandle(duplicate);
+    }
+    return start;
+}
+
+bool ioc_work_complete_on_duplicate(ioc_port *base, ioc_op *op)
+{
+    bool has_run = op->outcome.status == IOCP_OK;
+    (void)ioc_work_complete(base, op);
+    if (!has_run) {
+        (void)ioc_win_port_of(base)->sys->CloseHandle(ioc_work_take_duplicate(op));
+    }
+    return has_run;
+}

@@ -16,4 +16,17 @@ ioc_start ioc_work_start(ioc_port *port, ioc_op *op);
 int ioc_work_cancel(ioc_port *port, ioc_op *op, bool *is_back);
 bool ioc_work_complete(ioc_port *port, ioc_op *op);
 
+/*
+ * Work on the handle of an operation. The pool's thread has one of its own to the same file: should
+ * the system refuse to cancel something else on it, closing the handle is the other way (see
+ * cancel.c), and would pull it away under the thread.
+ */
+ioc_start ioc_work_start_on_duplicate(ioc_port *port, ioc_op *op, iocp_work_fn function);
+
+/* For the function, whose argument is the operation: it closes what it takes. */
+HANDLE ioc_work_take_duplicate(ioc_op *op);
+
+/* First in ioc_win_kind.complete. False: it did not run. */
+bool ioc_work_complete_on_duplicate(ioc_port *port, ioc_op *op);
+
 #endif

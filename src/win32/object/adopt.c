@@ -60,14 +60,12 @@ static uint64_t adopt__look(const ioc_win_port *port, const ioc_op *op, HANDLE n
     }
 }
 
-/* On a thread of the pool, which has a handle of its own: see file.c. */
+/* On a thread of the pool. */
 static uint64_t IOCP_CALL adopt__ask(void *arg)
 {
     ioc_op *op = arg;
     const ioc_win_port *port = ioc_overlapped_port(op);
-    ioc_work *work = ioc_work_of(op);
-    HANDLE native = (HANDLE)(uintptr_t)work->value;
-    work->value = 0;
+    HANDLE native = ioc_work_take_duplicate(op);
     uint64_t answer = adopt__look(port, op, native);
     answer |= ioc_mode_is_synchronous(port, native) ? ADOPT_IS_SYNCHRONOUS : 0;
     answer |= ioc_mode_appends(port, native) ? ADOPT_APPENDS : 0;
@@ -76,19 +74,9 @@ static uint64_t IOCP_CALL adopt__ask(void *arg)
     return answer;
 }
 
-ioc_start ioc_adopt_start(ioc_port *base, ioc_op *op)
+ioc_start ioc_adopt_start(ioc_port *port, ioc_op *op)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
-    HANDLE native = NULL;
-    if (!ioc_port_duplicate(port, ioc_win_handle_of(op->handle)->native, &native)) {
-        return ioc_overlapped_failed(op, port->sys->GetLastError());
-    }
-    *ioc_work_of(op) = (ioc_work){.function = adopt__ask, .arg = op, .value = (uintptr_t)native};
-    ioc_start start = ioc_work_start(base, op);
-    if (start == IOC_START_FAILED) {
-        (void)port->sys->CloseHandle(native);
-    }
-    return start;
+    return ioc_work_start_on_duplicate(port, op, adopt__ask);
 }
 
 /* ---- What comes of it ---- */
@@ -118,11 +106,8 @@ static int adopt__use(ioc_win_port *port, ioc_win_handle *handle, uint64_t answe
 
 bool ioc_adopt_complete(ioc_port *base, ioc_op *op)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
-    ioc_work *work = ioc_work_of(op);
-    (void)ioc_work_complete(base, op);
-    if (op->outcome.status != IOCP_OK) { /* it did not run */
-        (void)port->sys->CloseHandle((HANDLE)(uintptr_t)work->value);
+    const ioc_work *work = ioc_work_of(op);
+    if (!ioc_work_complete_on_duplicate(base, op)) {
         return true;
     }
     uint32_t error = (uint32_t)(work->value >> ADOPT_ERROR_SHIFT);
@@ -131,7 +116,8 @@ bool ioc_adopt_complete(ioc_port *base, ioc_op *op)
         return true;
     }
     base->native_error = 0;
-    op->outcome.status = adopt__use(port, ioc_win_handle_of(op->handle), work->value);
+    op->outcome.status =
+        adopt__use(ioc_win_port_of(base), ioc_win_handle_of(op->handle), work->value);
     op->outcome.native_error = op->outcome.status != IOCP_OK ? base->native_error : 0;
     base->native_error = 0;
     return true;

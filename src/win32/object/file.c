@@ -280,24 +280,12 @@ ioc_start ioc_file_start_write(ioc_port *base, ioc_op *op)
 
 /* ---- Flush ---- */
 
-/*
- * The pool's thread has a handle of its own: should the system refuse to cancel something else on
- * the file, closing that is the other way (see cancel.c), and would pull it away under the thread.
- */
-static HANDLE file__take_flushed(ioc_op *op)
-{
-    ioc_work *work = ioc_work_of(op);
-    HANDLE file = (HANDLE)(uintptr_t)work->value;
-    work->value = 0;
-    return file;
-}
-
 /* On a thread of the pool: 0, or the Win32 code. */
 static uint64_t IOCP_CALL file__flush(void *arg)
 {
     ioc_op *op = arg;
     const ioc_sys *sys = ioc_overlapped_port(op)->sys;
-    HANDLE file = file__take_flushed(op);
+    HANDLE file = ioc_work_take_duplicate(op);
     uint32_t error = sys->FlushFileBuffers(file) ? 0 : sys->GetLastError();
     (void)sys->CloseHandle(file);
     return error;
@@ -306,26 +294,13 @@ static uint64_t IOCP_CALL file__flush(void *arg)
 bool ioc_file_flushed(ioc_port *port, ioc_op *op)
 {
     const ioc_work *work = ioc_work_of(op);
-    (void)ioc_work_complete(port, op);
-    if (op->outcome.status != IOCP_OK) { /* it did not run */
-        (void)ioc_win_port_of(port)->sys->CloseHandle(file__take_flushed(op));
-    } else if (work->value != 0) {
+    if (ioc_work_complete_on_duplicate(port, op) && work->value != 0) {
         (void)ioc_overlapped_failed(op, (uint32_t)work->value);
     }
     return true;
 }
 
-ioc_start ioc_file_start_flush(ioc_port *base, ioc_op *op)
+ioc_start ioc_file_start_flush(ioc_port *port, ioc_op *op)
 {
-    ioc_win_port *port = ioc_win_port_of(base);
-    HANDLE file = NULL;
-    if (!ioc_port_duplicate(port, ioc_win_handle_of(op->handle)->native, &file)) {
-        return ioc_overlapped_failed(op, port->sys->GetLastError());
-    }
-    *ioc_work_of(op) = (ioc_work){.function = file__flush, .arg = op, .value = (uintptr_t)file};
-    ioc_start start = ioc_work_start(base, op);
-    if (start == IOC_START_FAILED) {
-        (void)port->sys->CloseHandle(file);
-    }
-    return start;
+    return ioc_work_start_on_duplicate(port, op, file__flush);
 }
