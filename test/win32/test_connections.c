@@ -37,6 +37,8 @@ typedef enum event {
     MADE_EXCLUSIVE,
     MADE_REUSABLE,
     MADE_TO_ASK_ONCE,
+    TOLD_CONNECTED,
+    TOLD_ACCEPTED,
     CLOSED,
     MADE_BLOCKING
 } event;
@@ -58,8 +60,14 @@ static struct {
     bool sends_inline;
     int lingering; /* so many closes are refused */
     uint64_t tries_ns[16];
-    int tries; /* of WSASocketW */
+    int tries;             /* of WSASocketW */
+    int shut_down;         /* how, the last time */
+    SOCKET accepted_by;    /* what the last accepted socket was told */
+    DWORD accept_sizes[3]; /* of AcceptEx: for data, for its own address, for the peer's */
+    int connect_length;    /* of ConnectEx: of the address */
+    DWORD socket_flags;    /* of the last WSASocketW */
     LPFN_ACCEPTEX accept_ex;
+    LPFN_CONNECTEX connect_ex;
 } now;
 
 /* ---- Spies ---- */
@@ -83,6 +91,9 @@ static BOOL WINAPI spy__accept_ex(SOCKET listener, SOCKET accepted, void *buffer
                                   DWORD local_bytes, DWORD remote_bytes, DWORD *received,
                                   OVERLAPPED *overlapped)
 {
+    now.accept_sizes[0] = data_bytes;
+    now.accept_sizes[1] = local_bytes;
+    now.accept_sizes[2] = remote_bytes;
     if (now.lost_inline > 0) {
         now.lost_inline--;
         return TRUE; /* the OVERLAPPED is that of a success */
@@ -97,11 +108,29 @@ static BOOL WINAPI spy__accept_ex(SOCKET listener, SOCKET accepted, void *buffer
                          received, overlapped);
 }
 
+static BOOL WINAPI spy__connect_ex(SOCKET socket, const struct sockaddr *address, int length,
+                                   void *data, DWORD data_bytes, DWORD *sent,
+                                   OVERLAPPED *overlapped)
+{
+    now.connect_length = length;
+    assert_null(data); /* a connect sends nothing */
+    assert_int_equal(data_bytes, 0);
+    return now.connect_ex(socket, address, length, data, data_bytes, sent, overlapped);
+}
+
+/* Keep the function that the system gave out, and give out ours. */
+static void spy__replace(void *function, void *real, uintptr_t ours)
+{
+    memcpy(real, function, sizeof ours);
+    memcpy(function, &ours, sizeof ours);
+}
+
 static int WINAPI spy__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
                              DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
                              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
     static const GUID accept_ex = WSAID_ACCEPTEX;
+    static const GUID connect_ex = WSAID_CONNECTEX;
     if (code == SIO_TCP_INITIAL_RTO) {
         static const unsigned char once[] = {0xff, 0xff, 0xfe};
         assert_true(in_bytes == 4 && memcmp(in, once, sizeof once) == 0);
@@ -111,27 +140,42 @@ static int WINAPI spy__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes
     }
     int status = win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned,
                                               overlapped, routine);
-    if (status == 0 && code == SIO_GET_EXTENSION_FUNCTION_POINTER &&
-        memcmp(in, &accept_ex, sizeof accept_ex) == 0) {
-        LPFN_ACCEPTEX ours = spy__accept_ex;
-        memcpy(&now.accept_ex, out, sizeof now.accept_ex);
-        memcpy(out, &ours, sizeof ours);
+    if (status != 0 || code != SIO_GET_EXTENSION_FUNCTION_POINTER) {
+        return status;
+    }
+    if (memcmp(in, &accept_ex, sizeof accept_ex) == 0) {
+        spy__replace(out, &now.accept_ex, (uintptr_t)spy__accept_ex);
+    } else if (memcmp(in, &connect_ex, sizeof connect_ex) == 0) {
+        spy__replace(out, &now.connect_ex, (uintptr_t)spy__connect_ex);
     }
     return status;
 }
 
+static void spy__note_option(int name, const char *value, int length)
+{
+    if (name == (int)SO_EXCLUSIVEADDRUSE) {
+        spy__note(MADE_EXCLUSIVE);
+    } else if (name == SO_REUSE_UNICASTPORT) {
+        spy__note(MADE_REUSABLE);
+    } else if (name == SO_UPDATE_CONNECT_CONTEXT) {
+        assert_true(value == NULL && length == 0);
+        spy__note(TOLD_CONNECTED);
+    } else if (name == SO_UPDATE_ACCEPT_CONTEXT) {
+        assert_int_equal(length, sizeof now.accepted_by);
+        memcpy(&now.accepted_by, value, sizeof now.accepted_by);
+        spy__note(TOLD_ACCEPTED);
+    }
+}
+
 static int WINAPI spy__set_option(SOCKET socket, int level, int name, const char *value, int length)
 {
+    if (level == SOL_SOCKET) {
+        spy__note_option(name, value, length);
+    }
     if (level == SOL_SOCKET && name == SO_UPDATE_ACCEPT_CONTEXT && now.unaccepted > 0) {
         now.unaccepted--;
         WSASetLastError(WSAENOTCONN);
         return SOCKET_ERROR;
-    }
-    if (level == SOL_SOCKET && name == (int)SO_EXCLUSIVEADDRUSE) {
-        spy__note(MADE_EXCLUSIVE);
-    }
-    if (level == SOL_SOCKET && name == SO_REUSE_UNICASTPORT) {
-        spy__note(MADE_REUSABLE);
     }
     if (level == SOL_SOCKET && name == now.refused_option) {
         WSASetLastError(WSAENOPROTOOPT);
@@ -179,9 +223,16 @@ static int WINAPI spy__send(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *
     return 0;
 }
 
+static int WINAPI spy__shutdown(SOCKET socket, int how)
+{
+    now.shut_down = how;
+    return win_faults_table()->shutdown(socket, how);
+}
+
 static SOCKET WINAPI spy__socket(int family, int type, int protocol, WSAPROTOCOL_INFOW *info,
                                  GROUP group, DWORD flags)
 {
+    now.socket_flags = flags;
     if (now.tries < (int)IOC_COUNT_OF(now.tries_ns) && now.loop != NULL) {
         ioc_port *port = now.loop->loop_only.ops.port;
         now.tries_ns[now.tries++] = ioc_port_now(port);
@@ -204,6 +255,7 @@ static int conn__setup(void **state)
     now.sys.bind = spy__bind;
     now.sys.closesocket = spy__close_socket;
     now.sys.ioctlsocket = spy__ioctl_socket;
+    now.sys.shutdown = spy__shutdown;
     now.sys.WSASend = spy__send;
     now.sys.WSASocketW = spy__socket;
     now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
@@ -264,21 +316,26 @@ static iocp_handle_t conn__open(int family)
     return handle;
 }
 
-static int conn__bind(iocp_handle_t handle, contract_address *address)
+static int conn__bind(iocp_handle_t handle, int family, contract_address *address)
 {
-    *address = contract_loopback(AF_INET, 0);
+    *address = contract_loopback(family, 0);
     return iocp_socket_bind(now.loop, handle, contract_sockaddr(address), address->length);
 }
 
-static iocp_handle_t conn__listen(contract_address *address)
+static iocp_handle_t conn__listen_on(int family, contract_address *address)
 {
-    iocp_handle_t listener = conn__open(AF_INET);
-    assert_int_equal(conn__bind(listener, address), IOCP_OK);
+    iocp_handle_t listener = conn__open(family);
+    assert_int_equal(conn__bind(listener, family, address), IOCP_OK);
     assert_int_equal(iocp_socket_listen(now.loop, listener, 0), IOCP_OK);
     assert_int_equal(iocp_socket_get_name(now.loop, listener, (struct sockaddr *)&address->storage,
                                           &address->length),
                      IOCP_OK);
     return listener;
+}
+
+static iocp_handle_t conn__listen(contract_address *address)
+{
+    return conn__listen_on(AF_INET, address);
 }
 
 static iocp_op_t conn__accept(iocp_handle_t listener, record *accepted)
@@ -290,7 +347,8 @@ static iocp_op_t conn__accept(iocp_handle_t listener, record *accepted)
 
 static SOCKET conn__plain_connect(const contract_address *address)
 {
-    SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    SOCKET plain =
+        WSASocketW(address->storage.ss_family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     assert_true(plain != INVALID_SOCKET);
     assert_int_equal(connect(plain, contract_sockaddr(address), (int)address->length), 0);
     return plain;
@@ -558,8 +616,19 @@ static void many_sends_are_called_off_by_one_call(void **state)
 static void conn__expect_events(const event *events, int count)
 {
     assert_int_equal(now.event_count, count);
-    assert_memory_equal(now.events, events, (size_t)count * sizeof *events);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(now.events[i], events[i]);
+    }
     now.event_count = 0;
+}
+
+static int conn__count(event wanted)
+{
+    int count = 0;
+    for (int i = 0; i < now.event_count; i++) {
+        count += now.events[i] == wanted;
+    }
+    return count;
 }
 
 static void conn__connect(iocp_handle_t handle, const struct sockaddr *address, size_t length,
@@ -573,7 +642,7 @@ static void conn__connect(iocp_handle_t handle, const struct sockaddr *address, 
 static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
 {
     (void)state;
-    static const event expected[] = {MADE_REUSABLE, BOUND, MADE_TO_ASK_ONCE};
+    static const event expected[] = {MADE_REUSABLE, BOUND, MADE_TO_ASK_ONCE, TOLD_CONNECTED};
     contract_address address;
     (void)conn__listen(&address);
     for (int is_refused = 0; is_refused <= 1; is_refused++) {
@@ -583,24 +652,115 @@ static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
         now.event_count = 0;
         conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
         conn__expect(&connected, IOCP_OK, 0);
-        conn__expect_events(expected, 3);
+        conn__expect_events(expected, 4);
     }
 }
 
 static void a_connect_of_a_bound_socket_leaves_its_port_alone(void **state)
 {
     (void)state;
-    static const event expected[] = {MADE_EXCLUSIVE, BOUND, MADE_TO_ASK_ONCE};
+    static const event expected[] = {MADE_EXCLUSIVE, BOUND, MADE_TO_ASK_ONCE, TOLD_CONNECTED};
     contract_address address;
     contract_address own;
     record connected = {0};
     (void)conn__listen(&address);
     iocp_handle_t handle = conn__open(AF_INET);
     now.event_count = 0;
-    assert_int_equal(conn__bind(handle, &own), IOCP_OK);
+    assert_int_equal(conn__bind(handle, AF_INET, &own), IOCP_OK);
     conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
     conn__expect(&connected, IOCP_OK, 0);
-    conn__expect_events(expected, 3);
+    conn__expect_events(expected, 4);
+}
+
+/* Wine works without; on Windows neither end can be shut down, nor has a peer. */
+static void both_ends_of_a_connection_are_told_that_they_are_connected(void **state)
+{
+    (void)state;
+    contract_address address;
+    record accepted = {0};
+    record connected = {0};
+    void *native = NULL;
+    iocp_handle_t listener = conn__listen(&address);
+    (void)conn__accept(listener, &accepted);
+    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
+    conn__wait(&accepted, 1);
+    conn__expect(&connected, IOCP_OK, 0);
+    conn__expect(&accepted, IOCP_OK, 0);
+    assert_int_equal(conn__count(TOLD_CONNECTED), 1);
+    assert_int_equal(conn__count(TOLD_ACCEPTED), 1);
+    assert_int_equal(iocp_handle_native(now.loop, listener, &native), IOCP_OK);
+    assert_int_equal(now.accepted_by, (SOCKET)(uintptr_t)native);
+}
+
+static void a_connection_that_does_not_know_that_it_is_one_is_an_error(void **state)
+{
+    (void)state;
+    contract_address address;
+    record connected = {0};
+    (void)conn__listen(&address);
+    now.refused_option = SO_UPDATE_CONNECT_CONTEXT;
+    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
+    conn__expect(&connected, IOCP_ENOPROTOOPT, WSAENOPROTOOPT);
+}
+
+/* It only notes its peer. */
+static void a_datagram_socket_that_is_connected_is_told_nothing(void **state)
+{
+    (void)state;
+    contract_address address = contract_loopback(AF_INET, 9);
+    iocp_handle_t handle = {0};
+    record connected = {0};
+    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
+    conn__expect(&connected, IOCP_OK, 0);
+    conn__expect_events(NULL, 0);
+}
+
+/* Sixteen bytes more for each than an address has: AcceptEx's page. */
+static void addresses_have_the_room_that_their_family_needs(void **state)
+{
+    (void)state;
+    static const int families[] = {AF_INET, AF_INET6};
+    for (int i = 0; i < 1 + contract_has_ipv6(); i++) {
+        contract_address address;
+        record accepted = {0};
+        record connected = {0};
+        (void)conn__accept(conn__listen_on(families[i], &address), &accepted);
+        conn__connect(conn__open(families[i]), contract_sockaddr(&address), address.length,
+                      &connected);
+        conn__wait(&accepted, 1);
+        conn__expect(&accepted, IOCP_OK, 0);
+        conn__expect(&connected, IOCP_OK, 0);
+        assert_int_equal(now.accept_sizes[0], 0); /* it does not wait for data */
+        assert_int_equal(now.accept_sizes[1], address.length + 16);
+        assert_int_equal(now.accept_sizes[2], address.length + 16);
+        assert_int_equal(now.connect_length, address.length);
+    }
+}
+
+static void a_shutdown_ends_what_it_says(void **state)
+{
+    (void)state;
+    static const struct {
+        iocp_shutdown_how_t how;
+        int native;
+    } table[] = {
+        {IOCP_SHUTDOWN_RECV, SD_RECEIVE},
+        {IOCP_SHUTDOWN_SEND, SD_SEND},
+        {IOCP_SHUTDOWN_BOTH, SD_BOTH},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        SOCKET plain;
+        record ended = {0};
+        iocp_handle_t handle = conn__meet(&plain);
+        now.shut_down = -1;
+        assert_int_equal(iocp_shutdown(now.loop, handle, table[i].how, conn__keep, &ended, NULL),
+                         IOCP_OK);
+        conn__wait(&ended, 1);
+        conn__expect(&ended, IOCP_OK, 0);
+        assert_int_equal(now.shut_down, table[i].native);
+        assert_int_equal(closesocket(plain), 0);
+    }
 }
 
 static bool conn__asks_once(int family, const void *ip, size_t size)
@@ -654,7 +814,7 @@ static void a_stream_is_bound_for_itself_alone(void **state)
         iocp_handle_t handle = conn__open(AF_INET);
         now.refused_option = is_refused ? (int)SO_EXCLUSIVEADDRUSE : 0;
         now.event_count = 0;
-        assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+        assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
         conn__expect_events(expected, 2);
     }
 }
@@ -670,7 +830,7 @@ static void what_the_program_says_of_sharing_an_address_stays(void **state)
         iocp_handle_t handle = conn__open(AF_INET);
         assert_int_equal(iocp_socket_set_option(now.loop, handle, options[i / 2], i % 2), IOCP_OK);
         now.event_count = 0;
-        assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+        assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
         conn__expect_events(expected, 1);
     }
 }
@@ -684,7 +844,7 @@ static void a_refused_wish_to_share_an_address_is_none(void **state)
     now.refused_option = SO_REUSEADDR;
     assert_true(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_REUSE_ADDRESS, 1) != IOCP_OK);
     now.event_count = 0;
-    assert_int_equal(conn__bind(handle, &address), IOCP_OK);
+    assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
     conn__expect_events(expected, 2);
 }
 
@@ -698,9 +858,9 @@ static void datagram_sockets_and_adopted_ones_are_bound_as_they_are(void **state
     assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_DGRAM, 0, &datagram), IOCP_OK);
     assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &adopted),
                      IOCP_OK);
-    assert_int_equal(conn__bind(datagram, &address), IOCP_OK);
+    assert_int_equal(conn__bind(datagram, AF_INET, &address), IOCP_OK);
     conn__expect_events(expected, 1);
-    assert_int_equal(conn__bind(adopted, &address), IOCP_OK);
+    assert_int_equal(conn__bind(adopted, AF_INET, &address), IOCP_OK);
     conn__expect_events(expected, 1);
 }
 
@@ -787,6 +947,11 @@ int main(void)
         CONN_TEST(many_sends_are_called_off_by_one_call),
         CONN_TEST(a_connect_shares_its_port_with_those_to_other_peers),
         CONN_TEST(a_connect_of_a_bound_socket_leaves_its_port_alone),
+        CONN_TEST(both_ends_of_a_connection_are_told_that_they_are_connected),
+        CONN_TEST(a_connection_that_does_not_know_that_it_is_one_is_an_error),
+        CONN_TEST(a_datagram_socket_that_is_connected_is_told_nothing),
+        CONN_TEST(addresses_have_the_room_that_their_family_needs),
+        CONN_TEST(a_shutdown_ends_what_it_says),
         CONN_TEST(only_a_connect_on_this_machine_asks_once),
         CONN_TEST(a_stream_is_bound_for_itself_alone),
         CONN_TEST(what_the_program_says_of_sharing_an_address_stays),

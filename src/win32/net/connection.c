@@ -123,11 +123,12 @@ bool ioc_connection_accepted(ioc_port *base, ioc_op *op)
 
 /* ---- Connect ---- */
 
+/* Of a stream: that of a datagram socket ends within its call. */
 bool ioc_connection_connected(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     SOCKET socket = ioc_win_handle_of(op->handle)->socket;
-    if (op->handle->kind == IOCP_HANDLE_STREAM && op->outcome.status == IOCP_OK &&
+    if (op->outcome.status == IOCP_OK &&
         port->sys->setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0) {
         connection__fail(port, op);
     }
