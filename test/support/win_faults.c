@@ -77,6 +77,7 @@ static ioc_atomic_u64 fault_count;
 static ioc_atomic_u64 fault_struck;
 static ioc_atomic_u32 fault_last;
 static ioc_atomic_u64 fault_nth; /* 0: none */
+static ioc_atomic_u32 fault_held;
 
 /* The real ones; the same for all providers that a test meets. */
 static ioc_atomic_ptr fault_accept_ex;
@@ -129,6 +130,16 @@ static uint32_t fault__error_of(win_call number)
 {
     uint32_t error = ioc_load_u32(&fault_calls[number].error);
     return error != 0 ? error : fault_calls[number].usual_error;
+}
+
+static void fault__take(void)
+{
+    ioc_add_u32(&fault_held, 1);
+}
+
+static void fault__give(void)
+{
+    ioc_add_u32(&fault_held, 0u - 1u);
 }
 
 /* ---- kernel32 ---- */
@@ -287,8 +298,17 @@ static BOOL WINAPI fault__unregister_wait(HANDLE registration, HANDLE event)
 static PTP_WORK WINAPI fault__create_work(PTP_WORK_CALLBACK function, void *context,
                                           PTP_CALLBACK_ENVIRON environment)
 {
-    return fault__strikes(WIN_CREATE_WORK) ? NULL
-                                           : CreateThreadpoolWork(function, context, environment);
+    if (fault__strikes(WIN_CREATE_WORK)) {
+        return NULL;
+    }
+    fault__take();
+    return CreateThreadpoolWork(function, context, environment);
+}
+
+static void WINAPI fault__close_work(PTP_WORK work)
+{
+    fault__give();
+    CloseThreadpoolWork(work);
 }
 
 static BOOL WINAPI fault__may_run_long(PTP_CALLBACK_INSTANCE instance)
@@ -353,13 +373,17 @@ static BOOL WINAPI fault__counter(LARGE_INTEGER *counter)
 
 static int WINAPI fault__startup(WORD version, WSADATA *data)
 {
-    return fault__strikes(WIN_STARTUP) ? (int)fault__error_of(WIN_STARTUP)
-                                       : WSAStartup(version, data);
+    if (fault__strikes(WIN_STARTUP)) {
+        return (int)fault__error_of(WIN_STARTUP);
+    }
+    fault__take();
+    return WSAStartup(version, data);
 }
 
 static int WINAPI fault__cleanup(void)
 {
     int status = WSACleanup();
+    fault__give();
     return fault__strikes(WIN_CLEANUP) ? SOCKET_ERROR : status;
 }
 
@@ -542,7 +566,7 @@ static const ioc_sys fault_table = {
     .CreateThreadpoolWork = fault__create_work,
     .SubmitThreadpoolWork = SubmitThreadpoolWork,
     .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
-    .CloseThreadpoolWork = CloseThreadpoolWork,
+    .CloseThreadpoolWork = fault__close_work,
     .CallbackMayRunLong = fault__may_run_long,
     .GetExitCodeProcess = fault__get_exit_code,
     .DuplicateHandle = fault__duplicate,
@@ -638,6 +662,11 @@ uint64_t win_faults_count(void)
 uint64_t win_faults_count_of(win_call call)
 {
     return ioc_load_u64(&fault_calls[call].count);
+}
+
+uint32_t win_faults_held(void)
+{
+    return ioc_load_u32(&fault_held);
 }
 
 uint64_t win_faults_struck(void)

@@ -100,6 +100,12 @@ void win_faults_stop(void);
 uint64_t win_faults_count(void);
 uint64_t win_faults_count_of(win_call call);
 
+/*
+ * Of what no count of handles shows, how much was taken and not given back: Winsock's starts and the
+ * pool's work objects. A reset does not change it.
+ */
+uint32_t win_faults_held(void);
+
 /* How many were made to fail, and which was the last. */
 uint64_t win_faults_struck(void);
 win_call win_faults_last_struck(void);

@@ -2,6 +2,7 @@
 
 #include "loop.h"
 
+#include "win_faults.h"
 #include "win_leaks.h"
 
 int win_loop_try_create(const ioc_sys *sys, unit_memory *memory, iocp_loop_options_t options,
@@ -35,4 +36,5 @@ void win_loop_check_leaks(const unit_memory *memory, size_t handles_before)
 {
     assert_int_equal(unit_memory_live(memory), 0);
     assert_int_equal(win_open_handles(), handles_before);
+    assert_int_equal(win_faults_held(), 0);
 }

@@ -18,7 +18,7 @@ iocp_loop_t *win_loop_create(const ioc_sys *sys, unit_memory *memory, iocp_compl
 /* If there is one, however long it takes; there is none then. */
 void win_loop_destroy(iocp_loop_t **loop);
 
-/* When all loops are gone: that they gave back their memory and their handles. */
+/* When all loops are gone: that they gave back their memory, their handles and what else they took. */
 void win_loop_check_leaks(const unit_memory *memory, size_t handles_before);
 
 #endif

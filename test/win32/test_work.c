@@ -18,6 +18,7 @@ typedef struct work_test {
     unit_memory memory;
     ioc_sys sys;
     iocp_loop_t *loop;
+    HANDLE begun;       /* set by a function that then waits until the loop sleeps */
     HANDLE asleep;      /* set when the loop is about to sleep without a time limit */
     HANDLE delivered;   /* set when an APC has been sent to it */
     ioc_atomic_u32 out; /* calls of QueueUserAPC that have returned, and done so */
@@ -46,7 +47,7 @@ static void WINAPI work__spy_hold(PTP_WORK work)
 static void WINAPI work__spy_close(PTP_WORK work)
 {
     work_held.closed++;
-    CloseThreadpoolWork(work);
+    win_faults_table()->CloseThreadpoolWork(work);
 }
 
 /* The pool has run it, if it is not cancelled, when this returns. */
@@ -103,6 +104,7 @@ static int work__setup(void **state)
     work_now.sys = *win_faults_table();
     work_now.sys.GetQueuedCompletionStatusEx = work__spy_dequeue;
     work_now.handles_before = win_open_handles();
+    work_now.begun = contract_event_create(false, false);
     work_now.asleep = contract_event_create(false, false);
     work_now.delivered = contract_event_create(false, false);
     ioc_store_u32(&work_now.out, 0);
@@ -115,6 +117,7 @@ static int work__teardown(void **state)
     (void)state;
     win_faults_stop();
     win_loop_destroy(&work_now.loop);
+    contract_object_close(work_now.begun);
     contract_object_close(work_now.asleep);
     contract_object_close(work_now.delivered);
     win_loop_check_leaks(&work_now.memory, work_now.handles_before);
@@ -148,8 +151,15 @@ static uint64_t IOCP_CALL work__count(void *arg)
     return ioc_add_u32(arg, 1) + 1;
 }
 
+static uint64_t IOCP_CALL work__times_it_said_so(void *unused)
+{
+    (void)unused;
+    return win_faults_count_of(WIN_MAY_RUN_LONG);
+}
+
 static uint64_t IOCP_CALL work__count_once_it_sleeps(void *arg)
 {
+    (void)SetEvent(work_now.begun);
     (void)WaitForSingleObject(work_now.asleep, INFINITE);
     return work__count(arg);
 }
@@ -320,9 +330,7 @@ static void destroy_waits_for_work_that_has_begun(void **state)
     (void)state;
     (void)work__start(work__count_once_it_sleeps, &runs, &record);
     assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    while (win_faults_count_of(WIN_MAY_RUN_LONG) == 0) {
-        test_yield(); /* until it has begun */
-    }
+    contract_object_block(work_now.begun);
     assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
     win_loop_destroy(&work_now.loop);
@@ -334,14 +342,51 @@ static void work_that_begins_says_that_it_may_run_long(void **state)
     ioc_atomic_u32 runs = {0};
     work_record records[2] = {{0}};
     (void)state;
-    (void)work__start(work__count, &runs, &records[0]);
+    (void)work__start(work__times_it_said_so, &runs, &records[0]);
     work__run();
-    assert_int_equal(win_faults_count_of(WIN_MAY_RUN_LONG), 1);
+    assert_ended(&records[0], IOCP_OK, 1);       /* before it began */
     win_faults_fail_all_of(WIN_MAY_RUN_LONG, 0); /* the pool has no other thread: all the same */
     (void)work__start(work__count, &runs, &records[1]);
     work__run();
-    assert_ended(&records[0], IOCP_OK, 1);
-    assert_ended(&records[1], IOCP_OK, 2);
+    assert_ended(&records[1], IOCP_OK, 1);
+}
+
+/* What the pool was told of the module whose function it runs. */
+static struct {
+    void *module; /* of the last work object */
+    DWORD flags;  /* by which that was looked for */
+} pool_seen;
+
+static PTP_WORK WINAPI pool__create_work(PTP_WORK_CALLBACK function, void *context,
+                                         PTP_CALLBACK_ENVIRON environment)
+{
+    pool_seen.module = environment->RaceDll;
+    return win_faults_table()->CreateThreadpoolWork(function, context, environment);
+}
+
+static BOOL WINAPI pool__find_module(DWORD flags, const wchar_t *name, HMODULE *module)
+{
+    pool_seen.flags = flags;
+    return win_faults_table()->GetModuleHandleExW(flags, name, module);
+}
+
+/* Not for longer: a look that counted, or pinned, would keep it for good. */
+static void work_keeps_its_module_for_as_long_as_it_runs(void **state)
+{
+    ioc_atomic_u32 runs = {0};
+    work_record record = {0};
+    (void)state;
+    memset(&pool_seen, 0, sizeof pool_seen);
+    win_loop_destroy(&work_now.loop);
+    work_now.sys.CreateThreadpoolWork = pool__create_work;
+    work_now.sys.GetModuleHandleExW = pool__find_module;
+    work__create_loop();
+    (void)work__start(work__count, &runs, &record);
+    work__run();
+    assert_ended(&record, IOCP_OK, 1);
+    assert_ptr_equal(pool_seen.module, GetModuleHandleW(NULL));
+    assert_int_equal(pool_seen.flags, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                                          GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT);
 }
 
 /* ---- Refused by the port ---- */
@@ -627,6 +672,7 @@ int main(void)
         WORK_TEST(destroy_takes_work_back_that_has_not_begun),
         WORK_TEST(destroy_waits_for_work_that_has_begun),
         WORK_TEST(work_that_begins_says_that_it_may_run_long),
+        WORK_TEST(work_keeps_its_module_for_as_long_as_it_runs),
         WORK_TEST(work_whose_packet_is_refused_wakes_a_loop_that_sleeps),
         WORK_TEST(work_whose_packet_is_refused_before_the_sleep_prevents_it),
         WORK_TEST(work_comes_back_without_any_means_to_wake_the_loop),
