@@ -5,6 +5,7 @@
 #include "win32/win.h"
 
 #include "threads.h"
+#include "win_files.h"
 #include "win_leaks.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ typedef int(IOCP_CALL *dll_work)(iocp_loop_t *loop, iocp_work_fn function, void 
 typedef int(IOCP_CALL *dll_wait)(iocp_loop_t *loop, void *object, iocp_callback_t callback,
                                  void *userdata, iocp_op_t *op);
 typedef int(IOCP_CALL *dll_run)(iocp_loop_t *loop, iocp_run_mode_t mode);
+typedef int(IOCP_CALL *dll_adopt)(iocp_loop_t *loop, void *native, iocp_handle_t *handle);
 typedef uint32_t(IOCP_CALL *dll_version)(void);
 
 typedef struct library {
@@ -29,6 +31,7 @@ typedef struct library {
     dll_work work;
     dll_wait wait;
     dll_run run;
+    dll_adopt adopt;
     dll_version version;
 } library;
 
@@ -51,8 +54,19 @@ static library library__load(void)
     library__find(loaded.module, "iocp_work", &loaded.work, sizeof loaded.work);
     library__find(loaded.module, "iocp_wait", &loaded.wait, sizeof loaded.wait);
     library__find(loaded.module, "iocp_loop_run", &loaded.run, sizeof loaded.run);
+    library__find(loaded.module, "iocp_handle_adopt", &loaded.adopt, sizeof loaded.adopt);
     library__find(loaded.module, "iocp_version", &loaded.version, sizeof loaded.version);
     return loaded;
+}
+
+/* A thread of the pool that has run code of it leaves it a moment later. */
+static void library__unload(const library *loaded)
+{
+    assert_true(FreeLibrary(loaded->module));
+    for (int i = 0; i < 3000 && GetModuleHandleW(L"iocploop.dll") != NULL; i++) {
+        test_sleep_ms(10);
+    }
+    assert_null(GetModuleHandleW(L"iocploop.dll"));
 }
 
 static iocp_action_t IOCP_CALL on_timer(iocp_loop_t *loop, const iocp_result_t *result, void *count)
@@ -134,10 +148,45 @@ static void the_dll_is_unloaded_right_behind_work_and_waits(void **state)
         assert_int_equal(loaded.wait(loop, event, on_end, &cancelled, NULL), IOCP_OK);
         assert_int_equal(loaded.run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         assert_int_equal(loaded.destroy(loop, UINT64_MAX), IOCP_OK);
-        assert_true(FreeLibrary(loaded.module));
+        library__unload(&loaded);
         assert_int_equal(worked, IOCP_OK);
         assert_int_equal(waited, IOCP_OK);
         assert_int_equal(cancelled, IOCP_ECANCELED);
+    }
+    assert_true(CloseHandle(event));
+}
+
+/* A timer that is set, a wait that is registered, a question that the pool is asked. */
+static void nothing_that_ends_with_its_loop_keeps_the_dll(void **state)
+{
+    (void)state;
+    static const iocp_sleep_method_t methods[] = {IOCP_SLEEP_AUTO, IOCP_SLEEP_APC, IOCP_SLEEP_PORT};
+    HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    assert_non_null(event);
+    for (size_t i = 0; i < IOC_COUNT_OF(methods); i++) {
+        library loaded = library__load();
+        iocp_loop_options_t options = {.size = sizeof options,
+                                       .sleep_method = (uint32_t)methods[i]};
+        iocp_loop_t *loop = NULL;
+        iocp_handle_t pipe = {0};
+        HANDLE ends[2];
+        int waited = 1;
+        int late = 1;
+        int timers = 0;
+        assert_true(win_pipe_create(ends, true, false, 4096));
+        assert_int_equal(loaded.create(&options, &loop), IOCP_OK);
+        assert_int_equal(loaded.wait(loop, event, on_end, &waited, NULL), IOCP_OK);
+        assert_int_equal(loaded.timer(loop, UINT64_C(3600000000000), on_end, &late, NULL), IOCP_OK);
+        assert_int_equal(loaded.timer(loop, 1000000, on_timer, &timers, NULL), IOCP_OK);
+        assert_int_equal(loaded.adopt(loop, ends[0], &pipe), IOCP_OK);
+        while (timers == 0) {
+            assert_int_equal(loaded.run(loop, IOCP_RUN_ONCE), IOCP_OK);
+        }
+        assert_int_equal(loaded.destroy(loop, UINT64_MAX), IOCP_OK);
+        library__unload(&loaded);
+        assert_int_equal(waited, IOCP_ECANCELED);
+        assert_int_equal(late, IOCP_ECANCELED);
+        assert_true(CloseHandle(ends[1]));
     }
     assert_true(CloseHandle(event));
 }
@@ -238,10 +287,7 @@ static void an_apc_that_is_left_over_does_not_need_the_dll(void **state)
     assert_int_equal(WaitForSingleObject(self.has_slept, INFINITE), WAIT_OBJECT_0);
     sleeper__leave_apc(&self);
     assert_int_equal(loaded.destroy(self.loop, UINT64_MAX), IOCP_OK);
-    assert_true(FreeLibrary(loaded.module));
-    while (GetModuleHandleW(L"iocploop.dll") != NULL) {
-        test_yield(); /* the pool's thread leaves it a moment later */
-    }
+    library__unload(&loaded);
     assert_true(SetEvent(self.is_gone));
     test_thread_join(&self.thread);
     assert_int_equal(self.timers, 1);
@@ -281,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_loop_has_no_thread_of_its_own),
         cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
         cmocka_unit_test(the_dll_is_unloaded_right_behind_work_and_waits),
+        cmocka_unit_test(nothing_that_ends_with_its_loop_keeps_the_dll),
         cmocka_unit_test(an_apc_that_is_left_over_does_not_need_the_dll),
         cmocka_unit_test(the_dll_is_the_version_of_its_header),
     };
