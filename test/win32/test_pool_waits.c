@@ -10,12 +10,17 @@
 #include "win_leaks.h"
 #include "win_loop.h"
 
+#include <string.h>
+
 typedef struct wait_test {
     unit_memory memory;
     ioc_sys sys;
     iocp_loop_t *loop;
-    HANDLE event;  /* what is waited for */
-    HANDLE posted; /* set when a packet has been posted, or refused */
+    HANDLE event;      /* what is waited for */
+    HANDLE posted;     /* set when a packet has been posted, or refused */
+    HANDLE may_leave;  /* the wait thread stays in its callback until it is set, unless NULL */
+    HANDLE completion; /* what the last UnregisterWaitEx was given */
+    ioc_atomic_u32 has_left;
     HANDLE asleep; /* set when the loop is about to sleep without a time limit */
     size_t handles_before;
 } wait_test;
@@ -29,14 +34,34 @@ static BOOL WINAPI wait__spy_late_unregister(HANDLE registration, HANDLE complet
 {
     (void)SetEvent(wait_now.event);
     (void)WaitForSingleObject(wait_now.posted, INFINITE);
+    wait_now.completion = completion;
     return UnregisterWaitEx(registration, completion);
+}
+
+static BOOL WINAPI wait__spy_unregister(HANDLE registration, HANDLE completion)
+{
+    wait_now.completion = completion;
+    return win_faults_table()->UnregisterWaitEx(registration, completion);
 }
 
 static BOOL WINAPI wait__spy_post(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
 {
     BOOL is_good = win_faults_table()->PostQueuedCompletionStatus(port, bytes, key, overlapped);
     (void)SetEvent(wait_now.posted);
+    if (wait_now.may_leave != NULL) {
+        (void)WaitForSingleObject(wait_now.may_leave, INFINITE);
+        ioc_add_u32(&wait_now.has_left, 1);
+    }
     return is_good;
+}
+
+/* The cancel waits for the wait thread: now that may leave. */
+static DWORD WINAPI wait__spy_let_go(HANDLE object, DWORD timeout_ms)
+{
+    if (object == wait_now.completion && timeout_ms == INFINITE) {
+        (void)SetEvent(wait_now.may_leave);
+    }
+    return win_faults_table()->WaitForSingleObject(object, timeout_ms);
 }
 
 static BOOL WINAPI wait__spy_dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
@@ -61,6 +86,7 @@ static void wait__create_loop(iocp_completion_mode_t mode)
 static int wait__setup(void **state)
 {
     (void)state;
+    memset(&wait_now, 0, sizeof wait_now);
     win_faults_reset();
     unit_memory_init(&wait_now.memory);
     wait_now.sys = *win_faults_table();
@@ -82,6 +108,9 @@ static int wait__teardown(void **state)
     contract_object_close(wait_now.event);
     contract_object_close(wait_now.posted);
     contract_object_close(wait_now.asleep);
+    if (wait_now.may_leave != NULL) {
+        contract_object_close(wait_now.may_leave);
+    }
     win_loop_check_leaks(&wait_now.memory, wait_now.handles_before);
     return 0;
 }
@@ -191,6 +220,41 @@ static void a_cancel_that_a_signal_overtakes_delivers_the_success_once(void **st
         assert_ended(&cancel, IOCP_OK, 0);
         assert_false(contract_object_try(wait_now.event));
     }
+}
+
+/* Whoever unloads the library behind the loop's end finds no thread in it. */
+static void a_cancel_that_a_signal_overtakes_waits_until_the_wait_thread_has_left(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    win_loop_destroy(&wait_now.loop);
+    wait_now.may_leave = contract_event_create(true, false);
+    wait_now.sys.UnregisterWaitEx = wait__spy_late_unregister;
+    wait_now.sys.WaitForSingleObject = wait__spy_let_go;
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    iocp_op_t op = wait__start(&record);
+    assert_int_equal(iocp_cancel(wait_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(wait_now.loop), IOCP_OK);
+    uint32_t has_left = ioc_load_u32(&wait_now.has_left);
+    contract_event_set(wait_now.may_leave); /* at the latest */
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_int_equal(has_left, 1);
+}
+
+static void a_wait_that_has_ended_waits_until_the_wait_thread_has_left(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    win_loop_destroy(&wait_now.loop);
+    wait_now.sys.UnregisterWaitEx = wait__spy_unregister;
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    (void)wait__start(&record);
+    contract_event_set(wait_now.event);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_ptr_equal(wait_now.completion,
+                     INVALID_HANDLE_VALUE); /* which has the call itself wait */
 }
 
 static void a_cancel_after_the_signal_does_not_unregister_twice(void **state)
@@ -334,6 +398,8 @@ int main(void)
         WAIT_TEST(a_wait_is_registered_and_unregistered_once),
         WAIT_TEST(what_is_signaled_already_is_not_registered),
         WAIT_TEST(a_cancel_that_a_signal_overtakes_delivers_the_success_once),
+        WAIT_TEST(a_cancel_that_a_signal_overtakes_waits_until_the_wait_thread_has_left),
+        WAIT_TEST(a_wait_that_has_ended_waits_until_the_wait_thread_has_left),
         WAIT_TEST(a_cancel_after_the_signal_does_not_unregister_twice),
         WAIT_TEST(a_cancelled_wait_leaves_no_packet),
         WAIT_TEST(a_wait_that_is_refused_says_why_and_can_be_tried_again),
