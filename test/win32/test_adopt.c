@@ -43,7 +43,8 @@ static struct {
     HANDLE may_answer; /* questions wait for it, unless NULL */
     bool skips;        /* what the system says of all handles, where it says nothing itself */
     nt_query query;
-    UCHAR modes; /* that were set, of all handles */
+    UCHAR modes;                 /* that were set, of all handles */
+    WSAPROTOCOL_INFOW *provider; /* what sockets say of theirs, unless NULL */
 } now;
 
 /* ---- Spies ---- */
@@ -93,6 +94,16 @@ static BOOL WINAPI spy__set_modes(HANDLE file, UCHAR modes)
     return win_faults_table()->SetFileCompletionNotificationModes(file, modes);
 }
 
+static int WINAPI spy__get_option(SOCKET socket, int level, int name, char *value, int *length)
+{
+    if (name == SO_PROTOCOL_INFOW && now.provider != NULL) {
+        assert_int_equal(*length, sizeof *now.provider);
+        memcpy(value, now.provider, sizeof *now.provider);
+        return 0;
+    }
+    return win_faults_table()->getsockopt(socket, level, name, value, length);
+}
+
 /* ---- The environment ---- */
 
 static int adopt__setup(void **state)
@@ -108,6 +119,7 @@ static int adopt__setup(void **state)
     now.sys.GetFileType = spy__file_type;
     now.sys.GetProcAddress = spy__get_proc;
     now.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    now.sys.getsockopt = spy__get_option;
     now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
     return 0;
 }
@@ -475,6 +487,55 @@ static void a_socket_that_skips_packets_already_ends_its_operations_in_every_mod
 
 /* ---- Whatever fails ---- */
 
+static bool adopt__is_inheritable(HANDLE native)
+{
+    DWORD flags = 0;
+    assert_true(GetHandleInformation(native, &flags)); /* and it is open */
+    return (flags & HANDLE_FLAG_INHERIT) != 0;
+}
+
+static void a_socket_of_another_kind_is_not_adopted_and_stays_as_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        int family;
+        int type;
+        int status;
+    } table[] = {
+        {AF_INET, SOCK_RAW, IOCP_ENOTSUP},          {AF_INET6, SOCK_RDM, IOCP_ENOTSUP},
+        {AF_INET, SOCK_SEQPACKET, IOCP_ENOTSUP},    {AF_IRDA, SOCK_STREAM, IOCP_EAFNOSUPPORT},
+        {AF_UNSPEC, SOCK_DGRAM, IOCP_EAFNOSUPPORT},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        iocp_handle_t handle = {0};
+        SOCKET plain = contract_socket_create(AF_INET);
+        WSAPROTOCOL_INFOW provider = {.iAddressFamily = table[i].family,
+                                      .iSocketType = table[i].type};
+        assert_true(SetHandleInformation((HANDLE)plain, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
+        now.provider = &provider;
+        assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), table[i].status);
+        now.provider = NULL;
+        assert_int_equal(handle.id, 0);
+        assert_true(adopt__is_inheritable((HANDLE)plain));
+        assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), IOCP_OK);
+    }
+}
+
+static void a_handle_that_stays_inheritable_is_not_adopted(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = {0};
+    HANDLE file = adopt__file(true);
+    assert_true(SetHandleInformation(file, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
+    win_faults_fail_next_of(WIN_SET_HANDLE_INFORMATION, ERROR_ACCESS_DENIED);
+    assert_int_equal(iocp_handle_adopt(now.loop, file, &handle), IOCP_EACCES);
+    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_ACCESS_DENIED);
+    assert_int_equal(handle.id, 0);
+    assert_true(adopt__is_inheritable(file)); /* it is the caller's */
+    handle = adopt__adopt_known(file);
+    assert_false(adopt__is_inheritable(file));
+}
+
 static void an_adoption_that_the_pool_refuses_tells_the_operations(void **state)
 {
     (void)state;
@@ -536,6 +597,8 @@ int main(void)
         ADOPT_TEST(the_event_of_a_file_that_is_adopted_is_left_as_it_was),
         ADOPT_TEST(a_file_that_skips_packets_already_ends_its_operations_in_every_mode),
         ADOPT_TEST(a_socket_that_skips_packets_already_ends_its_operations_in_every_mode),
+        ADOPT_TEST(a_socket_of_another_kind_is_not_adopted_and_stays_as_it_was),
+        ADOPT_TEST(a_handle_that_stays_inheritable_is_not_adopted),
         ADOPT_TEST(an_adoption_that_the_pool_refuses_tells_the_operations),
         ADOPT_TEST(a_loop_can_end_before_the_answer),
     };
