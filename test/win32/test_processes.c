@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include "loop.h"
+#include "win32/job.h"
 #include "win32/sys.h"
 
 #include "win_faults.h"
@@ -598,6 +600,32 @@ static void an_association_that_is_not_taken_back_does_no_harm(void **state)
 }
 
 /* What the system opens when the port is asked for the first time is open after this. */
+/* None is used twice, so one day there are none: after a thousand million on x86. */
+static void a_job_for_which_no_key_is_left_is_not_watched(void **state)
+{
+    (void)state;
+    ioc_win_port *port = ioc_win_port_of(job_now.loop->loop_only.ops.port);
+    ioc_jobs *jobs = IOC_CONTAINER_OF(port->odd_source, ioc_jobs, source);
+    uint64_t live = 0;
+    jobs->last_key = UINTPTR_MAX - 2;
+    ULONG_PTR last = job__watch_silently(&job_records[0], NULL);
+    assert_true(last == UINTPTR_MAX);
+    for (int i = 1; i <= 3; i++) {
+        void *other = contract_job_create();
+        (void)job__watch(other, &job_records[1]);
+        job__turn();
+        assert_int_equal(job_records[1].count, i);
+        assert_error(&job_records[1], i, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+        assert_true(i == 1 || unit_memory_live(&job_now.memory) == live);
+        live = unit_memory_live(&job_now.memory);
+        contract_object_close(other);
+    }
+    assert_int_equal(job_seen.associations, 1);
+    job__post(last, CONTRACT_JOB_NEW_PROCESS, 7);
+    job__turn();
+    assert_message(&job_records[0], 1, CONTRACT_JOB_NEW_PROCESS, 7);
+}
+
 static void job__ask_the_port(void)
 {
     iocp_op_t op = {0};
@@ -664,6 +692,7 @@ int main(void)
         JOB_TEST(the_association_is_taken_back_at_the_end_and_not_before),
         JOB_TEST(an_association_that_is_not_taken_back_does_no_harm),
         JOB_TEST(a_watch_that_is_refused_leaves_nothing_and_can_be_tried_again),
+        JOB_TEST(a_job_for_which_no_key_is_left_is_not_watched),
     };
     contract_object_begin();
     win_catch_crashes();
