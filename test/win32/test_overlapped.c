@@ -289,6 +289,26 @@ static void a_marker_that_is_refused_is_sent_again(void **state)
     }
 }
 
+/* It is queued once, however much comes for it: twice, and what was queued before it is lost. */
+static void a_packet_that_comes_before_its_marker_is_sent_loses_nobody(void **state)
+{
+    (void)state;
+    token__prepare(false);
+    ioc_win_op *before = token_now.op;
+    ioc_port_return(&token_now.port, &before->token);
+    win_faults_fail_all_of(WIN_POST, 0);
+    token__meet_warning(0, true, WSAEMSGSIZE);
+    ioc_win_op *marked = token_now.op;
+    token_now.op = before;
+    assert_int_equal(token__dequeue(), 1);
+    token__expect(IOCP_OK, 0, 0, 1);
+    token_now.op = marked;
+    win_faults_stop();
+    assert_int_equal(token__dequeue(), 0);
+    token__end();
+    token__expect(IOCP_EMSGSIZE, WSAEMSGSIZE, 7, 2);
+}
+
 /* Too long a list of buffers is WSAEMSGSIZE, too. No packet will ever come for it. */
 static void a_warning_code_from_a_call_that_did_nothing_is_a_failure(void **state)
 {
@@ -493,6 +513,7 @@ int main(void)
         TOKEN_TEST(a_warning_that_a_packet_follows_ends_once),
         TOKEN_TEST(a_warning_that_comes_with_the_packet_alone_ends_once),
         TOKEN_TEST(a_marker_that_is_refused_is_sent_again),
+        TOKEN_TEST(a_packet_that_comes_before_its_marker_is_sent_loses_nobody),
         TOKEN_TEST(a_warning_code_from_a_call_that_did_nothing_is_a_failure),
         TOKEN_TEST(a_packet_tells_the_bytes_of_a_cancelled_operation),
         TOKEN_TEST(what_ends_because_this_program_closed_the_handle_is_aborted),
