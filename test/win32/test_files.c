@@ -358,6 +358,32 @@ static void an_end_that_is_found_at_once_has_no_packet(void **state)
     }
 }
 
+/* As some file systems say it; of one that asked for nothing it says nothing. */
+static void a_read_that_succeeds_with_nothing_has_met_the_end(void **state)
+{
+    (void)state;
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
+    for (int i = 0; i < 2; i++) {
+        char data[8];
+        file__use_mode(modes[i]);
+        iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
+        for (size_t size = 0; size <= sizeof data; size += sizeof data) {
+            int status = size == 0 ? IOCP_OK : IOCP_EOF;
+            record pread = {0};
+            record read = {0};
+            fake_now = (fake_transfer){.is_faked = true, .has_packet = i == 1};
+            file__pread(handle, data, size, 5, &pread);
+            file__wait_for(&pread, 1);
+            file__expect(&pread, status, 0, 0);
+            assert_int_equal(iocp_read(file_loop, handle, data, size, file__keep, &read, NULL),
+                             IOCP_OK);
+            file__wait_for(&read, 1);
+            file__expect(&read, status, 0, 0);
+            fake_now.is_faked = false;
+        }
+    }
+}
+
 static void an_end_of_a_real_file_has_its_native_code(void **state)
 {
     (void)state;
@@ -1062,6 +1088,7 @@ int main(void)
         FILE_TEST(what_is_done_at_once_waits_for_its_packet_if_the_handle_does_not_skip_it),
         FILE_TEST(a_system_that_refuses_to_skip_packets_sends_them),
         FILE_TEST(an_end_that_is_found_at_once_has_no_packet),
+        FILE_TEST(a_read_that_succeeds_with_nothing_has_met_the_end),
         FILE_TEST(an_end_of_a_real_file_has_its_native_code),
         FILE_TEST(a_write_at_once_to_a_pipe_that_nobody_reads_is_not_an_end),
         FILE_TEST(errors_of_transfers_keep_their_native_codes),
