@@ -143,8 +143,6 @@ OVERLAPPED *ioc_overlapped_prepare(ioc_op *op)
     ioc_win_op *win_op = ioc_win_op_of(op);
     memset(&win_op->token.overlapped, 0, sizeof win_op->token.overlapped);
     win_op->token.take = overlapped__take;
-    win_op->flags = 0;
-    win_op->address_length = 0;
     return &win_op->token.overlapped;
 }
 

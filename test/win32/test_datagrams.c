@@ -45,6 +45,7 @@ static BOOL watch_requested_net; /* the last SIO_UDP_NETRESET */
 static bool watch_is_known;      /* else the system does not have these requests */
 static int watch_unreachable;    /* so many packets of operations are still to bring this news */
 static DWORD watch_flags;        /* of the last WSARecvFrom or WSARecv */
+static int watch_length;         /* of the address, of the last WSARecvFrom */
 static int watch_error;          /* of the last WSARecvFrom or WSARecv; 0: it succeeded */
 
 static int WINAPI watch__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
@@ -116,9 +117,11 @@ static int long__meet(const WSABUF *buffer, OVERLAPPED *overlapped)
     return SOCKET_ERROR;
 }
 
-static int watch__keep_error(int status)
+/* Whatever the flags were, they say something of what was received now. */
+static int watch__keep_error(int status, DWORD *flags)
 {
     watch_error = status == 0 ? 0 : WSAGetLastError();
+    *flags = MSG_PARTIAL | MSG_PEEK;
     return status;
 }
 
@@ -130,8 +133,9 @@ static int WINAPI watch__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD
     if (watch_long.left > 0) {
         return long__meet(buffers, overlapped);
     }
-    return watch__keep_error(
-        win_faults_table()->WSARecv(socket, buffers, count, received, flags, overlapped, routine));
+    int status =
+        win_faults_table()->WSARecv(socket, buffers, count, received, flags, overlapped, routine);
+    return watch__keep_error(status, flags);
 }
 
 static int WINAPI watch__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
@@ -140,13 +144,15 @@ static int WINAPI watch__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, 
                                    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
     watch_flags = *flags;
+    watch_length = *length;
     if (watch_long.left > 0) {
         *length = (int)sizeof(struct sockaddr_in);
         memset(address, 0, sizeof(struct sockaddr_in));
         return long__meet(buffers, overlapped);
     }
-    return watch__keep_error(win_faults_table()->WSARecvFrom(
-        socket, buffers, count, received, flags, address, length, overlapped, routine));
+    int status = win_faults_table()->WSARecvFrom(socket, buffers, count, received, flags, address,
+                                                 length, overlapped, routine);
+    return watch__keep_error(status, flags);
 }
 
 static void watch__begin(void)
@@ -359,6 +365,36 @@ static void a_receive_that_its_call_ended_with_the_news_can_be_rearmed(void **st
     udp__wait(&received, 2);
     udp__expect(&received, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 4);
+}
+
+/* ---- What the system writes into ---- */
+
+/* The flags, and the length of the address, are other ones when a receive has ended. */
+static void what_the_system_has_written_is_not_what_the_next_receive_asks_for(void **state)
+{
+    (void)state;
+    for (int is_recv = 0; is_recv <= 1; is_recv++) {
+        contract_address name;
+        record received = {.rearms = 1};
+        char data[8];
+        iocp_handle_t handle = udp__bind(&name);
+        int status =
+            is_recv
+                ? iocp_recv(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL)
+                : iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL);
+        assert_int_equal(status, IOCP_OK);
+        for (int calls = 1; calls <= 2; calls++) {
+            watch_flags = UINT32_MAX;
+            watch_length = 0;
+            assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+            assert_int_equal(watch_flags, 0);
+            assert_int_equal(watch_length, is_recv ? 0 : sizeof(struct sockaddr_storage));
+            udp__send(&name, "x");
+            udp__wait(&received, calls);
+            udp__expect(&received, IOCP_OK, 0);
+            assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
+        }
+    }
 }
 
 /* ---- Too long ---- */
@@ -740,6 +776,7 @@ int main(void)
         UDP_TEST(a_receive_that_a_packet_ended_with_the_news_can_be_rearmed),
         UDP_TEST(a_receive_that_its_call_ended_with_the_news_can_be_rearmed),
         UDP_TEST(a_real_datagram_that_is_too_long_ends_its_receive_once),
+        UDP_TEST(what_the_system_has_written_is_not_what_the_next_receive_asks_for),
         UDP_TEST(too_long_a_datagram_ends_its_receive_once_and_not_the_next),
         UDP_TEST(too_long_a_datagram_does_not_hold_up_a_close),
         UDP_TEST(too_long_a_datagram_does_not_hold_up_a_destroy),
