@@ -87,8 +87,7 @@ static int port__teardown(void **state)
 {
     (void)state;
     port_now.backend->close(port_now.port);
-    assert_int_equal(unit_memory_live(&port_now.memory), 0);
-    assert_int_equal(win_open_handles(), port_now.handles_before);
+    win_loop_check_leaks(&port_now.memory, port_now.handles_before);
     return 0;
 }
 
@@ -281,6 +280,26 @@ static void the_port_does_not_limit_its_threads(void **state)
     table.CreateIoCompletionPort = port__note_threads;
     port__reopen(&table);
     assert_int_equal(port_threads, INT32_MAX);
+    port__reopen(win_faults_table());
+}
+
+/* ---- Winsock ---- */
+
+static WORD port_winsock;
+
+static int WINAPI port__note_winsock(WORD version, WSADATA *data)
+{
+    port_winsock = version;
+    return win_faults_table()->WSAStartup(version, data);
+}
+
+static void winsock_is_asked_for_in_the_version_that_has_ports(void **state)
+{
+    (void)state;
+    ioc_sys table = *win_faults_table();
+    table.WSAStartup = port__note_winsock;
+    port__reopen(&table);
+    assert_int_equal(port_winsock, MAKEWORD(2, 2));
     port__reopen(win_faults_table());
 }
 
@@ -572,6 +591,7 @@ int main(void)
         PORT_TEST(more_packets_than_a_batch_come_in_batches),
         PORT_TEST(a_loop_counts_foreign_packets_and_goes_on),
         PORT_TEST(the_port_does_not_limit_its_threads),
+        PORT_TEST(winsock_is_asked_for_in_the_version_that_has_ports),
         PORT_TEST(a_program_can_sleep_on_the_port),
         PORT_TEST(a_wake_is_one_packet),
         PORT_TEST(a_wake_whose_packet_is_refused_reaches_a_sleeper_by_apc),

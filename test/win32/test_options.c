@@ -1,0 +1,347 @@
+/*
+ * What sockets are told, and what they are asked: each option, and each group, by the system's own
+ * name and nothing else, and once for each provider whether packets can be skipped. The system
+ * underneath would take, and give back, one name for the other, so the calls are looked at.
+ */
+#include "unit.h"
+
+#include "win32/sys.h"
+
+#include "contract_net.h"
+#include "win_faults.h"
+#include "win_leaks.h"
+#include "win_loop.h"
+
+#include <string.h>
+
+typedef struct option_call {
+    int level;
+    int name;
+    int length;
+    unsigned char value[32];
+} option_call;
+
+static struct {
+    unit_memory memory;
+    size_t handles_before;
+    ioc_sys sys;
+    iocp_loop_t *loop;
+    bool is_faked; /* options do not reach the system; all that it is asked for are 1 */
+    option_call set;
+    option_call got;
+    int layered_family; /* whose sockets of this type have a provider without handles of its own */
+    int layered_type;
+    int providers; /* how many were asked */
+    int skipping;  /* how many handles were made to skip packets */
+} now;
+
+/* ---- Spies ---- */
+
+static void spy__note(option_call *call, int level, int name, const char *value, int length)
+{
+    *call = (option_call){.level = level, .name = name, .length = length};
+    assert_in_range(length, 0, sizeof call->value);
+    memcpy(call->value, value, (size_t)length);
+}
+
+static int WINAPI spy__set_option(SOCKET socket, int level, int name, const char *value, int length)
+{
+    spy__note(&now.set, level, name, value, length);
+    return now.is_faked ? 0 : win_faults_table()->setsockopt(socket, level, name, value, length);
+}
+
+static void spy__wrap_provider(WSAPROTOCOL_INFOW *provider)
+{
+    now.providers++;
+    if (provider->iAddressFamily == now.layered_family &&
+        provider->iSocketType == now.layered_type) {
+        provider->dwServiceFlags1 &= ~(DWORD)XP1_IFS_HANDLES;
+    }
+}
+
+static int WINAPI spy__get_option(SOCKET socket, int level, int name, char *value, int *length)
+{
+    static const int one = 1;
+    if (now.is_faked) {
+        assert_int_equal(*length, sizeof one);
+        memcpy(value, &one, sizeof one);
+        spy__note(&now.got, level, name, value, *length);
+        return 0;
+    }
+    int status = win_faults_table()->getsockopt(socket, level, name, value, length);
+    if (status == 0 && level == SOL_SOCKET && name == SO_PROTOCOL_INFOW) {
+        spy__wrap_provider((WSAPROTOCOL_INFOW *)(void *)value);
+    }
+    return status;
+}
+
+static BOOL WINAPI spy__set_modes(HANDLE file, UCHAR modes)
+{
+    now.skipping += (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) != 0;
+    return win_faults_table()->SetFileCompletionNotificationModes(file, modes);
+}
+
+/* ---- The environment ---- */
+
+static int option__setup(void **state)
+{
+    (void)state;
+    memset(&now, 0, sizeof now);
+    win_faults_reset();
+    unit_memory_init(&now.memory);
+    now.handles_before = win_open_handles();
+    now.sys = *win_faults_table();
+    now.sys.setsockopt = spy__set_option;
+    now.sys.getsockopt = spy__get_option;
+    now.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    return 0;
+}
+
+static int option__teardown(void **state)
+{
+    (void)state;
+    win_loop_destroy(&now.loop);
+    win_loop_check_leaks(&now.memory, now.handles_before);
+    return 0;
+}
+
+static void option__use_mode(iocp_completion_mode_t mode)
+{
+    win_loop_destroy(&now.loop);
+    now.loop = win_loop_create(&now.sys, &now.memory, mode);
+}
+
+static iocp_handle_t option__open(int family, int type)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_socket_open(now.loop, family, type, 0, &handle), IOCP_OK);
+    return handle;
+}
+
+static int option__families(void)
+{
+    return 1 + contract_has_ipv6();
+}
+
+static const int option_families[] = {AF_INET, AF_INET6};
+
+/* ---- Names ---- */
+
+typedef struct option_row {
+    iocp_socket_option_t option;
+    int type; /* of a socket that has it */
+    struct {
+        int level;
+        int name;
+    } native[2]; /* for IPv4 and IPv6; no name: not on these */
+    int value;   /* how 1 is said */
+} option_row;
+
+#define BOTH(level, name)   \
+    {                       \
+        {(level), (name)},  \
+        {                   \
+            (level), (name) \
+        }                   \
+    }
+#define LINGER_OF_1 0x10001 /* l_onoff, and l_linger in the upper half */
+
+static const option_row option_rows[] = {
+    {IOCP_SOCKET_NODELAY, SOCK_STREAM, BOTH(IPPROTO_TCP, TCP_NODELAY), 1},
+    {IOCP_SOCKET_KEEPALIVE, SOCK_STREAM, BOTH(SOL_SOCKET, SO_KEEPALIVE), 1},
+    {IOCP_SOCKET_RECV_BUFFER, SOCK_STREAM, BOTH(SOL_SOCKET, SO_RCVBUF), 1},
+    {IOCP_SOCKET_SEND_BUFFER, SOCK_DGRAM, BOTH(SOL_SOCKET, SO_SNDBUF), 1},
+    {IOCP_SOCKET_LINGER, SOCK_STREAM, BOTH(SOL_SOCKET, SO_LINGER), LINGER_OF_1},
+    {IOCP_SOCKET_V6ONLY, SOCK_STREAM, {{0, 0}, {IPPROTO_IPV6, IPV6_V6ONLY}}, 1},
+    {IOCP_SOCKET_EXCLUSIVE, SOCK_STREAM, BOTH(SOL_SOCKET, (int)SO_EXCLUSIVEADDRUSE), 1},
+    {IOCP_SOCKET_REUSE_ADDRESS, SOCK_DGRAM, BOTH(SOL_SOCKET, SO_REUSEADDR), 1},
+    {IOCP_SOCKET_BROADCAST, SOCK_DGRAM, BOTH(SOL_SOCKET, SO_BROADCAST), 1},
+    {IOCP_SOCKET_MULTICAST_LOOP,
+     SOCK_DGRAM,
+     {{IPPROTO_IP, IP_MULTICAST_LOOP}, {IPPROTO_IPV6, IPV6_MULTICAST_LOOP}},
+     1},
+    {IOCP_SOCKET_MULTICAST_HOPS,
+     SOCK_DGRAM,
+     {{IPPROTO_IP, IP_MULTICAST_TTL}, {IPPROTO_IPV6, IPV6_MULTICAST_HOPS}},
+     1},
+};
+
+static void option__expect(const option_call *call, int level, int name, int value)
+{
+    assert_int_equal(call->level, level);
+    assert_int_equal(call->name, name);
+    assert_int_equal(call->length, sizeof value);
+    assert_memory_equal(call->value, &value, sizeof value);
+}
+
+static void each_option_is_the_systems_of_its_name(void **state)
+{
+    (void)state;
+    for (int f = 0; f < option__families(); f++) {
+        for (size_t i = 0; i < IOC_COUNT_OF(option_rows); i++) {
+            const option_row *row = &option_rows[i];
+            iocp_handle_t handle = option__open(option_families[f], row->type);
+            int value = 0;
+            if (row->native[f].name == 0) {
+                continue;
+            }
+            now.is_faked = true;
+            assert_int_equal(iocp_socket_set_option(now.loop, handle, row->option, 1), IOCP_OK);
+            option__expect(&now.set, row->native[f].level, row->native[f].name, row->value);
+            assert_int_equal(iocp_socket_get_option(now.loop, handle, row->option, &value),
+                             IOCP_OK);
+            option__expect(&now.got, row->native[f].level, row->native[f].name, 1);
+            assert_int_equal(value, row->value == 1);
+            now.is_faked = false;
+        }
+    }
+}
+
+static void the_error_of_a_socket_is_asked_for_and_not_set(void **state)
+{
+    (void)state;
+    int value = 0;
+    iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_ERROR, &value), IOCP_OK);
+    option__expect(&now.got, SOL_SOCKET, SO_ERROR, 1);
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_ERROR, 1), IOCP_EINVAL);
+    now.is_faked = false;
+}
+
+/* ---- Groups ---- */
+
+static const unsigned char group_ipv4[4] = {239, 1, 2, 3};
+static const unsigned char group_ipv6[16] = {0xff, 0x02, [15] = 0x77};
+
+static void group__expect(int level, int name, const void *request, int length)
+{
+    assert_int_equal(now.set.level, level);
+    assert_int_equal(now.set.name, name);
+    assert_int_equal(now.set.length, length);
+    assert_memory_equal(now.set.value, request, (size_t)length);
+}
+
+static void an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number(void **state)
+{
+    (void)state;
+    struct sockaddr_in group = {.sin_family = AF_INET};
+    struct ip_mreq request = {.imr_interface.s_addr = htonl(7)}; /* 0.0.0.7 */
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    memcpy(&group.sin_addr, group_ipv4, sizeof group_ipv4);
+    memcpy(&request.imr_multiaddr, group_ipv4, sizeof group_ipv4);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, (int)sizeof request);
+    assert_int_equal(
+        iocp_socket_leave(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
+    group__expect(IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, (int)sizeof request);
+    now.is_faked = false;
+}
+
+static void an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number(void **state)
+{
+    (void)state;
+    struct sockaddr_in6 group = {.sin6_family = AF_INET6};
+    struct ipv6_mreq request = {.ipv6mr_interface = 7};
+    if (!contract_has_ipv6()) {
+        skip();
+    }
+    iocp_handle_t handle = option__open(AF_INET6, SOCK_DGRAM);
+    memcpy(&group.sin6_addr, group_ipv6, sizeof group_ipv6);
+    memcpy(&request.ipv6mr_multiaddr, group_ipv6, sizeof group_ipv6);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, (int)sizeof request);
+    assert_int_equal(
+        iocp_socket_leave(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
+    group__expect(IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &request, (int)sizeof request);
+    now.is_faked = false;
+}
+
+/* ---- Providers ---- */
+
+/* How many sockets of a family and a type skip packets of these two. */
+static int provider__skipping(int family, int type)
+{
+    int before = now.skipping;
+    (void)option__open(family, type);
+    (void)option__open(family, type);
+    return now.skipping - before;
+}
+
+/* Winsock chooses the provider by family and type. */
+static void each_provider_is_asked_once_whether_packets_can_be_skipped(void **state)
+{
+    (void)state;
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    int asked = 0;
+    for (int i = 0; i < 2 * option__families(); i++) {
+        now.layered_family = option_families[i / 2];
+        now.layered_type = types[i % 2];
+        option__use_mode(IOCP_COMPLETION_AUTO);
+        for (int k = 0; k < 2 * option__families(); k++) {
+            assert_int_equal(provider__skipping(option_families[k / 2], types[k % 2]),
+                             i == k ? 0 : 2);
+            assert_int_equal(now.providers, ++asked);
+        }
+    }
+}
+
+static void an_adopted_socket_skips_packets_if_its_own_provider_can(void **state)
+{
+    (void)state;
+    now.layered_type = SOCK_STREAM;
+    for (int is_layered = 0; is_layered <= 1; is_layered++) {
+        iocp_handle_t handle = {0};
+        int before = now.skipping;
+        now.layered_family = is_layered ? AF_INET : AF_UNSPEC;
+        assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &handle),
+                         IOCP_OK);
+        assert_int_equal(now.skipping - before, is_layered ? 0 : 1);
+    }
+}
+
+static void the_program_may_know_better_than_the_provider(void **state)
+{
+    (void)state;
+    now.layered_family = AF_INET;
+    now.layered_type = SOCK_STREAM;
+    option__use_mode(IOCP_COMPLETION_SKIP);
+    assert_int_equal(provider__skipping(AF_INET, SOCK_STREAM), 2);
+    now.layered_family = AF_UNSPEC;
+    option__use_mode(IOCP_COMPLETION_PACKET);
+    assert_int_equal(provider__skipping(AF_INET, SOCK_STREAM), 0);
+}
+
+/* What the system opens once and keeps is open before the first test counts. */
+static int option__warm_up(void **state)
+{
+    WSADATA data;
+    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    assert_int_equal(option__setup(state), 0);
+    (void)option__open(AF_INET, SOCK_STREAM);
+    win_loop_destroy(&now.loop);
+    return 0;
+}
+
+#define OPTION_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, option__setup, option__teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OPTION_TEST(each_option_is_the_systems_of_its_name),
+        OPTION_TEST(the_error_of_a_socket_is_asked_for_and_not_set),
+        OPTION_TEST(an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number),
+        OPTION_TEST(an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number),
+        OPTION_TEST(each_provider_is_asked_once_whether_packets_can_be_skipped),
+        OPTION_TEST(an_adopted_socket_skips_packets_if_its_own_provider_can),
+        OPTION_TEST(the_program_may_know_better_than_the_provider),
+    };
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, option__warm_up, NULL);
+}
