@@ -20,7 +20,9 @@
 
 #define READ_WRITE (IOCP_FILE_READ | IOCP_FILE_WRITE)
 
-#define NOTIFICATION_INFORMATION 41 /* of NtQueryInformationFile */
+/* Of NtQueryInformationFile. */
+#define MODE_INFORMATION         16
+#define NOTIFICATION_INFORMATION 41
 
 typedef LONG(NTAPI *nt_query)(HANDLE, void *, void *, ULONG, int);
 
@@ -41,7 +43,8 @@ static struct {
     ioc_atomic_u32 asked_here; /* questions on the loop thread */
     ioc_atomic_u32 asked_elsewhere;
     HANDLE may_answer; /* questions wait for it, unless NULL */
-    bool skips;        /* what the system says of all handles, where it says nothing itself */
+    ULONG notifies;    /* what the system says of all handles, where it says nothing itself */
+    ULONG mode;        /* and this it says too, of how they were opened */
     nt_query query;
     UCHAR modes;                 /* that were set, of all handles */
     WSAPROTOCOL_INFOW *provider; /* what sockets say of theirs, unless NULL */
@@ -70,9 +73,11 @@ static LONG NTAPI spy__query(HANDLE file, void *block, void *answer, ULONG size,
     adopt__note_question();
     LONG status = now.query(file, block, answer, size, information);
     if (information == NOTIFICATION_INFORMATION && status != 0) {
-        ULONG flags = now.skips ? FILE_SKIP_COMPLETION_PORT_ON_SUCCESS : 0;
-        memcpy(answer, &flags, sizeof flags);
+        memcpy(answer, &now.notifies, sizeof now.notifies);
         status = 0;
+    }
+    if (information == MODE_INFORMATION) {
+        *(ULONG *)answer |= now.mode;
     }
     return status;
 }
@@ -293,6 +298,17 @@ static void what_is_not_overlapped_is_of_no_use(void **state)
     check_useless(ends[1], IOCP_ENOTOVERLAPPED, 0);
 }
 
+/* Alertable or not; Win32 opens only the one. */
+static void both_ways_of_being_synchronous_are_of_no_use(void **state)
+{
+    (void)state;
+    static const ULONG modes[] = {0x10, 0x20}; /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
+    for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
+        now.mode = modes[i];
+        check_useless(adopt__file(true), IOCP_ENOTOVERLAPPED, 0);
+    }
+}
+
 static void what_is_bound_to_another_port_is_of_no_use(void **state)
 {
     (void)state;
@@ -453,7 +469,7 @@ static void a_file_that_skips_packets_already_ends_its_operations_in_every_mode(
     HANDLE ends[2];
     adopt__use_mode(IOCP_COMPLETION_PACKET);
     assert_true(win_pipe_create(ends, true, false, 4096));
-    now.skips = true;
+    now.notifies = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
     for (int i = 0; i < 2; i++) {
         assert_true(
             SetFileCompletionNotificationModes(ends[i], FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
@@ -463,26 +479,40 @@ static void a_file_that_skips_packets_already_ends_its_operations_in_every_mode(
     assert_int_equal(now.modes, 0); /* nobody but this test has set any */
 }
 
-static void a_socket_that_skips_packets_already_ends_its_operations_in_every_mode(void **state)
+/* A socket of the program's that is adopted and sends itself a datagram, in a loop of packets. */
+static record adopt__send_datagram(UCHAR modes)
 {
-    (void)state;
     contract_address name = contract_loopback(AF_INET, 0);
     iocp_handle_t handle = {0};
     record sent = {0};
     SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     int length = (int)name.length;
     adopt__use_mode(IOCP_COMPLETION_PACKET);
-    now.skips = true;
+    now.notifies = modes;
     assert_int_equal(bind(plain, contract_sockaddr(&name), length), 0);
     assert_int_equal(getsockname(plain, (struct sockaddr *)&name.storage, &length), 0);
-    assert_true(
-        SetFileCompletionNotificationModes((HANDLE)plain, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+    assert_true(SetFileCompletionNotificationModes((HANDLE)plain, modes));
     assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), IOCP_OK);
     assert_int_equal(iocp_sendto(now.loop, handle, "x", 1, contract_sockaddr(&name), name.length,
                                  adopt__keep, &sent, NULL),
                      IOCP_OK);
     adopt__wait(&sent);
     adopt__expect(&sent, IOCP_OK, 0);
+    return sent;
+}
+
+static void a_socket_that_skips_packets_already_ends_its_operations_in_every_mode(void **state)
+{
+    (void)state;
+    (void)adopt__send_datagram(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+}
+
+/* The other of the two modes says nothing of packets. */
+static void a_socket_whose_event_is_left_alone_sends_its_packets(void **state)
+{
+    (void)state;
+    record sent = adopt__send_datagram(FILE_SKIP_SET_EVENT_ON_HANDLE);
+    assert_int_equal(sent.result.flags, 0); /* so it was a packet that brought it */
 }
 
 /* ---- Whatever fails ---- */
@@ -588,6 +618,7 @@ int main(void)
         ADOPT_TEST(a_folder_takes_a_close_alone),
         ADOPT_TEST(an_object_that_is_no_file_is_of_no_use),
         ADOPT_TEST(what_is_not_overlapped_is_of_no_use),
+        ADOPT_TEST(both_ways_of_being_synchronous_are_of_no_use),
         ADOPT_TEST(what_is_bound_to_another_port_is_of_no_use),
         ADOPT_TEST(what_is_no_handle_at_all_is_of_no_use),
         ADOPT_TEST(the_loop_thread_asks_an_adopted_handle_nothing),
@@ -596,6 +627,7 @@ int main(void)
         ADOPT_TEST(a_connect_of_the_programs_that_is_pending_does_no_harm),
         ADOPT_TEST(the_event_of_a_file_that_is_adopted_is_left_as_it_was),
         ADOPT_TEST(a_file_that_skips_packets_already_ends_its_operations_in_every_mode),
+        ADOPT_TEST(a_socket_whose_event_is_left_alone_sends_its_packets),
         ADOPT_TEST(a_socket_that_skips_packets_already_ends_its_operations_in_every_mode),
         ADOPT_TEST(a_socket_of_another_kind_is_not_adopted_and_stays_as_it_was),
         ADOPT_TEST(a_handle_that_stays_inheritable_is_not_adopted),

@@ -19,6 +19,7 @@
 
 #define MS UINT64_C(1000000)
 
+#define STATUS_OF_LONG_MESSAGE    0x80000005u
 #define STATUS_OF_RESET           0xC000020Du
 #define STATUS_OF_NETNAME_DELETED 0xC00000C9u
 #define STATUS_OF_ABORT           0xC0000241u
@@ -67,8 +68,11 @@ static struct {
     int shut_down;         /* how, the last time */
     SOCKET accepted_by;    /* what the last accepted socket was told */
     DWORD accept_sizes[3]; /* of AcceptEx: for data, for its own address, for the peer's */
-    int connect_length;    /* of ConnectEx: of the address */
-    DWORD socket_flags;    /* of the last WSASocketW */
+    int bind_length;
+    DWORD receive_flags;      /* of WSARecv */
+    uint32_t received_status; /* what its packet says, unless 0 */
+    int connect_length;       /* of ConnectEx: of the address */
+    DWORD socket_flags;       /* of the last WSASocketW */
     LPFN_ACCEPTEX accept_ex;
     LPFN_CONNECTEX connect_ex;
 } now;
@@ -190,6 +194,7 @@ static int WINAPI spy__set_option(SOCKET socket, int level, int name, const char
 static int WINAPI spy__bind(SOCKET socket, const struct sockaddr *address, int length)
 {
     spy__note(BOUND);
+    now.bind_length = length;
     return win_faults_table()->bind(socket, address, length);
 }
 
@@ -226,6 +231,27 @@ static int WINAPI spy__send(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *
     return 0;
 }
 
+static int WINAPI spy__recv(SOCKET socket, WSABUF *buffers, DWORD count, DWORD *received,
+                            DWORD *flags, OVERLAPPED *overlapped,
+                            LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    now.receive_flags = *flags;
+    if (now.received_status == 0) {
+        return win_faults_table()->WSARecv(socket, buffers, count, received, flags, overlapped,
+                                           routine);
+    }
+    spy__post(overlapped, now.received_status, 0);
+    WSASetLastError(WSA_IO_PENDING);
+    return SOCKET_ERROR;
+}
+
+/* Of datagram sockets. */
+static int WINAPI spy__connect(SOCKET socket, const struct sockaddr *address, int length)
+{
+    now.connect_length = length;
+    return win_faults_table()->connect(socket, address, length);
+}
+
 static int WINAPI spy__shutdown(SOCKET socket, int how)
 {
     now.shut_down = how;
@@ -257,6 +283,8 @@ static int conn__setup(void **state)
     now.sys.bind = spy__bind;
     now.sys.closesocket = spy__close_socket;
     now.sys.ioctlsocket = spy__ioctl_socket;
+    now.sys.WSARecv = spy__recv;
+    now.sys.connect = spy__connect;
     now.sys.shutdown = spy__shutdown;
     now.sys.WSASend = spy__send;
     now.sys.WSASocketW = spy__socket;
@@ -615,6 +643,46 @@ static void many_sends_are_called_off_by_one_call(void **state)
     free(large);
 }
 
+/* ---- Receives ---- */
+
+/* A datagram would have to be looked at, not taken. */
+static void a_receive_of_nothing_on_a_stream_leaves_its_data_by_itself(void **state)
+{
+    (void)state;
+    SOCKET plain;
+    char data[8] = {0};
+    record waited = {0};
+    record received = {0};
+    iocp_handle_t handle = conn__meet(&plain);
+    now.receive_flags = UINT32_MAX;
+    assert_int_equal(iocp_recv(now.loop, handle, NULL, 0, conn__keep, &waited, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(now.receive_flags, 0);
+    assert_int_equal(send(plain, "data", 4, 0), 4);
+    conn__wait(&waited, 1);
+    conn__expect(&waited, IOCP_OK, 0);
+    assert_int_equal(iocp_recv(now.loop, handle, data, 4, conn__keep, &received, NULL), IOCP_OK);
+    conn__wait(&received, 1);
+    assert_string_equal(data, "data");
+    assert_int_equal(closesocket(plain), 0);
+}
+
+/* There are no messages on a stream, so that would be no success of any kind. */
+static void a_stream_is_never_cut_off_as_a_datagram_is(void **state)
+{
+    (void)state;
+    SOCKET plain;
+    char data[8];
+    record received = {0};
+    iocp_handle_t handle = conn__meet(&plain);
+    now.received_status = STATUS_OF_LONG_MESSAGE;
+    assert_int_equal(iocp_recv(now.loop, handle, data, 8, conn__keep, &received, NULL), IOCP_OK);
+    conn__wait(&received, 1);
+    conn__expect(&received, IOCP_EMSGSIZE, WSAEMSGSIZE);
+    assert_int_equal(received.result.flags, 0);
+    assert_int_equal(closesocket(plain), 0);
+}
+
 /* ---- Connecting ---- */
 
 static void conn__expect_events(const event *events, int count)
@@ -718,6 +786,7 @@ static void a_datagram_socket_that_is_connected_is_told_nothing(void **state)
     conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
     conn__expect(&connected, IOCP_OK, 0);
     conn__expect_events(NULL, 0);
+    assert_int_equal(now.connect_length, address.length);
 }
 
 /* Sixteen bytes more for each than an address has: AcceptEx's page. */
@@ -739,6 +808,7 @@ static void addresses_have_the_room_that_their_family_needs(void **state)
         assert_int_equal(now.accept_sizes[1], address.length + 16);
         assert_int_equal(now.accept_sizes[2], address.length + 16);
         assert_int_equal(now.connect_length, address.length);
+        assert_int_equal(now.bind_length, address.length);
     }
 }
 
@@ -948,6 +1018,8 @@ int main(void)
         CONN_TEST(an_accept_without_resources_is_told_once_and_tries_again_with_pauses),
         CONN_TEST(an_accept_that_pauses_ends_with_its_listener),
         CONN_TEST(a_send_that_succeeds_with_less_than_all_is_an_error_with_its_count),
+        CONN_TEST(a_receive_of_nothing_on_a_stream_leaves_its_data_by_itself),
+        CONN_TEST(a_stream_is_never_cut_off_as_a_datagram_is),
         CONN_TEST(many_sends_are_called_off_by_one_call),
         CONN_TEST(a_connect_shares_its_port_with_those_to_other_peers),
         CONN_TEST(a_connect_of_a_bound_socket_leaves_its_port_alone),

@@ -565,10 +565,12 @@ static void a_flush_runs_on_the_pool(void **state)
 }
 
 static HANDLE flush_seen;
+static DWORD flush_flags;
 
 static BOOL WINAPI flush__spy(HANDLE file)
 {
     flush_seen = file;
+    (void)GetHandleInformation(file, &flush_flags);
     return FlushFileBuffers(file);
 }
 
@@ -579,6 +581,7 @@ static void a_flush_has_a_handle_of_its_own(void **state)
     void *native = NULL;
     DWORD flags = 0;
     (void)state;
+    flush_flags = HANDLE_FLAG_INHERIT;
     win_loop_destroy(&work_now.loop);
     work_now.sys.FlushFileBuffers = flush__spy;
     work__create_loop();
@@ -588,6 +591,7 @@ static void a_flush_has_a_handle_of_its_own(void **state)
     work__run();
     assert_ended(&record, IOCP_OK, 0);
     assert_true(flush_seen != NULL && flush_seen != native);
+    assert_int_equal(flush_flags & HANDLE_FLAG_INHERIT, 0);
     assert_false(GetHandleInformation(flush_seen, &flags)); /* and it is closed */
 }
 
