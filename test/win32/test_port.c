@@ -391,6 +391,32 @@ static void a_refused_wake_before_the_sleep_prevents_it(void **state)
     assert_int_equal(port_now.dequeued.wakes, 0);
 }
 
+static void a_refused_wake_prevents_one_sleep(void **state)
+{
+    (void)state;
+    ioc_sys table = *win_faults_table();
+    table.GetQueuedCompletionStatusEx = port__fake_dequeue;
+    port__reopen(&table);
+    win_faults_fail_all_of(WIN_POST, 0);
+    (void)port_now.backend->wake(port_now.port);
+    assert_int_equal(port__asked_ms(5 * IOC_NS_PER_MS), 0);
+    assert_int_equal(port__asked_ms(5 * IOC_NS_PER_MS), 5);
+    win_faults_stop();
+    port__reopen(win_faults_table());
+}
+
+/* Whoever takes packets from the port itself tells none by an OVERLAPPED that is NULL. */
+static void a_wake_looks_like_a_packet_to_a_program(void **state)
+{
+    (void)state;
+    DWORD bytes = 0;
+    ULONG_PTR key = 0;
+    OVERLAPPED *overlapped = NULL;
+    assert_int_equal(port_now.backend->wake(port_now.port), IOC_WAKE_PACKET);
+    assert_true(GetQueuedCompletionStatus(port__native(), &bytes, &key, &overlapped, 0));
+    assert_non_null(overlapped);
+}
+
 static void port__sleep_shortly(void *arg)
 {
     int *status = arg;
@@ -428,6 +454,11 @@ static void a_thread_that_cannot_be_opened_loses_only_the_fallback(void **state)
     assert_int_equal(port_now.backend->wake(port_now.port), IOC_WAKE_PACKET);
     assert_int_equal(port__dequeue(IOC_FOREVER), IOCP_OK);
     assert_int_equal(port_now.dequeued.wakes, 1);
+    win_faults_stop();
+    assert_int_equal(port__dequeue(1), IOCP_OK); /* which tries again */
+    win_faults_fail_all_of(WIN_POST, 0);
+    assert_int_equal(port_now.backend->wake(port_now.port), IOC_WAKE_DIRECT);
+    win_faults_stop();
 }
 
 /* ---- A loop whose packets are refused again and again ---- */
@@ -596,6 +627,8 @@ int main(void)
         PORT_TEST(a_wake_is_one_packet),
         PORT_TEST(a_wake_whose_packet_is_refused_reaches_a_sleeper_by_apc),
         PORT_TEST(a_refused_wake_before_the_sleep_prevents_it),
+        PORT_TEST(a_refused_wake_prevents_one_sleep),
+        PORT_TEST(a_wake_looks_like_a_packet_to_a_program),
         PORT_TEST(a_refused_wake_is_not_lost_when_the_thread_changes),
         PORT_TEST(a_wake_that_has_no_means_says_so_and_prevents_the_next_sleep),
         PORT_TEST(a_thread_that_cannot_be_opened_loses_only_the_fallback),
