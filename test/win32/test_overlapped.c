@@ -377,6 +377,21 @@ static void a_token_that_comes_back_without_a_packet_ends_behind_the_packets(voi
     token__expect(IOCP_OK, 0, 0, 1);
 }
 
+/* What is left of its name is -1, which is the process. */
+static void a_cancel_on_a_closed_handle_asks_nobody(void **state)
+{
+    (void)state;
+    bool is_back = false;
+    token__prepare(false);
+    token_now.handle.socket = INVALID_SOCKET;
+    assert_int_equal(ioc_overlapped_cancel(&token_now.port.base, &token_now.op->op, &is_back),
+                     IOCP_OK);
+    assert_int_equal(ioc_overlapped_cancel_all(&token_now.port.base, &token_now.handle.handle),
+                     IOCP_OK);
+    assert_false(is_back);
+    assert_int_equal(win_faults_count_of(WIN_CANCEL), 0);
+}
+
 /* ---- What others post with the loop's key ---- */
 
 static void token__post_foreign(const void *overlapped)
@@ -519,6 +534,7 @@ int main(void)
         TOKEN_TEST(what_ends_because_this_program_closed_the_handle_is_aborted),
         TOKEN_TEST(a_reset_or_a_success_stays_what_it_is_on_a_closed_handle),
         TOKEN_TEST(a_token_that_comes_back_without_a_packet_ends_behind_the_packets),
+        TOKEN_TEST(a_cancel_on_a_closed_handle_asks_nobody),
         TOKEN_TEST(an_overlapped_of_others_is_foreign_wherever_it_is),
         TOKEN_TEST(an_address_in_the_slab_that_is_no_operation_in_the_kernel_is_foreign),
         TOKEN_TEST(a_guessed_marker_ends_nothing),
