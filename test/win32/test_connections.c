@@ -744,6 +744,19 @@ static void a_connect_of_a_bound_socket_leaves_its_port_alone(void **state)
     conn__expect_events(expected, 4);
 }
 
+static void a_connect_whose_socket_cannot_be_bound_says_why(void **state)
+{
+    (void)state;
+    contract_address address;
+    record connected = {.rearms = 1};
+    (void)conn__listen(&address);
+    win_faults_fail_next_of(WIN_BIND, WSAENOBUFS);
+    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
+    conn__expect(&connected, IOCP_ENOBUFS, WSAENOBUFS);
+    conn__wait(&connected, 2); /* and is bound the next time */
+    conn__expect(&connected, IOCP_OK, 0);
+}
+
 /* Wine works without; on Windows neither end can be shut down, nor has a peer. */
 static void both_ends_of_a_connection_are_told_that_they_are_connected(void **state)
 {
@@ -1039,6 +1052,7 @@ int main(void)
         CONN_TEST(many_sends_are_called_off_by_one_call),
         CONN_TEST(a_connect_shares_its_port_with_those_to_other_peers),
         CONN_TEST(a_connect_of_a_bound_socket_leaves_its_port_alone),
+        CONN_TEST(a_connect_whose_socket_cannot_be_bound_says_why),
         CONN_TEST(both_ends_of_a_connection_are_told_that_they_are_connected),
         CONN_TEST(a_connection_that_does_not_know_that_it_is_one_is_an_error),
         CONN_TEST(a_datagram_socket_that_is_connected_is_told_nothing),

@@ -179,6 +179,35 @@ static void a_file_that_cannot_be_emptied_is_not_opened(void **state)
     assert_int_equal(open__size(open__open(open__path("file"), IOCP_FILE_READ)), 5);
 }
 
+static void what_the_system_refuses_is_said_with_its_code(void **state)
+{
+    (void)state;
+    static const win_call opening[] = {WIN_TO_WIDE, WIN_FULL_PATH, WIN_CREATE_FILE,
+                                       WIN_GET_FILE_TYPE};
+    open__make(open__path("file"), "hello");
+    for (size_t i = 0; i < IOC_COUNT_OF(opening); i++) {
+        win_faults_fail_next_of(opening[i], ERROR_IO_DEVICE);
+        check_refused(open__path("file"), IOCP_FILE_READ, IOCP_EIO);
+        assert_int_equal(iocp_loop_native_error(now.loop), ERROR_IO_DEVICE);
+    }
+}
+
+static void a_size_that_is_refused_is_neither_told_nor_set(void **state)
+{
+    (void)state;
+    uint64_t size = 4711;
+    open__make(open__path("file"), "hello");
+    iocp_handle_t file = open__open(open__path("file"), IOCP_FILE_READ | IOCP_FILE_WRITE);
+    win_faults_fail_next_of(WIN_GET_SIZE, ERROR_IO_DEVICE);
+    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_EIO);
+    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_IO_DEVICE);
+    assert_int_equal(size, 4711);
+    win_faults_fail_next_of(WIN_SET_FILE_INFORMATION, ERROR_DISK_FULL);
+    assert_int_equal(iocp_file_set_size(now.loop, file, 1), IOCP_ENOSPC);
+    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_DISK_FULL);
+    assert_int_equal(open__size(file), 5);
+}
+
 /* ---- Where a path leads ---- */
 
 static void a_native_path_says_where_it_leads(void **state)
@@ -331,6 +360,8 @@ int main(void)
         OPEN_TEST(a_file_is_never_replaced),
         OPEN_TEST(a_file_that_is_emptied_keeps_its_other_streams),
         OPEN_TEST(a_file_that_cannot_be_emptied_is_not_opened),
+        OPEN_TEST(what_the_system_refuses_is_said_with_its_code),
+        OPEN_TEST(a_size_that_is_refused_is_neither_told_nor_set),
         OPEN_TEST(a_native_path_says_where_it_leads),
         OPEN_TEST(devices_are_refused_and_nothing_stays_open),
         OPEN_TEST(a_volume_is_refused_and_a_file_by_a_devices_name_is_one),

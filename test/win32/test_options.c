@@ -101,6 +101,7 @@ static int option__setup(void **state)
 static int option__teardown(void **state)
 {
     (void)state;
+    win_faults_stop();
     win_loop_destroy(&now.loop);
     win_loop_check_leaks(&now.memory, now.handles_before);
     return 0;
@@ -208,6 +209,91 @@ static void the_error_of_a_socket_is_asked_for_and_not_set(void **state)
     option__expect(&now.got, SOL_SOCKET, SO_ERROR, 1);
     assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_ERROR, 1), IOCP_EINVAL);
     now.is_faked = false;
+}
+
+/* ---- Refusals ---- */
+
+static int refused__set(iocp_handle_t handle)
+{
+    return iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_KEEPALIVE, 1);
+}
+
+static int refused__set_linger(iocp_handle_t handle)
+{
+    return iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_LINGER, 1);
+}
+
+static int refused__get(iocp_handle_t handle)
+{
+    int value = 4711;
+    int status = iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_KEEPALIVE, &value);
+    assert_int_equal(value, 4711);
+    return status;
+}
+
+static int refused__get_linger(iocp_handle_t handle)
+{
+    int value = 4711;
+    int status = iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_LINGER, &value);
+    assert_int_equal(value, 4711);
+    return status;
+}
+
+static int refused__bind(iocp_handle_t handle)
+{
+    contract_address any = contract_loopback(AF_INET, 0);
+    return iocp_socket_bind(now.loop, handle, contract_sockaddr(&any), any.length);
+}
+
+static int refused__listen(iocp_handle_t handle)
+{
+    return iocp_socket_listen(now.loop, handle, 0);
+}
+
+static int refused__name(iocp_handle_t handle)
+{
+    contract_address name = {.length = sizeof name.storage};
+    return iocp_socket_get_name(now.loop, handle, (struct sockaddr *)&name.storage, &name.length);
+}
+
+static int refused__peer(iocp_handle_t handle)
+{
+    contract_address name = {.length = sizeof name.storage};
+    return iocp_socket_get_peer(now.loop, handle, (struct sockaddr *)&name.storage, &name.length);
+}
+
+static void what_the_system_refuses_is_said_with_its_code(void **state)
+{
+    (void)state;
+    static const struct {
+        win_call call;
+        int (*function)(iocp_handle_t handle);
+    } table[] = {
+        {WIN_SET_OPTION, refused__set}, {WIN_SET_OPTION, refused__set_linger},
+        {WIN_GET_OPTION, refused__get}, {WIN_GET_OPTION, refused__get_linger},
+        {WIN_BIND, refused__bind},      {WIN_LISTEN, refused__listen},
+        {WIN_GET_NAME, refused__name},  {WIN_GET_PEER, refused__peer},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
+        uint64_t struck = win_faults_struck();
+        win_faults_fail_all_of(table[i].call, WSAENETDOWN);
+        assert_int_equal(table[i].function(handle), IOCP_ENETDOWN);
+        assert_int_equal(iocp_loop_native_error(now.loop), WSAENETDOWN);
+        assert_true(win_faults_struck() > struck);
+        win_faults_stop();
+    }
+}
+
+static void a_group_that_is_refused_is_not_joined(void **state)
+{
+    (void)state;
+    struct sockaddr_in group = {.sin_family = AF_INET};
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    win_faults_fail_next_of(WIN_SET_OPTION, WSAENOBUFS);
+    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 0),
+                     IOCP_ENOBUFS);
+    assert_int_equal(iocp_loop_native_error(now.loop), WSAENOBUFS);
 }
 
 /* ---- Groups ---- */
@@ -336,6 +422,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OPTION_TEST(each_option_is_the_systems_of_its_name),
         OPTION_TEST(the_error_of_a_socket_is_asked_for_and_not_set),
+        OPTION_TEST(what_the_system_refuses_is_said_with_its_code),
+        OPTION_TEST(a_group_that_is_refused_is_not_joined),
         OPTION_TEST(an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number),
         OPTION_TEST(an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number),
         OPTION_TEST(each_provider_is_asked_once_whether_packets_can_be_skipped),
