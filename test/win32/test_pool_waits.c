@@ -20,6 +20,9 @@ typedef struct wait_test {
     HANDLE posted;     /* set when a packet has been posted, or refused */
     HANDLE may_leave;  /* the wait thread stays in its callback until it is set, unless NULL */
     HANDLE completion; /* what the last UnregisterWaitEx was given */
+    int set_before;    /* how often that was an event that was set already */
+    ULONG flags;       /* of the last registration, and its time limit */
+    ULONG timeout_ms;
     ioc_atomic_u32 has_left;
     HANDLE asleep; /* set when the loop is about to sleep without a time limit */
     size_t handles_before;
@@ -41,7 +44,20 @@ static BOOL WINAPI wait__spy_late_unregister(HANDLE registration, HANDLE complet
 static BOOL WINAPI wait__spy_unregister(HANDLE registration, HANDLE completion)
 {
     wait_now.completion = completion;
+    if (completion != INVALID_HANDLE_VALUE) {
+        wait_now.set_before += WaitForSingleObject(completion, 0) == WAIT_OBJECT_0;
+    }
     return win_faults_table()->UnregisterWaitEx(registration, completion);
+}
+
+static BOOL WINAPI wait__spy_register(HANDLE *registration, HANDLE object,
+                                      WAITORTIMERCALLBACK function, void *context, ULONG timeout_ms,
+                                      ULONG flags)
+{
+    wait_now.timeout_ms = timeout_ms;
+    wait_now.flags = flags;
+    return win_faults_table()->RegisterWaitForSingleObject(registration, object, function, context,
+                                                           timeout_ms, flags);
 }
 
 static BOOL WINAPI wait__spy_post(HANDLE port, DWORD bytes, ULONG_PTR key, OVERLAPPED *overlapped)
@@ -242,6 +258,60 @@ static void a_cancel_that_a_signal_overtakes_waits_until_the_wait_thread_has_lef
     assert_int_equal(has_left, 1);
 }
 
+/* One that was left set by the last cancel would not wait for the thread. */
+static void the_event_of_a_cancel_is_not_set_before_it(void **state)
+{
+    (void)state;
+    win_loop_destroy(&wait_now.loop);
+    wait_now.sys.UnregisterWaitEx = wait__spy_unregister;
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    for (int i = 0; i < 5; i++) {
+        wait_record record = {0};
+        iocp_op_t op = wait__start(&record);
+        assert_int_equal(iocp_cancel(wait_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+        wait__run();
+        assert_ended(&record, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
+    }
+    assert_int_equal(wait_now.set_before, 0);
+}
+
+/* In the wait thread, where no other work can delay it; a manual event would go on and on. */
+static void a_wait_is_registered_for_one_signal_and_for_as_long_as_it_takes(void **state)
+{
+    wait_record record = {0};
+    (void)state;
+    win_loop_destroy(&wait_now.loop);
+    wait_now.sys.RegisterWaitForSingleObject = wait__spy_register;
+    wait__create_loop(IOCP_COMPLETION_AUTO);
+    (void)wait__start(&record);
+    assert_int_equal(wait_now.flags, WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD);
+    assert_int_equal(wait_now.timeout_ms, INFINITE);
+    contract_event_set(wait_now.event);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+}
+
+static void wait__take_for_good(void *mutex)
+{
+    (void)WaitForSingleObject(mutex, INFINITE);
+}
+
+static void a_mutex_whose_thread_has_ended_is_signaled(void **state)
+{
+    (void)state;
+    test_thread owner;
+    wait_record record = {0};
+    HANDLE mutex = CreateMutexW(NULL, FALSE, NULL);
+    assert_non_null(mutex);
+    assert_true(test_thread_start(&owner, wait__take_for_good, mutex));
+    test_thread_join(&owner);
+    assert_int_equal(iocp_wait(wait_now.loop, mutex, wait__keep, &record, NULL), IOCP_OK);
+    wait__run();
+    assert_ended(&record, IOCP_OK, 0);
+    assert_true(ReleaseMutex(mutex)); /* it was taken, by the loop's thread */
+    assert_true(CloseHandle(mutex));
+}
+
 static void a_wait_that_has_ended_waits_until_the_wait_thread_has_left(void **state)
 {
     wait_record record = {0};
@@ -265,6 +335,8 @@ static void a_cancel_after_the_signal_does_not_unregister_twice(void **state)
     contract_event_set(wait_now.event);
     contract_object_block(wait_now.posted);
     assert_int_equal(iocp_cancel(wait_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(wait_now.loop), IOCP_OK);
+    assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 0); /* nothing to cancel */
     wait__run();
     assert_ended(&record, IOCP_OK, 0);
     assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 1);
@@ -399,6 +471,9 @@ int main(void)
         WAIT_TEST(what_is_signaled_already_is_not_registered),
         WAIT_TEST(a_cancel_that_a_signal_overtakes_delivers_the_success_once),
         WAIT_TEST(a_cancel_that_a_signal_overtakes_waits_until_the_wait_thread_has_left),
+        WAIT_TEST(the_event_of_a_cancel_is_not_set_before_it),
+        WAIT_TEST(a_wait_is_registered_for_one_signal_and_for_as_long_as_it_takes),
+        WAIT_TEST(a_mutex_whose_thread_has_ended_is_signaled),
         WAIT_TEST(a_wait_that_has_ended_waits_until_the_wait_thread_has_left),
         WAIT_TEST(a_cancel_after_the_signal_does_not_unregister_twice),
         WAIT_TEST(a_cancelled_wait_leaves_no_packet),
