@@ -62,7 +62,8 @@ set(IOCPLOOP_SYSTEM_LIBRARIES ws2_32)
 # this, so that nothing of it reaches a consumer.
 add_library(iocploop_build INTERFACE)
 target_compile_features(iocploop_build INTERFACE c_std_11)
-target_link_libraries(iocploop_build INTERFACE iocploop_warnings iocploop_sanitizers)
+target_link_libraries(iocploop_build INTERFACE iocploop_warnings iocploop_sanitizers
+    iocploop_hardening)
 if(WIN32)
     # Windows 10 is the oldest system; what came after 1607 is never named by an import.
     target_compile_definitions(iocploop_build INTERFACE _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN
@@ -118,6 +119,7 @@ if(IOCPLOOP_BUILD_SHARED AND WIN32)
     configure_file(cmake/iocploop.rc.in iocploop.rc @ONLY)
     target_sources(iocploop PRIVATE cmake/iocploop.def ${CMAKE_CURRENT_BINARY_DIR}/iocploop.rc)
     target_link_options(iocploop PRIVATE $<$<BOOL:${MINGW}>:-static-libgcc>)
+    target_link_libraries(iocploop PRIVATE $<BUILD_INTERFACE:iocploop_hardening>)
     # Not needed, but saves a jump in each call.
     target_compile_definitions(iocploop INTERFACE IOCPLOOP_DLLIMPORT)
     # MinGW would name it libiocploop.dll.
