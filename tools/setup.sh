@@ -10,6 +10,7 @@ packages=(
     clang-format-14 clang-tidy-14
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 gcc-mingw-w64-i686
     wine wine64 libwine-dev
+    gcovr
     dpkg-dev)
 
 as_root() {
