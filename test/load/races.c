@@ -164,23 +164,22 @@ static void race__receive(race_stream *self)
                     "iocp_recv");
 }
 
-/* What was sent and not received is not more than a receive takes, so that it waits the next time. */
+/* What was sent and not received stays below what a receive takes, so that the next one waits. */
 static void race__begin(race_stream *self)
 {
     iocp_loop_t *loop = self->field->loop;
-    self->kind = (race_kind)unit_random_below(&self->random, RACE_KINDS);
-    self->is_asked = false;
+    bool has_room = self->sent - self->received <= RACES_BYTES;
     bool is_sent_first = unit_random_below(&self->random, 2) == 0;
-    if (self->sent - self->received > RACES_BYTES) {
-        self->kind = RACE_NONE; /* no more until it has been taken */
-    } else if (is_sent_first) {
+    self->kind = has_room ? (race_kind)unit_random_below(&self->random, RACE_KINDS) : RACE_NONE;
+    self->is_asked = false;
+    if (has_room && is_sent_first) {
         race__send(self);
     }
     race__receive(self);
     if (self->kind == RACE_WHEN_STARTED) {
         load_require_ok(iocp_loop_submit(loop), "iocp_loop_submit");
     }
-    if (self->sent - self->received <= RACES_BYTES && !is_sent_first) {
+    if (has_room && !is_sent_first) {
         race__send(self);
     }
     if (self->kind == RACE_AT_ONCE || self->kind == RACE_WHEN_STARTED) {
