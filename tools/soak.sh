@@ -1,8 +1,8 @@
 #!/bin/bash
 # All the load by turns for so many minutes, under Wine: tools/soak.sh MINUTES
-# A line for each of 20 windows, and at last "flat:" with handles, memory, blocks that the library
-# has of its allocator, and pending operations in the first and in the last. The exit code is 0 if
-# they are the same, and everything else was as it should be.
+# A line for each of 20 windows (fewer on a busy machine), and at last "flat:" with handles, memory,
+# blocks that the library has of its allocator, and pending operations in the first and in the last.
+# The exit code is 0 if they are the same, and everything else was as it should be.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 source "$root/tools/load_cases.sh"
