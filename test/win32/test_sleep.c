@@ -47,6 +47,7 @@ static struct {
     PTIMERAPCROUTINE routine;
     bool
         is_patient; /* the timer alone ends a sleep: a slow machine must not look like a lost one */
+    bool is_short;  /* this sleep is not alertable: no timer is so quick that its APC ends it */
     DWORD limit_ms;
     DWORD ended_by;        /* the error behind the last dequeue, 0: it brought packets */
     HANDLE asleep;         /* set when the loop is about to sleep */
@@ -125,8 +126,8 @@ static BOOL WINAPI sleep__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG 
     if (now.asleep != NULL && is_sleep) {
         (void)SetEvent(now.asleep);
     }
-    BOOL answer = win_packets_table()->GetQueuedCompletionStatusEx(port, entries, capacity, count,
-                                                                   timeout_ms, is_alertable);
+    BOOL answer = win_packets_table()->GetQueuedCompletionStatusEx(
+        port, entries, capacity, count, timeout_ms, is_alertable && !now.is_short);
     now.ended_by = answer ? 0 : GetLastError();
     if (is_sleep) {
         sleep__count_down();
@@ -218,7 +219,9 @@ static void sleep__sleep_shortly(uint64_t now_ns, uint64_t until_ns)
 {
     HANDLE native = ioc_backend_default()->native(now.port);
     assert_true(PostQueuedCompletionStatus(native, 0, 0, NULL));
+    now.is_short = true;
     sleep__sleep(now_ns, until_ns);
+    now.is_short = false;
     assert_int_equal(now.dequeued.foreign, 1);
     assert_int_equal(now.ended_by, 0);
 }
