@@ -2,7 +2,12 @@
 
 #include <string.h>
 
-#define DATAGRAM_IPV4_GROUP UINT32_C(0xEFC00A17) /* 239.192.10.23: within an organization */
+/*
+ * On Linux, and so under Wine, a socket that is bound to no address hears every group that any
+ * program of the machine has joined. So no two tests have the same one: a group's last two bytes are
+ * the port that it is used with.
+ */
+#define DATAGRAM_IPV4_GROUPS UINT32_C(0xEFC00000) /* 239.192.x.x: within an organization */
 
 /* ---- Addresses ---- */
 
@@ -18,9 +23,9 @@ contract_address contract_datagram_ipv4(uint32_t host, uint16_t port)
 
 static contract_address address__ipv6_group(uint16_t port)
 {
-    /* ff12::a17: temporary, on this link */
-    static const unsigned char group[16] = {0xff, 0x12, 0, 0, 0, 0, 0,    0,
-                                            0,    0,    0, 0, 0, 0, 0x0a, 0x17};
+    /* ff12::x: temporary, on this link */
+    const unsigned char group[16] = {
+        [0] = 0xff, [1] = 0x12, [14] = (unsigned char)(port >> 8), [15] = (unsigned char)port};
     contract_address address = contract_loopback(AF_INET6, port);
     struct sockaddr_in6 in;
     memcpy(&in, &address.storage, sizeof in);
@@ -31,7 +36,7 @@ static contract_address address__ipv6_group(uint16_t port)
 
 contract_address contract_datagram_group(int family, uint16_t port)
 {
-    return family == AF_INET ? contract_datagram_ipv4(DATAGRAM_IPV4_GROUP, port)
+    return family == AF_INET ? contract_datagram_ipv4(DATAGRAM_IPV4_GROUPS + port, port)
                              : address__ipv6_group(port);
 }
 
