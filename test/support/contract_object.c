@@ -126,12 +126,6 @@ static void pool__warm_up(void)
     (void)CloseHandle(done);
 }
 
-void contract_object_begin(void)
-{
-    process__be();
-    pool__warm_up();
-}
-
 void contract_pool_settle(size_t open_handles)
 {
     for (int i = 0; i < 200 && contract_open_handles() > open_handles; i++) {
@@ -198,6 +192,21 @@ void contract_process_close(contract_process *process)
 {
     assert_true(CloseHandle(process->orders));
     assert_true(CloseHandle(process->handle));
+}
+
+/* On newer Wine the first process that a program starts opens a handle that stays. */
+static void process__warm_up(void)
+{
+    contract_process process = contract_process_start(NULL);
+    contract_process_end(&process, 0);
+    contract_process_close(&process);
+}
+
+void contract_object_begin(void)
+{
+    process__be();
+    pool__warm_up();
+    process__warm_up();
 }
 
 #else
