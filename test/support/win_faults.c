@@ -292,7 +292,12 @@ static BOOL WINAPI fault__register_wait(HANDLE *registration, HANDLE object,
 
 static BOOL WINAPI fault__unregister_wait(HANDLE registration, HANDLE event)
 {
-    return !fault__strikes(WIN_UNREGISTER_WAIT) && UnregisterWaitEx(registration, event);
+    if (event != INVALID_HANDLE_VALUE) {
+        return !fault__strikes(WIN_UNREGISTER_WAIT) && UnregisterWaitEx(registration, event);
+    }
+    /* The last word on a wait: nobody asks again, so it does not stay registered. */
+    BOOL is_done = UnregisterWaitEx(registration, event);
+    return !fault__strikes(WIN_UNREGISTER_WAIT) && is_done;
 }
 
 static PTP_WORK WINAPI fault__create_work(PTP_WORK_CALLBACK function, void *context,
