@@ -79,9 +79,17 @@ size_t win_open_handles(void)
     return leaks__count_from_list();
 }
 
+typedef const char *(__cdecl *leaks_version_fn)(void);
+
+int win_wine_version(void)
+{
+    FARPROC function = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version");
+    return function != NULL ? atoi(((leaks_version_fn)(void (*)(void))function)()) : 0;
+}
+
 bool win_is_wine(void)
 {
-    return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+    return win_wine_version() != 0;
 }
 
 /* ---- Crashes ---- */

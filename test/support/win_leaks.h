@@ -14,6 +14,9 @@
  */
 size_t win_open_handles(void);
 
+/* Which Wine this is, 8 or 10 or another; 0: it is Windows. */
+int win_wine_version(void);
+
 /* Whether this is Wine: a test that only Windows passes is skipped there, and says so. */
 bool win_is_wine(void);
 
