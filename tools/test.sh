@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds and tests everything: tools/test.sh [STEP...]
-# With no STEP all of them, in the order of all_steps below. The last line is the sum:
+# With no STEP all of them, in the order of all_steps below, but those of beside run beside the
+# others. A step PRESET@SYSTEM runs its tests on a system of tools/system.sh. The last line is the sum:
 # "N passed, N failed", and "N skipped" where something could not be run here. The exit code is 0
 # only if nothing failed.
 set -euo pipefail
@@ -11,10 +12,10 @@ source "$root/tools/examples_io.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
-all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-debug mingw-x64-release
-    mingw-x86-debug echo examples package load)
-steps=("$@")
-[ $# -gt 0 ] || steps=("${all_steps[@]}")
+all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-release echo examples package load
+    mingw-x64-debug@trixie mingw-x86-debug@trixie)
+# The tests under Wine wait more than they compute. These have builds and a Wine of their own.
+beside=(mingw-x64-debug@trixie mingw-x86-debug@trixie)
 
 logs=$build/logs
 passed=0
@@ -23,10 +24,12 @@ skipped=0
 
 # shellcheck disable=SC2086 # a name each
 unset WINEDEBUG ${!IOCPLOOP_@}
+use_system ""
 export IOCPLOOP_WINE=test
 # Colours would hide CMocka's sums from us.
 export CLICOLOR=0 NO_COLOR=1
-trap 'echo_stop >/dev/null || true; wine_end' EXIT
+lane=
+trap 'echo_stop >/dev/null || true; [ -z "$lane" ] || kill $lane 2>/dev/null || true; wine_end' EXIT
 
 # need LIMIT NAME COMMAND...: runs a command that others depend on. It counts only if it fails.
 need() {
@@ -51,24 +54,46 @@ check() {
     printf 'ok    %-44s %4d s\n' "$2" $took
 }
 
-# suite PRESET PROGRAMS: build it, run its tests, so many programs at a time.
+# need_system NAME: makes it, if it is not there. One that cannot be made here counts as skipped.
+need_system() {
+    local log=$logs/system-$1.log start=$SECONDS code=0
+    timeout -k 10 1200 tools/system.sh "$1" >"$log" 2>&1 || code=$?
+    [ $code -ne 0 ] || return 0
+    if [ $code -eq 77 ]; then
+        skipped=$((skipped + 1))
+        printf 'skip  %-44s %4d s\n' "Debian $1" $((SECONDS - start))
+    else
+        failed=$((failed + 1))
+        printf 'FAIL  %-44s %4d s\n' "Debian $1" $((SECONDS - start))
+    fi
+    tail -n 30 "$log" | sed 's/^/      | /'
+    return 1
+}
+
+# suite PRESET[@SYSTEM] PROGRAMS: build it, run its tests, so many programs at a time. Without its
+# system they are run on this machine.
 suite() {
-    local preset=$1 parallel=$2 log=$logs/$1-tests.log code=0 run=() start ok bad left
+    local name=$1 preset=${1%@*} parallel=$2 log=$logs/$1-tests.log code=0 run=() start ok bad left
     need 120 "$preset configures" cmake --preset "$preset" || return 0
-    check 600 "$preset builds" cmake --build --preset "$preset" -j "$jobs" || return 0
+    # What computes gives way to the tests that run beside it.
+    check 900 "$preset builds" nice cmake --build --preset "$preset" -j "$jobs" || return 0
 
     # The sanitizers of clang 14 do not bear the widest spread of addresses that Linux can be set to.
-    if [[ $preset == native-* ]] && setarch -R true 2>/dev/null; then
-        run=(setarch -R)
+    if [[ $preset == native-* ]]; then
+        run=(nice)
+        ! setarch -R true 2>/dev/null || run+=(setarch -R)
+    fi
+    if [ "$name" != "$preset" ] && need_system "${name#*@}"; then
+        use_system "${name#*@}"
     fi
     start=$SECONDS
-    timeout -k 10 900 "${run[@]}" ctest --preset "$preset" -V -j "$parallel" -LE check-source \
+    timeout -k 10 1500 "${run[@]}" ctest --preset "$preset" -V -j "$parallel" -LE check-source \
         >"$log" 2>&1 || code=$?
     awk -f tools/count-tests.awk "$log" >"$log.sum"
     read -r ok bad left <"$log.sum"
     # What a suite that was cut off did not come to is in none of the sums.
     if [ $code -ne 0 ] && { [ "$bad" -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 137 ]; }; then
-        [ $code -ne 124 ] || echo "time limit of 900 s"
+        [ $code -ne 124 ] || echo "time limit of 1500 s"
         echo "ctest ended with $code:" && tail -n 20 "$log"
         bad=$((bad + 1))
     elif [ $((ok + bad + left)) -eq 0 ]; then
@@ -79,15 +104,17 @@ suite() {
     failed=$((failed + bad))
     skipped=$((skipped + left))
     [ "$bad" -eq 0 ] && printf 'ok    ' || printf 'FAIL  '
-    printf '%-44s %4d s   %d passed, %d failed, %d skipped\n' "$preset tests" \
+    printf '%-44s %4d s   %d passed, %d failed, %d skipped\n' "$name tests" \
         $((SECONDS - start)) "$ok" "$bad" "$left"
     tail -n +2 "$log.sum"
+    wine_end
+    use_system ""
 }
 
 # need_release: the library and the examples, for the steps that use them.
 need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
-        need 600 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
+        need 600 "mingw-x64-release builds its library" nice cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client udp_echo file_copy \
             run_process tick_timers
 }
@@ -207,14 +234,53 @@ run_step() {
     esac
 }
 
+run_steps() {
+    local step
+    for step in "$@"; do
+        run_step "$step"
+    done
+}
+
+# lane_start STEP...: runs them in the background. lane_end waits for them, says what they said, and
+# adds their sums to ours.
+lane_start() {
+    rm -f "$logs/lane.sum"
+    (
+        IOCPLOOP_WINE=test-beside
+        passed=0 failed=0 skipped=0
+        trap wine_end EXIT
+        trap 'exit 1' TERM # when what runs just now has ended
+        run_steps "$@"
+        echo "$passed $failed $skipped" >"$logs/lane.sum"
+    ) >"$logs/lane.log" 2>&1 &
+    lane=$!
+}
+
+lane_end() {
+    local ok=0 bad=1 left=0
+    wait $lane || true
+    lane=
+    cat "$logs/lane.log"
+    # One that ended before its end has failed.
+    [ ! -e "$logs/lane.sum" ] || read -r ok bad left <"$logs/lane.sum"
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    skipped=$((skipped + left))
+}
+
 limit=$(ulimit -H -n)
 [ "$limit" = unlimited ] || [ "$limit" -ge 4096 ] ||
     die "the limit of open files is $limit, the tests need 4096"
 mkdir -p "$logs"
 tools/setup.sh
-for step in "${steps[@]}"; do
-    run_step "$step"
-done
+if [ $# -gt 0 ]; then
+    run_steps "$@"
+else
+    lane_start "${beside[@]}"
+    # shellcheck disable=SC2046 # a name each
+    run_steps $(printf '%s\n' "${all_steps[@]}" | grep -vxF "$(printf '%s\n' "${beside[@]}")")
+    lane_end
+fi
 
 echo
 if [ $skipped -gt 0 ]; then

@@ -10,7 +10,7 @@ prefix=$(wine_prefix)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch" "$prefix"' EXIT
 mkdir -p "$prefix"
-touch "$prefix/.ready" "$prefix/.ready-32"
+touch "$prefix/.ready"
 
 # A program whose header names no processor.
 head -c 128 /dev/zero >"$scratch/program.exe"

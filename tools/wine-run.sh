@@ -4,7 +4,8 @@
 # CMake uses it to run the tests of a MinGW build.
 #
 #   IOCPLOOP_WINE           name of the Wine prefix under build/wine/ (default)
-#   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (150); the exit code is then 124
+#   IOCPLOOP_SYSTEM         run it on this system of tools/system.sh, which is there (this machine)
+#   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (240); the exit code is then 124
 #   IOCPLOOP_WINE_CPU       run on this processor only
 #   IOCPLOOP_CMOCKA         set: the program runs CMocka tests, which must all be there
 #   IOCPLOOP_WINE_OUTPUT    a file for the output, as it comes; without it, it is printed at the end
@@ -29,21 +30,21 @@ machine() {
     od -An -tx2 -j$((offset + 4)) -N2 "$1" | tr -d ' '
 }
 
+wine_prepare
+
 if [ "$(machine "$1")" = 014c ] && ! wine_has_32_bits; then
     echo "skipped: $1 is a 32-bit program, and there is no 32-bit Wine here"
     exit 77
 fi
 
-wine_prepare
-
 # A server of its own for each test program: what one of them does to Wine, and some do a lot, must
 # not show in the next.
 fresh_server() {
     wine_end
-    WINEPREFIX=$(wine_prefix) timeout 30 wineserver -w || true
+    WINEPREFIX=$(wine_prefix) timeout 30 "${on_system[@]}" wineserver -w || true
 }
 
-run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-150}" wine "$@")
+run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-240}" "${on_system[@]}" wine "$@")
 if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
     run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")
 fi
@@ -94,8 +95,8 @@ if [ -n "${IOCPLOOP_CMOCKA:-}" ] && [ $code -eq 0 ]; then
     fi
 fi
 # A program may end with 124 by itself.
-if [ $code -eq 124 ] && [ $took -ge "${IOCPLOOP_WINE_TIMEOUT:-150}" ]; then
-    echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-150} s: $*" >>"$output"
+if [ $code -eq 124 ] && [ $took -ge "${IOCPLOOP_WINE_TIMEOUT:-240}" ]; then
+    echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-240} s: $*" >>"$output"
 fi
 [ -n "${IOCPLOOP_WINE_OUTPUT:-}" ] || tr -d '\r' <"$output"
 exit $code
