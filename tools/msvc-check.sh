@@ -3,10 +3,8 @@
 # public header, for x64, x86 and arm64, with the Windows headers of Debian's libwine-dev.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
+source "$root/tools/msvc.sh"
 cd "$root"
-
-wine_headers=/usr/include/wine/wine
-[ -d $wine_headers/windows ] || die "no Windows headers in $wine_headers: run tools/setup.sh"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -18,11 +16,9 @@ END
 
 # The list of warnings is not cmake/warnings.cmake's: what gcc and clang say of the code they say in
 # the builds, here it is about what only the MSVC side of an #if contains.
-export flags="-fms-compatibility-version=19.38 -Werror -Wall -Wextra -Wshadow
+export flags="${msvc_flags[*]} -Werror -Wall -Wextra -Wshadow
     -Wundef -Wvla -Wswitch-enum -Wstrict-prototypes -Wno-missing-field-initializers
-    -isystem $wine_headers/msvcrt -isystem $wine_headers/windows -isystem $deps/mingw-x64/include
-    -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -DUNICODE -D_UNICODE -D_CRT_SECURE_NO_WARNINGS
-    -include $scratch/missing.h -Iinclude -Isrc -Ibench -Itest/support"
+    -isystem $deps/mingw-x64/include -include $scratch/missing.h -Iinclude -Isrc -Ibench -Itest/support"
 
 # Wine's winnt.h defines intrinsics that clang has of its own. In C that passes, in C++ it takes
 # other names for them.

@@ -1,7 +1,9 @@
 #!/bin/bash
 # Builds and tests everything: tools/test.sh [STEP...]
 # With no STEP all of them, in the order of all_steps below, but those of beside run beside the
-# others. A step PRESET@SYSTEM runs its tests on a system of tools/system.sh. The last line is the sum:
+# others. A step PRESET@SYSTEM runs its tests on a system of tools/system.sh. On demand there are also
+# msvc-abi-x64 and msvc-dll-x64: all tests compiled for the MSVC ABI, and the contract tests on a DLL
+# of that; and these for x86 on a system, msvc-dll-x86@trixie. The last line is the sum:
 # "N passed, N failed", and "N skipped" where something could not be run here. The exit code is 0
 # only if nothing failed.
 set -euo pipefail
@@ -12,10 +14,10 @@ source "$root/tools/examples_io.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
-all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-release echo examples package load
-    mingw-x64-debug@trixie mingw-x86-debug@trixie)
+all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-release echo examples package
+    load mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 # The tests under Wine wait more than they compute. These have builds and a Wine of their own.
-beside=(mingw-x64-debug@trixie mingw-x86-debug@trixie)
+beside=(mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 
 logs=$build/logs
 passed=0
@@ -70,10 +72,11 @@ need_system() {
     return 1
 }
 
-# suite PRESET[@SYSTEM] PROGRAMS: build it, run its tests, so many programs at a time. Without its
-# system they are run on this machine.
+# suite PRESET[@SYSTEM] PROGRAMS [OPTION...]: build it, run its tests, so many programs at a time, those
+# that ctest's options say. Without its system they are run on this machine.
 suite() {
     local name=$1 preset=${1%@*} parallel=$2 log=$logs/$1-tests.log code=0 run=() start ok bad left
+    shift 2
     need 120 "$preset configures" cmake --preset "$preset" || return 0
     # What computes gives way to the tests that run beside it.
     check 900 "$preset builds" nice cmake --build --preset "$preset" -j "$jobs" || return 0
@@ -87,8 +90,8 @@ suite() {
         use_system "${name#*@}"
     fi
     start=$SECONDS
-    timeout -k 10 1500 "${run[@]}" ctest --preset "$preset" -V -j "$parallel" -LE check-source \
-        >"$log" 2>&1 || code=$?
+    timeout -k 10 1500 "${run[@]}" ctest --preset "$preset" -V -j "$parallel" \
+        -LE check-source "$@" >"$log" 2>&1 || code=$?
     awk -f tools/count-tests.awk "$log" >"$log.sum"
     read -r ok bad left <"$log.sum"
     # What a suite that was cut off did not come to is in none of the sums.
@@ -122,6 +125,10 @@ need_release() {
 need_load_clients() {
     need 60 "load clients build" \
         bash -c 'source tools/common.sh && source tools/echo.sh && build_load_clients'
+}
+
+need_msvc_dlls() {
+    check 300 "MSVC ABI links for x64, x86 and arm64" tools/msvc-link.sh
 }
 
 # The main job, end to end: the Windows server under Wine, native clients, and at last Ctrl-C.
@@ -207,6 +214,17 @@ run_step() {
         ;;
     native-*)
         suite "$1" "$jobs"
+        ;;
+    msvc-abi)
+        need_msvc_dlls || return 0
+        suite msvc-abi-x64 1 -L unit
+        ;;
+    msvc-abi-*)
+        suite "$1" 1
+        ;;
+    msvc-dll-*)
+        need_msvc_dlls || return 0
+        suite "$1" 1
         ;;
     mingw-*)
         # One program at a time: they look at the clock, and Wine's server does not survive two

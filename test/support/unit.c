@@ -52,7 +52,10 @@ void unit_memory_init(unit_memory *memory)
 {
     memset(memory, 0, sizeof *memory);
     memory->allowed.value = UINT64_MAX;
-    ioc_alloc_init(&memory->alloc, memory__allocate, memory__free, memory);
+    /* By hand: the contract tests have this too, and need no function of the library's inside. */
+    memory->alloc.allocate = memory__allocate;
+    memory->alloc.free = memory__free;
+    memory->alloc.context = memory;
 }
 
 void unit_memory_allow(unit_memory *memory, uint64_t count)
