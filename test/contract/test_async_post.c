@@ -836,8 +836,13 @@ static void until_stopped__feed(void *arg)
 {
     test_poster *poster = arg;
     for (int i = 0; i < 3; i++) {
+        ioc_atomic_u32 ran = {0};
         test_sleep_ms(5);
-        poster->errors += iocp_post(poster->loop, post__count, &poster->number) != IOCP_OK;
+        poster->errors += iocp_post(poster->loop, post__set, &ran) != IOCP_OK;
+        while (ioc_load_u32(&ran) == 0 && poster->errors == 0) {
+            test_yield(); /* a stop would come before what has not run */
+        }
+        poster->number++;
     }
     test_sleep_ms(5);
     poster->errors += iocp_loop_stop(poster->loop) != IOCP_OK;
