@@ -14,6 +14,7 @@ source "$(dirname "$0")/common.sh"
 [ $# -ge 1 ] || die "usage: ${0##*/} NAME [COMMAND...]"
 name=$1
 shift
+[ "$name" = trixie ] || die "no such system: $name"
 system=$(system_folder "$name")
 
 cannot() {

@@ -63,9 +63,9 @@ run_program() {
     # Wine makes Ctrl-C of SIGINT, which a script that runs in the background cannot receive itself.
     WINEPREFIX=$(wine_prefix) WINEDEBUG=${WINEDEBUG:--all} "${run[@]}" >>"$output" 2>&1 &
     child=$!
-    # A signal ends the wait, not the program, whose code can be asked for again.
+    # Not by `wait`: bash loses the code of a program that ends while a signal interrupts that.
     while kill -0 $child 2>/dev/null; do
-        wait $child || true
+        sleep 0.1
     done
     code=0
     wait $child || code=$?
