@@ -159,11 +159,11 @@ static HANDLE wait__event(ioc_win_port *port)
 
 /*
  * Pending: the wait thread is at it, or about to be, and its packet comes. It is let through with
- * the last instruction of ours, for which the event is there; that is set in either case, "when the
- * wait operation has been unregistered", and one that is set later than it is looked at would let
- * the next cancel go too early. To have that done by the call itself
- * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the
- * signal that it has taken; Wine 8 even crashes then.
+ * the last instruction of ours, for which the event is there. That is waited for in either case: it
+ * is set also "if the function succeeds" (UnregisterWaitEx), and one that is set after it was looked
+ * at would let the next cancel go too early. To have that done by the call itself
+ * (INVALID_HANDLE_VALUE) would also call off a callback that is about to run, and with it the signal
+ * that it has taken; Wine 8 even crashes then.
  */
 static int wait__cancel_registered(ioc_win_port *port, ioc_op *op, bool *is_back)
 {
