@@ -6,7 +6,7 @@
 #   --all          every defect that there is: some 3900; Wine takes many hours for them
 #   --every K      one of K of each file (15) and all of tools/mutants/list.txt
 #   --only N       the one of this number; or those whose name has this in it
-#   --suite NAME   native: the core on the simulated backend, under the sanitizers; wine: IOCP.
+#   --suite NAME   native: the core on the simulated backend; wine: IOCP.
 #                  Without it both, the core under Wine only where the simulation has caught nothing
 #   --list         show the defects, run nothing
 #   --fresh        forget what earlier runs have found; without it they are gone on with
@@ -21,6 +21,6 @@ source "$(dirname "$0")/common.sh"
 
 "$root/tools/setup.sh"
 mkdir -p "$build/mutants/output"
-# Colours would hide from us that a test has failed; sanitizers are not told what else to do.
+# Colours would hide from us that a test has failed.
 export CLICOLOR=0 NO_COLOR=1 PYTHONPYCACHEPREFIX=$build/mutants/python
 exec /usr/bin/python3 "$root/tools/mutants/main.py" "$@"

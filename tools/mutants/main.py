@@ -5,6 +5,7 @@ import hashlib
 import json
 import pickle
 import re
+import signal
 import sys
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools/mutants"
 BUILD = ROOT / "build/mutants"
 JOBS = 2
+MOST_IN_FILE = 1000  # defects, so that the numbers of a file do not depend on those before it
 EVERY = 15  # of the defects by rule, one of so many is planted unless more are asked for
 
 
@@ -34,34 +36,41 @@ def digest(*paths):
 # ---- Planting and choosing
 
 
+def with_headers(path, known):
+    """The file and all of ours that it includes: on these depends what can be planted in it."""
+    if path not in known:
+        known.add(path)
+        for name in re.findall(r'^#include ["<](.+)[">]', path.read_text(), re.M):
+            for folder in (path.parent, ROOT / "src", ROOT / "include"):
+                if (folder / name).is_file():
+                    with_headers((folder / name).resolve(), known)
+    return known
+
+
 def planted(all_suites):
-    """All mutants, and the digest of what they come from. If that is known, so are they."""
-    stamp = digest(ROOT / "src", ROOT / "include", TOOLS / "find.py", TOOLS / "plant.py",
-                   TOOLS / "list.txt")
+    """All mutants. A file that is what it was, with the same headers, is not planted again."""
     store = BUILD / "planted"
-    if store.exists():
-        former, mutants = pickle.loads(store.read_bytes())
-        if former == stamp:
-            return mutants, stamp
-    print("planting", flush=True)
-    store.unlink(missing_ok=True)
     entries = plant.listed(TOOLS / "list.txt")
     arguments = {s.name: suites.clang_arguments(s, ROOT) for s in all_suites}
-    plantings = []
-    for path in sorted((ROOT / "src").rglob("*.[ch]")):
+    tools = digest(TOOLS / "find.py", TOOLS / "plant.py")
+    known = pickle.loads(store.read_bytes()) if store.exists() else {}
+    for number, path in enumerate(sorted((ROOT / "src").rglob("*.[ch]"))):
         file = str(path.relative_to(ROOT))
-        if file not in plant.LEFT_OUT:
+        if file in plant.LEFT_OUT:
+            continue
+        listed = entries.pop(file, [])
+        first = 1 + number * MOST_IN_FILE
+        stamp = (tools, digest(*sorted(with_headers(path, set()))), listed, first)
+        if file not in known or known[file][0] != stamp:
+            print(f"planting {file}", flush=True)
             name = "wine" if is_win32(file) else "native"
-            plantings.append(plant.Planting(ROOT, file, arguments[name], entries.pop(file, [])))
+            known[file] = stamp, plant.plant(ROOT, file, arguments[name], listed, first)
+            store.write_bytes(pickle.dumps(known))
     if entries:
         raise plant.Broken(f"list: no such file: {', '.join(entries)}")
-    plant.number(plantings)
-    for planting in plantings:
-        planting.drop_what_is_no_c()
-    plant.write(ROOT, BUILD / "tree", plantings)
-    mutants = [m for p in plantings for m in p.mutants]
-    store.write_bytes(pickle.dumps((stamp, mutants)))
-    return mutants, stamp
+    found = {file: what for file, (_, what) in known.items() if (ROOT / file).exists()}
+    plant.write(ROOT, BUILD / "tree", found)
+    return [m for file in sorted(found) for m in found[file][0]]
 
 
 def is_win32(file):
@@ -139,9 +148,9 @@ class Results:
             return None
         return result if result["by"] or result["tests"] == self.tests else None
 
-    def add(self, mutant, suite, by, failure):
+    def add(self, mutant, suite, by, failure, runs):
         result = {"key": mutant.key, "suite": suite.name, "by": by, "failure": failure,
-                  "file": self.file(mutant), "tests": self.tests}
+                  "runs": runs, "file": self.file(mutant), "tests": self.tests}
         self.known[mutant.key, suite.name] = result
         with open(self.path, "a") as file:
             file.write(json.dumps(result) + "\n")
@@ -150,9 +159,14 @@ class Results:
         result = self.of(mutant, suite)
         return result is not None and not result["by"]
 
-    def caught(self, mutant):
-        found = [self.of(mutant, suite) for suite in ("native", "wine")]
-        return any(r is not None and r["by"] for r in found)
+    def fate(self, mutant):
+        found = [r for r in (self.of(mutant, s) for s in ("native", "wine")) if r is not None]
+        if any(r["by"] for r in found):
+            return "caught"
+        return "survived" if found else "not run"
+
+    def is_reached(self, mutant):
+        return any(r["runs"] for r in (self.of(mutant, s) for s in ("native", "wine")) if r)
 
 
 def record(suite, stamp):
@@ -164,10 +178,37 @@ def record(suite, stamp):
         if former == stamp:
             return
     suite.programs = {}
-    for program in suite.names():
-        suite.record(program)
-        print(f"{suite.name}: {program} {suite.programs[program][0]:.1f} s", flush=True)
+
+    def job(program, slot):
+        suite.record(program, slot)
+        took = suite.programs.get(program, (None,))[0]
+        print(f"{suite.name}: {program} {f'{took:.1f} s' if took else 'cannot run'}", flush=True)
+
+    side_by_side(suite, job, suite.names())
     store.write_bytes(pickle.dumps((stamp, suite.programs)))
+
+
+def side_by_side(suite, job, items):
+    """job(item, slot) for each item, so many at a time as there are slots."""
+    slots = SimpleQueue()
+    for slot in range(JOBS):
+        slots.put(slot)
+
+    def run(item):
+        slot = slots.get()
+        try:
+            job(item, slot)
+        finally:
+            slots.put(slot)
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        try:
+            for future in [pool.submit(run, item) for item in items]:
+                future.result()
+        except BaseException:
+            suite.is_stopping.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def programs_for(suite, mutant, catches):
@@ -178,12 +219,14 @@ def programs_for(suite, mutant, catches):
 
 
 def run_one(suite, mutant, catches, slot):
-    for program in programs_for(suite, mutant, catches):
+    """The program that catches it and what was seen, and how many programs ran."""
+    programs = programs_for(suite, mutant, catches)
+    for runs, program in enumerate(programs, 1):
         failure = suite.run(program, mutant.number, suite.limit(program), slot=slot)
         if failure:
             catches[mutant.file, program] += 1
-            return program, failure
-    return None, None
+            return program, failure, runs
+    return None, None, len(programs)
 
 
 def run_suite(suite, mutants, results, stamp):
@@ -192,31 +235,19 @@ def run_suite(suite, mutants, results, stamp):
     if not left:
         return
     suite.built()
-    slots = SimpleQueue()
     for slot in range(JOBS):
         suite.prepare(slot)
-        slots.put(slot)
     record(suite, stamp)
     catches, done = Counter(), []
 
-    def job(mutant):
-        slot = slots.get()
-        try:
-            by, failure = run_one(suite, mutant, catches, slot)
-        finally:
-            slots.put(slot)
-        results.add(mutant, suite, by, failure)
+    def job(mutant, slot):
+        by, failure, runs = run_one(suite, mutant, catches, slot)
+        results.add(mutant, suite, by, failure, runs)
         done.append(mutant)
         print(f"{suite.name} {len(done)}/{len(left)} {'caught' if by else 'NOT CAUGHT'} "
               f"{mutant.number} {mutant.key} {f'[{by}: {failure}]' if by else ''}", flush=True)
 
-    with ThreadPoolExecutor(JOBS) as pool:
-        try:
-            for future in [pool.submit(job, m) for m in left]:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    side_by_side(suite, job, left)
 
 
 def concerns(suite, mutant, results):
@@ -244,32 +275,30 @@ def squeezed(text):
     return " ".join(text.decode().split())
 
 
-def percent(caught, of):
-    return f"{100 * caught / of:.1f} %" if of else "-"
+def percent(row):
+    """Of those that change something and were run."""
+    of = row["caught"] + row["survived"]
+    return f"{100 * row['caught'] / of:.1f} %" if of else "-"
 
 
 def report(mutants, equal, results):
-    survivors = [m for m in mutants if not results.caught(m) and m.key not in equal]
-    for mutant in survivors:
-        print(difference(mutant))
+    fates = [(m, "equal" if m.key in equal else results.fate(m)) for m in mutants]
     rows = defaultdict(Counter)
-    for mutant in mutants:
-        fate = ("equal" if mutant.key in equal else
-                "caught" if results.caught(mutant) else "survived")
+    for mutant, fate in fates:
         for name in (mutant.folder, "all"):
             rows[name].update(["planted", fate])
+        if fate == "survived":
+            print(difference(mutant))
+            if not results.is_reached(mutant):
+                print("  no program reaches it")
     print("\n| folder | planted | change nothing | caught | survived |\n|---|---|---|---|---|")
     for name, row in sorted(rows.items(), key=lambda r: (r[0] == "all", r[0])):
-        changing = row["planted"] - row["equal"]
         print(f"| {name} | {row['planted']} | {row['equal']} | {row['caught']} "
-              f"({percent(row['caught'], changing)}) | {row['survived']} |")
-    wrong = [m.key for m in mutants if m.key in equal and results.caught(m)]
-    for key in wrong:
-        print(f"is said to change nothing, and was caught: {key}")
+              f"({percent(row)}) | {row['survived']} |")
     row = rows["all"]
     print(f"\n{row['planted']} planted, {row['equal']} change nothing, {row['caught']} caught "
-          f"({percent(row['caught'], row['planted'] - row['equal'])}), {row['survived']} survived")
-    return 1 if wrong else 0
+          f"({percent(row)}), {row['survived']} survived" +
+          (f", {row['not run']} not run" if row["not run"] else ""))
 
 
 # ---- The command
@@ -292,7 +321,8 @@ def main():
     options = parsed()
     both = [suites.Native(ROOT, BUILD), suites.Wine(ROOT, BUILD)]
     suites.make_tree(ROOT, BUILD / "tree")
-    mutants, stamp = planted(both)
+    mutants = planted(both)
+    stamp = digest(BUILD / "tree/src")
     equal = equal_ones(mutants)
     selected = chosen(mutants, options)
     if not selected:
@@ -306,10 +336,12 @@ def main():
             suite.configured()
             run_suite(suite, [m for m in selected if m.key not in equal and
                               concerns(suite, m, results)], results, stamp)
-    return report(selected, equal, results)
+    report(selected, equal, results)
+    return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("mutants: told to end"))
     try:
         sys.exit(main())
     except plant.Broken as broken:

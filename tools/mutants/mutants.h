@@ -8,7 +8,7 @@
 #ifndef IOC_MUTANTS_H
 #define IOC_MUTANTS_H
 
-#define IOC_MUTANTS_PLACES 16384
+#define IOC_MUTANTS_PLACES (128 * 1000)
 
 /* A program and a DLL have a copy each. */
 extern unsigned ioc_mutants_active;

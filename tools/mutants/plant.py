@@ -235,25 +235,32 @@ def writable(header, tables):
     return header
 
 
-def number(plantings):
-    """Numbers of defects, and of the places where they are reached."""
-    next_number, places = 1, {}
-    for planting in plantings:
-        for mutant in planting.mutants:
-            mutant.number = next_number
-            next_number += 1
-            if mutant.entity in planting.functions:
-                at = planting.place_at(planting.entities[mutant.entity], mutant)
-                mutant.place = places.setdefault((planting.file, at), len(places) + 1)
+def plant(root, file, arguments, entries, first):
+    """The mutants of a file, its planted text, and its tables that have to be writable.
+
+    Their numbers, and those of the places where they are reached, begin with `first`.
+    """
+    planting = Planting(root, file, arguments, entries)
+    places = {}
+    for offset, mutant in enumerate(planting.mutants):
+        mutant.number = first + offset
+        if mutant.entity in planting.functions:
+            at = planting.place_at(planting.entities[mutant.entity], mutant)
+            mutant.place = places.setdefault(at, first + len(places))
+    planting.drop_what_is_no_c()
+    return planting.mutants, planting.planted(), planting.tables()
 
 
-def write(root, tree, plantings):
-    """The planted sources; those that do not change are not touched, so that little is built."""
-    tables = set().union(*(p.tables() for p in plantings))
-    planted = {p.file: p.planted() for p in plantings}
+def write(root, tree, planted):
+    """The sources as they are planted; what does not change is not touched, so that little is built.
+
+    planted: by file, what `plant` returns.
+    """
+    tables = set().union(*(names for _, _, names in planted.values()))
     for path in sorted((root / "src").rglob("*.[ch]")):
         file = str(path.relative_to(root))
-        text = writable(planted.get(file, path.read_text()), tables)
+        text = planted[file][1] if file in planted else path.read_text()
+        text = writable(text, tables)
         copy = tree / file
         if not copy.exists() or copy.read_text() != text:
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,18 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 
 # How long a program may take that took so long with no defect: what hangs is caught.
 TIMES, SECONDS = 5, 10
 POLL_SECONDS = 0.02
 FAILED = b"[  FAILED  ]"
+CANNOT_RUN = 77  # says a program that has nothing to show on this system
+
+
+class Stopped(Exception):
+    """We are told to end while a program runs."""
 
 
 class Suite:
@@ -24,6 +30,7 @@ class Suite:
         self.build = build / self.name
         self.output = build / "output"
         self.programs = {}  # name: (seconds, places)
+        self.is_stopping = threading.Event()
 
     def names(self):
         """The programs, as test/CMakeLists.txt names them."""
@@ -46,7 +53,7 @@ class Suite:
                   *self.configure)
 
     def built(self):
-        self.make("cmake", "--build", self.build)
+        self.make("ninja", "-C", self.build)
 
     def path(self, program):
         return self.build / "test" / (program + self.suffix)
@@ -54,13 +61,14 @@ class Suite:
     def prepare(self, slot):
         """Makes what a job needs for itself, once."""
 
-    def record(self, program):
+    def record(self, program, slot):
         """Runs a program without a defect: how long it takes and what it reaches."""
         record = self.output / f"{self.name}-{program}.places"
-        record.unlink(missing_ok=True)
-        record.touch()
+        record.write_text("")
         start = time.monotonic()
-        failure = self.run(program, 0, 600, {"IOCPLOOP_MUTANT_RECORD": self.seen(record)})
+        failure = self.run(program, 0, 600, {"IOCPLOOP_MUTANT_RECORD": self.seen(record)}, slot)
+        if failure == f"exit code {CANNOT_RUN}":
+            return
         if failure:
             raise SystemExit(f"{self.name}: {program} fails without a defect: {failure}")
         seconds = time.monotonic() - start
@@ -97,6 +105,8 @@ class Suite:
                 return None if code == 0 else f"exit code {code}"
             if time.monotonic() > end:
                 return f"time limit of {limit:.0f} s"
+            if self.is_stopping.is_set():
+                raise Stopped
             time.sleep(POLL_SECONDS)
 
     def limit(self, program):
@@ -111,17 +121,16 @@ class Suite:
 
 
 class Native(Suite):
-    """The core on the simulated backend, under the sanitizers."""
+    """The core on the simulated backend. Assertions and tests that count blocks catch nearly all
+    that the sanitizers would, in a third of the time; memory that was given back is filled."""
 
     name = "native"
-    configure = ("-DCMAKE_C_COMPILER=clang", "-DIOCPLOOP_SANITIZE=address,undefined")
 
     def environment(self, slot, limit, output):
-        return {}
+        return {"MALLOC_PERTURB_": "165"}
 
     def command(self, program):
-        # The sanitizers of clang 14 do not bear the widest spread of addresses.
-        return ["setarch", "-R", self.path(program)]
+        return [self.path(program)]
 
     def clang_arguments(self):
         return []
