@@ -1,6 +1,7 @@
 /* The ways into a loop from other threads: asyncs, posts, stop; and waking it when it sleeps. */
 #include "contract_env.h"
 
+#include "contract_object.h"
 #include "threads.h"
 
 #include "atomic.h"
@@ -313,15 +314,33 @@ static void IOCP_CALL chain__next(iocp_loop_t *loop, void *arg)
     }
 }
 
-static void a_post_from_a_post_runs_in_a_later_turn(void **state)
+static void chain__run_a_turn_each(iocp_loop_t *loop)
 {
-    iocp_loop_t *loop = contract_loop(state);
     test_chain chain = {.left = 5};
     assert_int_equal(iocp_post(loop, chain__next, &chain), IOCP_OK);
     for (int i = 1; i <= 5; i++) {
         assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
         assert_int_equal(chain.ran, i);
     }
+}
+
+static void a_post_from_a_post_runs_in_a_later_turn(void **state)
+{
+    chain__run_a_turn_each(contract_loop(state));
+}
+
+static void a_post_from_a_post_runs_in_a_later_turn_though_the_port_is_asked(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t op = {0};
+    void *event = contract_event_create(false, false);
+    assert_int_equal(iocp_wait(loop, event, contract_keep, &record, &op), IOCP_OK);
+    chain__run_a_turn_each(loop);
+    assert_int_equal(record.calls, 0);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &record, 1);
+    contract_object_close(event);
 }
 
 /* ---- Threads ---- */
@@ -901,6 +920,7 @@ int main(void)
         CONTRACT_TEST(posts_run_once_each_in_their_order_and_not_inside_the_call),
         CONTRACT_TEST(a_post_does_not_keep_the_loop_running_but_ends_run_once),
         CONTRACT_TEST(a_post_from_a_post_runs_in_a_later_turn),
+        CONTRACT_TEST(a_post_from_a_post_runs_in_a_later_turn_though_the_port_is_asked),
         CONTRACT_TEST(a_million_posts_from_four_threads_arrive_once_each_in_order),
         CONTRACT_TEST(a_wake_is_never_lost),
         CONTRACT_TEST(notifies_from_many_threads_coalesce_and_the_last_is_not_lost),

@@ -238,6 +238,7 @@ static void the_age_of_a_handle_counts_from_its_opening_or_its_connection(void *
     iocp_loop_update_now(loop);
     uint64_t opened_ns = iocp_loop_now(loop);
     iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
+    iocp_handle_t unused = contract_open(loop, AF_INET);
     assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     contract_pass_time(loop, 30 * MS);
@@ -250,6 +251,7 @@ static void the_age_of_a_handle_counts_from_its_opening_or_its_connection(void *
     iocp_loop_update_now(loop);
     uint64_t now_ns = iocp_loop_now(loop);
     assert_true(entry_of(loop, listener).age_ns == now_ns - opened_ns);
+    assert_true(entry_of(loop, unused).idle_ns == entry_of(loop, unused).age_ns);
     assert_true(entry_of(loop, accepted.result.opened).age_ns <= now_ns - connected_ns);
     contract_wait(loop, &connected, 1);
 }

@@ -1187,6 +1187,21 @@ static void a_timer_that_fires_and_the_sleep_before_it_are_counted(void **state)
     assert_true(after.sleeps > before.sleeps || !contract_clock_is_virtual());
 }
 
+static void a_turn_that_asks_the_port_and_does_not_wait_is_no_sleep(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record recv = {0};
+    char data[8];
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_recv(loop, pair.server, data, sizeof data, contract_keep, &recv, NULL),
+                     IOCP_OK);
+    iocp_stats_t before = contract_stats(loop);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    iocp_stats_t after = contract_stats(loop);
+    assert_int_equal(after.dequeues - before.dequeues, 1);
+    assert_int_equal(after.sleeps - before.sleeps, 0);
+}
+
 static void a_smaller_statistics_structure_gets_what_fits(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1311,6 +1326,29 @@ static const iocp_dump_entry_t *dump__find(const test_dump *dump, iocp_op_t op)
     }
     fail_msg("operation %llu is not in the dump", (unsigned long long)op.id);
     return &dump->entries[0];
+}
+
+static iocp_action_t IOCP_CALL dump__at_callback(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    (void)result;
+    assert_int_equal(iocp_loop_dump(loop, dump__keep, userdata), IOCP_OK);
+    return IOCP_DISARM;
+}
+
+static void the_dump_tells_why_an_operation_whose_callback_is_due_has_ended(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t ops[2] = {{0}};
+    test_dump dump = {0};
+    assert_int_equal(iocp_timer(loop, 1000 * S, dump__at_callback, &dump, &ops[0]), IOCP_OK);
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &record, &ops[1]), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, ops[0], NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, ops[1], NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &record, 1);
+    assert_int_equal(dump__find(&dump, ops[1])->cancelled, IOCP_ECANCELED);
+    assert_int_equal(record.result.status, IOCP_ECANCELED);
 }
 
 static void the_dump_tells_of_every_pending_operation(void **state)
@@ -1569,10 +1607,12 @@ int main(void)
         CONTRACT_TEST(the_raw_code_of_a_failed_call_is_kept),
         CONTRACT_TEST(the_statistics_count),
         CONTRACT_TEST(a_timer_that_fires_and_the_sleep_before_it_are_counted),
+        CONTRACT_TEST(a_turn_that_asks_the_port_and_does_not_wait_is_no_sleep),
         CONTRACT_TEST(a_smaller_statistics_structure_gets_what_fits),
         CONTRACT_TEST(each_kind_of_operation_is_counted),
         CONTRACT_TEST(a_smaller_structure_for_a_kind_gets_what_fits),
         CONTRACT_TEST(a_loop_keeps_a_pointer_of_the_programs),
+        CONTRACT_TEST(the_dump_tells_why_an_operation_whose_callback_is_due_has_ended),
         CONTRACT_TEST(the_dump_tells_of_every_pending_operation),
         CONTRACT_TEST(options_of_another_version_are_taken_if_they_ask_for_nothing_unknown),
         CONTRACT_TEST(bad_options_are_refused),

@@ -437,6 +437,8 @@ int sim_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
     sim_lock();
     port->counts.dequeues++;
     port->counts.sleeps += until_ns > now_ns;
+    /* Who sleeps with a time limit has just asked what time it is. */
+    SIM_CHECK(until_ns <= now_ns || until_ns == IOC_FOREVER || now_ns == port->now_ns);
     port->now_ns += port->script.dequeue_ns;
     if (sim_fails(&port->dequeues, &status)) {
         base->native_error = sim_native_error(status);

@@ -89,6 +89,23 @@ static void lists_of_every_length_are_copied(void **state)
     assert_int_equal(core->ops.large_blocks.live, 0);
 }
 
+static void blocks_of_two_operations_do_not_overlap(void **state)
+{
+    unit_core *core = *state;
+    char bytes[2][IOC_BLOCK_BYTES];
+    ioc_op *ops[2];
+    for (int i = 0; i < 2; i++) {
+        memset(bytes[i], 'a' + i, sizeof bytes[i]);
+        ops[i] = ioc_op_new(&core->ops, IOCP_TYPE_CONNECT, NULL, NULL);
+        assert_non_null(ops[i]);
+        assert_int_equal(ioc_op_copy(&core->ops, ops[i], bytes[i], sizeof bytes[i]), IOCP_OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_memory_equal(ops[i]->block, bytes[i], sizeof bytes[i]);
+        ioc_op_free(&core->ops, ops[i]);
+    }
+}
+
 static void a_list_without_memory_is_refused(void **state)
 {
     unit_core *core = *state;
@@ -568,6 +585,7 @@ int main(void)
         OP_TEST(without_memory_there_is_no_operation),
         OP_TEST(a_single_buffer_is_copied_in_place),
         OP_TEST(lists_of_every_length_are_copied),
+        OP_TEST(blocks_of_two_operations_do_not_overlap),
         OP_TEST(a_list_without_memory_is_refused),
         OP_TEST(an_address_is_copied),
         OP_TEST(a_pending_operation_waits_for_its_packet),
