@@ -43,6 +43,29 @@ static void a_timer_fires_once_and_not_early(void **state)
     assert_int_equal(later.calls, 0);
 }
 
+static iocp_action_t IOCP_CALL timer__take_time(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    (void)result;
+    (void)userdata;
+    contract_pass_time(loop, 30 * MS);
+    return IOCP_DISARM;
+}
+
+/* The simulation gives up if a loop sleeps by a time that it has asked for before. */
+static void the_time_that_a_callback_takes_is_not_slept_again(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    uint64_t start_ns = timer__now(loop);
+    timer__add(loop, 100 * MS, &record);
+    assert_int_equal(iocp_nop(loop, timer__take_time, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(record.calls, 1);
+    assert_true(record.now_ns >= start_ns + 100 * MS);
+    assert_true(!contract_clock_is_virtual() || record.now_ns == start_ns + 100 * MS);
+}
+
 static void timers_of_less_than_a_millisecond_are_not_early_either(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -700,6 +723,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTRACT_TEST(a_timer_fires_once_and_not_early),
+        CONTRACT_TEST(the_time_that_a_callback_takes_is_not_slept_again),
         CONTRACT_TEST(timers_of_less_than_a_millisecond_are_not_early_either),
         CONTRACT_TEST(timers_fire_in_order_of_time),
         CONTRACT_TEST(timers_that_are_due_together_fire_in_order_of_time),

@@ -359,6 +359,28 @@ static void a_cancel_that_the_system_refuses_says_so_and_changes_nothing(void **
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
+static void the_error_of_a_cancel_is_not_told_of_a_later_call(void **state)
+{
+    (void)state;
+    sock_pair pair = sock__meet();
+    record received = {0};
+    record cancelled = {0};
+    iocp_op_t op = {0};
+    iocp_handle_t none = {0};
+    char data[16];
+    assert_int_equal(
+        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+    win_faults_fail_next_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
+    sock__wait(&cancelled);
+    sock__expect(&cancelled, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(iocp_socket_open(sock_loop, 99, SOCK_STREAM, 0, &none), IOCP_EAFNOSUPPORT);
+    assert_int_equal(iocp_loop_native_error(sock_loop), 0);
+    assert_int_equal(closesocket(pair.plain), 0);
+    sock__wait(&received);
+}
+
 static void a_receive_that_somebody_else_aborts_is_not_called_cancelled(void **state)
 {
     (void)state;
@@ -1065,6 +1087,7 @@ int main(void)
         SOCK_TEST(a_cancelled_receive_is_995),
         SOCK_TEST(a_cancel_that_finds_nothing_leaves_the_result_to_the_packet),
         SOCK_TEST(a_cancel_that_the_system_refuses_says_so_and_changes_nothing),
+        SOCK_TEST(the_error_of_a_cancel_is_not_told_of_a_later_call),
         SOCK_TEST(a_receive_that_somebody_else_aborts_is_not_called_cancelled),
         SOCK_TEST(a_refused_connect_is_10061),
         SOCK_TEST(a_close_whose_cancels_are_refused_still_ends_everything_as_cancelled),

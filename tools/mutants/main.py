@@ -170,22 +170,19 @@ class Results:
 
 
 def record(suite, stamp):
-    """Runs all programs with no defect, unless these very ones have been."""
+    """Runs the programs with no defect, unless these very ones have been."""
     store = suite.build / "recorded"
-    stamp += digest(ROOT / "test", *TOOLS.glob("mutants.*"))
-    if store.exists():
-        former, suite.programs = pickle.loads(store.read_bytes())
-        if former == stamp:
-            return
-    suite.programs = {}
+    known = pickle.loads(store.read_bytes()) if store.exists() else {}
+    stamp += digest(ROOT / "test/support", *TOOLS.glob("mutants.*"))
+    stamps = {p: stamp + digest(source) for p, source in suite.sources().items()}
 
     def job(program, slot):
-        suite.record(program, slot)
-        took = suite.programs.get(program, (None,))[0]
-        print(f"{suite.name}: {program} {f'{took:.1f} s' if took else 'cannot run'}", flush=True)
+        known[program] = stamps[program], suite.record(program, slot)
+        print(f"{suite.name}: {program} runs", flush=True)
 
-    side_by_side(suite, job, suite.names())
-    store.write_bytes(pickle.dumps((stamp, suite.programs)))
+    side_by_side(suite, job, [p for p in stamps if known.get(p, (None,))[0] != stamps[p]])
+    suite.programs = {p: known[p][1] for p in stamps if known[p][1] is not None}
+    store.write_bytes(pickle.dumps(known))
 
 
 def side_by_side(suite, job, items):
@@ -212,10 +209,16 @@ def side_by_side(suite, job, items):
 
 
 def programs_for(suite, mutant, catches):
-    """Those that reach it, and first those that cost little and have caught much in its file."""
-    reach = [p for p, (_, places) in suite.programs.items()
-             if mutant.place == 0 or mutant.place in places]
-    return sorted(reach, key=lambda p: suite.programs[p][0] / (1 + catches[mutant.file, p]))
+    """Those that reach it; first those that are quick, reach much of its file and have caught much."""
+    def in_file(place):
+        return place // MOST_IN_FILE == mutant.number // MOST_IN_FILE
+
+    def costs(program):
+        seconds, places = suite.programs[program]
+        return seconds / (1 + sum(map(in_file, places)) + 100 * catches[mutant.file, program])
+
+    return sorted((p for p, (_, places) in suite.programs.items()
+                   if mutant.place == 0 or mutant.place in places), key=costs)
 
 
 def run_one(suite, mutant, catches, slot):
@@ -231,6 +234,7 @@ def run_one(suite, mutant, catches, slot):
 
 def run_suite(suite, mutants, results, stamp):
     left = [m for m in mutants if results.of(m, suite.name) is None]
+    left.sort(key=lambda m: not m.is_listed)  # what most tells first, should it be broken off
     print(f"{suite.name}: {len(mutants)} defects, {len(mutants) - len(left)} known", flush=True)
     if not left:
         return

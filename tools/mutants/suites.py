@@ -32,11 +32,10 @@ class Suite:
         self.programs = {}  # name: (seconds, places)
         self.is_stopping = threading.Event()
 
-    def names(self):
-        """The programs, as test/CMakeLists.txt names them."""
-        sources = sorted(p for kind in self.kinds
-                         for p in (self.tree / "test" / kind).glob("test_*.c"))
-        return [f"{p.parent.name}_{p.stem.removeprefix('test_')}" for p in sources]
+    def sources(self):
+        """Of the programs, by their names, which are those that test/CMakeLists.txt gives them."""
+        return {f"{kind}_{path.stem.removeprefix('test_')}": path for kind in self.kinds
+                for path in sorted((self.root / "test" / kind).glob("test_*.c"))}
 
     def make(self, *arguments):
         log = self.build.with_suffix(".log")
@@ -62,17 +61,16 @@ class Suite:
         """Makes what a job needs for itself, once."""
 
     def record(self, program, slot):
-        """Runs a program without a defect: how long it takes and what it reaches."""
+        """Runs a program without a defect: how long it takes and what it reaches; None: it cannot."""
         record = self.output / f"{self.name}-{program}.places"
         record.write_text("")
         start = time.monotonic()
         failure = self.run(program, 0, 600, {"IOCPLOOP_MUTANT_RECORD": self.seen(record)}, slot)
         if failure == f"exit code {CANNOT_RUN}":
-            return
+            return None
         if failure:
             raise SystemExit(f"{self.name}: {program} fails without a defect: {failure}")
-        seconds = time.monotonic() - start
-        self.programs[program] = (seconds, {int(n) for n in record.read_text().split()})
+        return time.monotonic() - start, {int(n) for n in record.read_text().split()}
 
     def run(self, program, number, limit, extra=None, slot=0):
         """None if all its tests pass, else what was seen."""
