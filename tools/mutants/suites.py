@@ -1,6 +1,7 @@
 """The test programs, natively and under Wine: built once, recorded once, run for one defect."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -9,7 +10,7 @@ import time
 # How long a program may take that took so long with no defect: what hangs is caught.
 TIMES, SECONDS = 5, 10
 POLL_SECONDS = 0.02
-FAILED = b"[  FAILED  ]"
+FAILED = re.compile(rb"\[  (?:FAILED  |ERROR   )\] (\w+)")  # a test, or what it set up or left
 CANNOT_RUN = 77  # says a program that has nothing to show on this system
 
 
@@ -97,8 +98,9 @@ class Suite:
         while True:
             code = child.poll()
             text = output.read_bytes()
-            if FAILED in text:
-                return text[text.index(FAILED) + len(FAILED):].split(b"\n")[0].decode().strip()
+            failed = FAILED.search(text)
+            if failed:
+                return failed[1].decode()
             if code is not None:
                 return None if code == 0 else f"exit code {code}"
             if time.monotonic() > end:
