@@ -130,6 +130,18 @@ static void any_frequency_is_exact(void **state)
     }
 }
 
+/* The division comes out even, with its last bit that counts. */
+static void parts_of_a_second_of_a_high_frequency_are_exact(void **state)
+{
+    (void)state;
+    const int64_t frequency = INT64_C(1953125) << 41; /* 5^9 * 2^41 */
+    ioc_sys sys = fake__table(frequency);
+    for (int64_t part = 5; part <= 1953125; part *= 5) {
+        assert_int_equal(clock__read(&sys, (uint64_t)(frequency / part)),
+                         CLOCK_TEST_SECOND / (uint64_t)part);
+    }
+}
+
 static void the_time_is_never_zero(void **state)
 {
     (void)state;
@@ -197,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_common_frequency_gives_steps_of_100_ns),
         cmocka_unit_test(any_frequency_is_exact),
+        cmocka_unit_test(parts_of_a_second_of_a_high_frequency_are_exact),
         cmocka_unit_test(the_time_is_never_zero),
         cmocka_unit_test(a_counter_that_goes_back_does_not_take_the_time_back),
         cmocka_unit_test(a_counter_that_fails_makes_the_time_stand_still),
