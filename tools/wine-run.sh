@@ -5,7 +5,7 @@
 #
 #   IOCPLOOP_WINE           name of the Wine prefix under build/wine/ (default)
 #   IOCPLOOP_SYSTEM         run it on this system of tools/system.sh, which is there (this machine)
-#   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (240); the exit code is then 124
+#   IOCPLOOP_WINE_TIMEOUT   time limit in seconds (420); the exit code is then 124
 #   IOCPLOOP_WINE_CPU       run on this processor only
 #   IOCPLOOP_CMOCKA         set: the program runs CMocka tests, which must all be there
 #   IOCPLOOP_WINE_OUTPUT    a file for the output, as it comes; without it, it is printed at the end
@@ -44,7 +44,7 @@ fresh_server() {
     WINEPREFIX=$(wine_prefix) timeout 30 "${on_system[@]}" wineserver -w || true
 }
 
-run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-240}" "${on_system[@]}" wine "$@")
+run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-420}" "${on_system[@]}" wine "$@")
 if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
     run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")
 fi
@@ -95,8 +95,8 @@ if [ -n "${IOCPLOOP_CMOCKA:-}" ] && [ $code -eq 0 ]; then
     fi
 fi
 # A program may end with 124 by itself.
-if [ $code -eq 124 ] && [ $took -ge "${IOCPLOOP_WINE_TIMEOUT:-240}" ]; then
-    echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-240} s: $*" >>"$output"
+if [ $code -eq 124 ] && [ $took -ge "${IOCPLOOP_WINE_TIMEOUT:-420}" ]; then
+    echo "${0##*/}: time limit of ${IOCPLOOP_WINE_TIMEOUT:-420} s: $*" >>"$output"
 fi
 [ -n "${IOCPLOOP_WINE_OUTPUT:-}" ] || tr -d '\r' <"$output"
 exit $code
