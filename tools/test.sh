@@ -126,7 +126,7 @@ need_load_clients() {
 }
 
 need_msvc_dlls() {
-    check 300 "MSVC ABI links for x64, x86 and arm64" tools/msvc-link.sh
+    check 900 "MSVC ABI links for x64, x86 and arm64" tools/msvc-link.sh
 }
 
 # The main job, end to end: the Windows server under Wine, native clients, and at last Ctrl-C.
@@ -185,8 +185,8 @@ load_step() {
             echo "skip  load $name: the limit of open files is $limit, not 8192"
             continue
         fi
-        check 660 "load $name" bash -euo pipefail -c \
-            'source tools/common.sh; source tools/load_cases.sh; load_limit=600 run_load "$1"' \
+        check 1260 "load $name" bash -euo pipefail -c \
+            'source tools/common.sh; source tools/load_cases.sh; load_limit=1200 run_load "$1"' \
             bash "$name" || continue
         grep -e "^$name:" -e '^flat:' "$logs/load_$name.log" | sed 's/^/      /'
     done
