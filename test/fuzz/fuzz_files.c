@@ -1,0 +1,12 @@
+/* Programs on one file, against a model of it: see sim_file_program.c. */
+#include "contract_file.h"
+#include "fuzz_program.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    void *state = NULL;
+    (void)contract_file_setup(&state);
+    fuzz_assert(sim_file_program_run(choices_from_bytes(data, size)));
+    (void)contract_file_teardown(&state);
+    return 0;
+}
