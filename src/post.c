@@ -95,14 +95,8 @@ static bool inbox__change(ioc_inbox *inbox, uint32_t from, uint32_t to)
 static void inbox__send_wake(ioc_inbox *inbox)
 {
     do {
-        switch (inbox->shared.backend->wake(inbox->shared.port)) {
-        case IOC_WAKE_PACKET:
+        if (inbox->shared.backend->wake(inbox->shared.port) == IOC_WAKE_PACKET) {
             ioc_increment_u64(&inbox->shared.wake_packets);
-            return;
-        case IOC_WAKE_DIRECT:
-            break;
-        case IOC_WAKE_FAILED:
-            ioc_exchange_u32(&inbox->shared.wake_state, INBOX_ASLEEP);
             return;
         }
         if (inbox__change(inbox, INBOX_WAKING, INBOX_ASLEEP)) {
@@ -166,8 +160,8 @@ void ioc_inbox_awake(ioc_inbox *inbox, uint32_t wakes)
 
 void ioc_inbox_stop(ioc_inbox *inbox)
 {
-    ioc_exchange_u32(&inbox->shared.is_stopped, 1);
     if (inbox__enter(inbox)) {
+        ioc_exchange_u32(&inbox->shared.is_stopped, 1);
         inbox__wake(inbox);
         inbox__leave(inbox);
     }

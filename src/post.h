@@ -15,8 +15,8 @@
  * If the system refuses the packet, the backend tries another means, which leaves no packet behind:
  * then the state goes back to ASLEEP when the thread that sent it is done. Meanwhile the loop may
  * have woken, worked and gone to sleep again, and others have left their news in its care: they
- * say so by WAKING_AGAIN, and it sends once more. If the system has no means at all, the next
- * thread with news tries again.
+ * say so by WAKING_AGAIN, and it sends once more. If the system has no means at all, it is the same,
+ * and the next thread with news tries again.
  *
  * The gate. A thread counts itself in before it touches the loop and out when it is done; closing
  * shuts the gate in the same word. So the loop knows when the last thread has left, and what was

@@ -21,8 +21,14 @@ static uintptr_t port__thread_id(ioc_port *port)
 
 static ioc_wake port__wake(ioc_port *port)
 {
-    port__of(port)->wakes++;
-    return port__of(port)->wake_answer;
+    unit_port *self = port__of(port);
+    void (*during_wake)(void *) = self->during_wake;
+    self->wakes++;
+    if (during_wake != NULL) {
+        self->during_wake = NULL;
+        during_wake(self->wake_context);
+    }
+    return self->wake_answer;
 }
 
 static ioc_start port__start(ioc_port *port, ioc_op *op)

@@ -23,6 +23,8 @@ typedef struct unit_port {
     bool cancel_ends;  /* a cancel that is taken gives the operation back at once */
     uint32_t cancel_native_error;
     ioc_wake wake_answer;
+    void (*during_wake)(void *context); /* what another thread does in the next one, or NULL */
+    void *wake_context;
 
     unsigned starts;
     unsigned cancels;

@@ -197,6 +197,40 @@ static void a_direct_wake_leaves_no_packet_behind(void **state)
     assert_int_equal(ioc_load_u64(&f->inbox.shared.wake_packets), 0);
 }
 
+static void post_b(void *context)
+{
+    fixture *f = context;
+    post(f, &f->b);
+    assert_int_equal(f->core->port.wakes, 1); /* that one is under way */
+}
+
+/* The loop may sleep again by the time that the first wake has been tried. */
+static void news_left_to_a_wake_without_a_packet_are_woken_for_again(void **state)
+{
+    static const ioc_wake answers[] = {IOC_WAKE_DIRECT, IOC_WAKE_FAILED};
+    fixture *f = *state;
+    for (size_t i = 0; i < IOC_COUNT_OF(answers); i++) {
+        f->core->port.wakes = 0;
+        f->core->port.wake_answer = answers[i];
+        f->core->port.during_wake = post_b;
+        f->core->port.wake_context = f;
+        assert_true(ioc_inbox_fall_asleep(&f->inbox));
+        post(f, &f->a);
+        assert_int_equal(f->core->port.wakes, 2);
+        ioc_inbox_awake(&f->inbox, 0);
+        assert_int_equal(ioc_inbox_run(&f->inbox, 100), 2);
+    }
+}
+
+/* Whoever is not counted in may find the loop freed at its next step. */
+static void a_stop_behind_a_shut_gate_touches_nothing(void **state)
+{
+    fixture *f = *state;
+    ioc_inbox_shut_gate(&f->inbox);
+    ioc_inbox_stop(&f->inbox);
+    assert_int_equal(ioc_load_u32(&f->inbox.shared.is_stopped), 0);
+}
+
 static void behind_a_shut_gate_nothing_is_taken(void **state)
 {
     fixture *f = *state;
@@ -344,6 +378,8 @@ int main(void)
         POST_TEST(a_packet_still_in_flight_wakes_the_next_sleep),
         POST_TEST(a_wake_that_failed_is_tried_again_by_the_next_post),
         POST_TEST(a_direct_wake_leaves_no_packet_behind),
+        POST_TEST(news_left_to_a_wake_without_a_packet_are_woken_for_again),
+        POST_TEST(a_stop_behind_a_shut_gate_touches_nothing),
         POST_TEST(behind_a_shut_gate_nothing_is_taken),
         POST_TEST(without_memory_a_post_is_refused),
         POST_TEST(posting_allocates_nothing_once_grown),
