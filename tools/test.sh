@@ -14,8 +14,8 @@ source "$root/tools/examples_io.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
-all_steps=(format layers tools msvc native-asan native-tsan mingw-x64-release echo examples package
-    load mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
+all_steps=(format layers tools msvc models fuzz native-asan native-tsan mingw-x64-release
+    echo examples package load mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 # The tests under Wine wait more than they compute. These have builds and a Wine of their own.
 beside=(mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 
@@ -192,6 +192,23 @@ load_step() {
     done
 }
 
+# So many inputs made of the kept ones, for each target: the seed is fixed, so they are the same ones.
+# What crashes or breaks a promise is left in build/fuzz.
+fuzz_step() {
+    local target runs
+    need 120 "native-fuzz configures" cmake --preset native-fuzz &&
+        need 600 "native-fuzz builds" cmake --build --preset native-fuzz -j "$jobs" || return 0
+    mkdir -p "$build/fuzz"
+    while read -r target runs; do
+        check 900 "fuzz $target, $runs inputs" tools/fuzz.sh "$target" "$runs" || true
+    done <<'END'
+api 8000
+files 8000
+structs 40000
+addresses 40000
+END
+}
+
 run_step() {
     local case
     case $1 in
@@ -209,6 +226,12 @@ run_step() {
         ;;
     msvc)
         check 1200 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
+        ;;
+    models)
+        check 900 "models, with and without each safeguard" tools/models.sh || true
+        ;;
+    fuzz)
+        fuzz_step
         ;;
     native-*)
         suite "$1" "$jobs"

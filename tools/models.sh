@@ -1,0 +1,95 @@
+#!/bin/bash
+# Runs the models of test/model: tools/models.sh. Each as it is, which has to be right, and with each
+# safeguard taken out, which has to be found out. Says of each what was tried.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+model=$root/test/model/wake.pml
+scratch=$build/models
+failed=0
+
+# With what the threads of the model meet.
+declare -A scenarios=(
+    [packets]="-DOTHERS=1"
+    [refused]="-DREFUSED=1 -DMOVES=1"
+    [stop]="-DPOSTERS=1 -DSTOPPERS=1 -DREFUSED=1"
+    [destroy]="-DEARLY=1"
+    [pool]="-DPOSTERS=1 -DGUESTS=1 -DMOVES=1"
+    [no-means]="-DREFUSED=1 -DFAILED=1 -DLATE=1"
+)
+
+# A safeguard, and where it is needed.
+variants=(
+    LOOKS_AT_THE_STATE_BEFORE_IT_PUSHES packets
+    LOOKS_FOR_NEWS_BEFORE_IT_SAYS_SO packets
+    DOES_NOT_LOOK_FOR_A_STOP stop
+    SENDS_WHENEVER_ASLEEP packets
+    FINDS_WAKING_AND_SAYS_NOTHING refused
+    STAYS_WAKING_WITHOUT_A_PACKET no-means
+    FORGETS_WHO_RELIED_ON_IT refused
+    FORGETS_WHO_RELIED_ON_IT_IF_IT_FAILED refused
+    OWES_NOTHING refused
+    OWES_AFTER_THE_APC refused
+    READS_WHAT_IS_OWED_FIRST refused
+    WAKES_WITH_A_PACKET_IN_FLIGHT packets
+    KEEPS_THE_STATE_WITH_ITS_PACKET packets
+    LEAVES_THE_GATE_BEFORE_IT_WAKES packets
+    LOOKS_AT_THE_GATE_AFTER_THE_NEWS destroy
+    READS_THE_GATE_AND_THEN_ENTERS destroy
+    STOPS_OUTSIDE_THE_GATE stop
+    DOES_NOT_WAIT_FOR_GUESTS pool
+    GIVES_BACK_WITHOUT_A_WAKE pool
+)
+
+say() {
+    printf '%-5s %-48s %s\n' "$@"
+}
+
+# verify NAME SPIN-OPTIONS COMPILER-OPTIONS PAN-OPTIONS: all orders of steps of the model. Its answer
+# is in NAME/out.
+verify() {
+    local folder=$scratch/$1
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    # shellcheck disable=SC2086 # options
+    (
+        cd "$folder"
+        spin $2 -a "$model" >spin.out && gcc -w -DVECTORSZ=512 $3 -o pan pan.c && ./pan $4 >out
+    ) || die "cannot run $1, see $folder"
+    # What was cut short says nothing.
+    if grep -q 'max search depth too small\|out of memory' "$folder/out"; then
+        die "the search was cut short, see $folder/out"
+    fi
+}
+
+# holds NAME SCENARIO COMPILER-OPTIONS PAN-OPTIONS
+holds() {
+    verify "$1" "${scenarios[$2]}" "$3" "-m100000 $4"
+    if grep -q 'errors: 0$' "$scratch/$1/out"; then
+        say ok "$1" "$(grep -o '[0-9]* states, stored' "$scratch/$1/out" | head -n 1)"
+    else
+        say FAIL "$1" "$(grep '^pan:1:' "$scratch/$1/out")"
+        failed=$((failed + 1))
+    fi
+}
+
+is_found_out() {
+    verify "$1" "${scenarios[$2]} -DVARIANT=$1" "-O0 -DSAFETY -DNOCLAIM" -m100000
+    if grep -q '^pan:1: \(assertion\|invalid end state\)' "$scratch/$1/out"; then
+        say ok "$1" "$(grep '^pan:1:' "$scratch/$1/out")"
+    else
+        say FAIL "$1" "nothing noticed it"
+        failed=$((failed + 1))
+    fi
+}
+
+echo "How a loop sleeps and is woken: test/model/wake.pml"
+for name in "${!scenarios[@]}"; do
+    holds "$name-safe" "$name" "-O1 -DSAFETY -DNOCLAIM" ""
+    holds "$name-ends" "$name" "-O1" "-a -f"
+done
+echo "With a safeguard taken out:"
+for ((i = 0; i < ${#variants[@]}; i += 2)); do
+    is_found_out "${variants[i]}" "${variants[i + 1]}"
+done
+[ $failed -eq 0 ]
