@@ -192,13 +192,11 @@ load_step() {
     done
 }
 
-# So many inputs made of the kept ones, for each target: the seed is fixed, so they are the same ones.
-# What crashes or breaks a promise is left in build/fuzz.
+# So many inputs, the same ones each time, for each target.
 fuzz_step() {
     local target runs
     need 120 "native-fuzz configures" cmake --preset native-fuzz &&
         need 600 "native-fuzz builds" cmake --build --preset native-fuzz -j "$jobs" || return 0
-    mkdir -p "$build/fuzz"
     while read -r target runs; do
         check 900 "fuzz $target, $runs inputs" tools/fuzz.sh "$target" "$runs" || true
     done <<'END'

@@ -14,6 +14,13 @@ static bool loop__is_all_zero(const unsigned char *bytes, size_t size)
     return true;
 }
 
+/* Any version's is as large as a multiple of its alignment: a size that ends in a pointer is none. */
+static bool loop__is_size(uint32_t size)
+{
+    return size >= sizeof size && size <= IOC_API_SIZE_MAX &&
+           size % _Alignof(iocp_loop_options_t) == 0;
+}
+
 /* Take what a program of another version passes: less gets defaults, more must be zero. */
 static int loop__read_options(const iocp_loop_options_t *given, iocp_loop_options_t *options)
 {
@@ -21,7 +28,7 @@ static int loop__read_options(const iocp_loop_options_t *given, iocp_loop_option
     if (given == NULL) {
         return IOCP_OK;
     }
-    if (given->size < sizeof given->size || given->size > IOC_API_SIZE_MAX) {
+    if (!loop__is_size(given->size)) {
         return IOCP_EINVAL;
     }
     size_t known = given->size < sizeof *options ? given->size : sizeof *options;

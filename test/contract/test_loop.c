@@ -1436,6 +1436,10 @@ static void options_of_another_version_are_taken_if_they_ask_for_nothing_unknown
     assert_int_equal(options__try(&options), IOCP_OK);
     options.known.size = 3;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
+    options.known = contract_options();
+    options.known.size =
+        offsetof(iocp_loop_options_t, free) + 1; /* no function in one byte of it */
+    assert_int_equal(options__try(&options), IOCP_EINVAL);
 }
 
 static void bad_options_are_refused(void **state)
