@@ -200,10 +200,10 @@ fuzz_step() {
     while read -r target runs; do
         check 900 "fuzz $target, $runs inputs" tools/fuzz.sh "$target" "$runs" || true
     done <<'END'
-api 8000
-files 8000
-structs 40000
-addresses 40000
+api 4000
+files 4000
+structs 20000
+addresses 10000
 END
 }
 
