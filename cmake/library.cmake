@@ -26,6 +26,8 @@ set(core_sources
     src/queue/pool.c
     src/slab.c
     src/stats.c
+    src/text/path.c
+    src/text/utf8.c
     src/timeout.c
     src/timer/heap.c
     src/transfer.c)

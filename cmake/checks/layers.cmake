@@ -6,7 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 # Floors, from the ground up. A name is a file's path under src/ without its ending, or a folder.
 set(floors
     "base atomic"
-    "error"
+    "error text"
     "alloc"
     "timer queue"
     "backend"
@@ -20,12 +20,12 @@ set(floors
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
 # The last three own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error alloc backend op handle queue accept transfer watch)
+set(win32_sees base atomic error text alloc backend op handle queue accept transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)
 set(c_headers assert.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h
-    string.h)
+    string.h wchar.h)
 # Compiler intrinsics: those two wrap them for the others.
 set(intrinsics_files base.h atomic.h)
 set(intrinsics_headers intrin.h)

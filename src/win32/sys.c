@@ -15,7 +15,6 @@ static const ioc_sys sys_table = {
     .SetHandleInformation = SetHandleInformation,
     .GetFileType = GetFileType,
     .GetFileAttributesW = GetFileAttributesW,
-    .MultiByteToWideChar = MultiByteToWideChar,
     .GetFullPathNameW = GetFullPathNameW,
     .CreateFileW = CreateFileW,
     .ReadFile = ReadFile,

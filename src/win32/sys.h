@@ -22,7 +22,6 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetHandleInformation)(HANDLE, DWORD, DWORD);
     DWORD(WINAPI *GetFileType)(HANDLE);
     DWORD(WINAPI *GetFileAttributesW)(const wchar_t *);
-    int(WINAPI *MultiByteToWideChar)(UINT, DWORD, const char *, int, wchar_t *, int);
     DWORD(WINAPI *GetFullPathNameW)(const wchar_t *, DWORD, wchar_t *, wchar_t **);
     HANDLE(WINAPI *CreateFileW)
     (const wchar_t *, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE);

@@ -210,8 +210,7 @@ static void a_path_that_no_file_system_takes_is_too_long(void **state)
     path[size] = '\0';
     int status = iocp_file_open(loop, path, IOCP_FILE_READ, &handle);
     free(path);
-    /* Wine looks for the folders first. */
-    assert_int_equal(status, contract_is_wine() ? IOCP_ENOTFOUND : IOCP_ENAMETOOLONG);
+    assert_int_equal(status, IOCP_ENAMETOOLONG);
 }
 
 static void a_file_that_somebody_does_not_share_is_busy(void **state)

@@ -1,12 +1,14 @@
 /* The simulated file system, in memory. */
 #include "sim_file.h"
 
+#include "text/path.h"
+#include "text/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define FILE_PAGE_BYTES   UINT64_C(65536)
 #define FILE_SECTOR_BYTES 512
-#define FILE_PATH_MOST    32766 /* of the system's characters; here of bytes */
 
 typedef struct sim_page {
     ioc_link link; /* sim_content.pages, by number */
@@ -48,35 +50,13 @@ static void *file__allocate(size_t size)
 
 /* ---- Paths ---- */
 
-/* How long the character is that begins here; 0: this is none. */
-static size_t path__character(const unsigned char *at)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : 4;
-    if (length == 4 && at[0] >> 3 != 30) {
-        return 0;
-    }
-    uint32_t code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (at[i] >> 6 != 2) {
-            return 0;
-        }
-        code = code << 6 | (at[i] & 0x3fu);
-    }
-    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code >= least[length] && code <= 0x10ffff && !is_surrogate ? length : 0;
-}
-
 static int path__check(const char *path)
 {
-    size_t length = 0;
-    for (const char *at = path; *at != '\0'; at += length) {
-        length = path__character((const unsigned char *)at);
-        if (length == 0 || strchr("*?<>|\"", *at) != NULL) {
-            return IOCP_EINVAL;
-        }
+    size_t count = ioc_utf8_to_utf16(path, NULL, 0);
+    if (count == 0 || strpbrk(path, "*?<>|\"") != NULL) {
+        return IOCP_EINVAL;
     }
-    return strlen(path) <= FILE_PATH_MOST ? IOCP_OK : IOCP_ENAMETOOLONG;
+    return count <= IOC_PATH_UNITS ? IOCP_OK : IOCP_ENAMETOOLONG;
 }
 
 static sim_content *content__find(const char *path, size_t length)

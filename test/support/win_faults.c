@@ -24,7 +24,6 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_SET_HANDLE_INFORMATION] = {"SetHandleInformation", ERROR_ACCESS_DENIED},
     [WIN_GET_FILE_TYPE] = {"GetFileType", ERROR_INVALID_HANDLE},
     [WIN_GET_ATTRIBUTES] = {"GetFileAttributesW", ERROR_ACCESS_DENIED},
-    [WIN_TO_WIDE] = {"MultiByteToWideChar", ERROR_INVALID_PARAMETER},
     [WIN_FULL_PATH] = {"GetFullPathNameW", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_CREATE_FILE] = {"CreateFileW", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
@@ -196,14 +195,6 @@ static DWORD WINAPI fault__get_file_type(HANDLE file)
 static DWORD WINAPI fault__get_attributes(const wchar_t *path)
 {
     return fault__strikes(WIN_GET_ATTRIBUTES) ? INVALID_FILE_ATTRIBUTES : GetFileAttributesW(path);
-}
-
-static int WINAPI fault__to_wide(UINT page, DWORD flags, const char *from, int from_bytes,
-                                 wchar_t *to, int to_count)
-{
-    return fault__strikes(WIN_TO_WIDE)
-               ? 0
-               : MultiByteToWideChar(page, flags, from, from_bytes, to, to_count);
 }
 
 static DWORD WINAPI fault__full_path(const wchar_t *path, DWORD capacity, wchar_t *full,
@@ -553,7 +544,6 @@ static const ioc_sys fault_table = {
     .SetHandleInformation = fault__set_handle_information,
     .GetFileType = fault__get_file_type,
     .GetFileAttributesW = fault__get_attributes,
-    .MultiByteToWideChar = fault__to_wide,
     .GetFullPathNameW = fault__full_path,
     .CreateFileW = fault__create_file,
     .ReadFile = fault__read_file,

@@ -1,11 +1,9 @@
 /*
- * Opening by a path: what is kept of a file that exists, what a path says of where it leads, and
- * what is refused and leaves nothing open. CreateFileW is watched, and made to be as strict as that
- * of Windows.
+ * Opening by a path: what is kept of a file that exists, and what is refused and leaves nothing
+ * open. CreateFileW is watched, and made to be as strict as that of Windows.
  */
 #include "unit.h"
 
-#include "win32/object/path.h"
 #include "win32/sys.h"
 
 #include "win_faults.h"
@@ -182,8 +180,7 @@ static void a_file_that_cannot_be_emptied_is_not_opened(void **state)
 static void what_the_system_refuses_is_said_with_its_code(void **state)
 {
     (void)state;
-    static const win_call opening[] = {WIN_TO_WIDE, WIN_FULL_PATH, WIN_CREATE_FILE,
-                                       WIN_GET_FILE_TYPE};
+    static const win_call opening[] = {WIN_FULL_PATH, WIN_CREATE_FILE, WIN_GET_FILE_TYPE};
     open__make(open__path("file"), "hello");
     for (size_t i = 0; i < IOC_COUNT_OF(opening); i++) {
         win_faults_fail_next_of(opening[i], ERROR_IO_DEVICE);
@@ -206,51 +203,6 @@ static void a_size_that_is_refused_is_neither_told_nor_set(void **state)
     assert_int_equal(iocp_file_set_size(now.loop, file, 1), IOCP_ENOSPC);
     assert_int_equal(iocp_loop_native_error(now.loop), ERROR_DISK_FULL);
     assert_int_equal(open__size(file), 5);
-}
-
-/* ---- Where a path leads ---- */
-
-static void a_native_path_says_where_it_leads(void **state)
-{
-    (void)state;
-    static const struct {
-        const wchar_t *path;
-        ioc_place place;
-    } table[] = {
-        {L"C:\\x", IOC_PLACE_FILE},
-        {L"c:\\x", IOC_PLACE_FILE},
-        {L"\\\\?\\C:\\x", IOC_PLACE_FILE},
-        {L"\\\\.\\C:\\x", IOC_PLACE_FILE},
-        {L"\\\\srv\\share\\x", IOC_PLACE_FILE},
-        {L"\\\\srv\\pipes\\x", IOC_PLACE_FILE},
-        {L"\\\\?\\UNC\\srv\\share\\x", IOC_PLACE_FILE},
-        {L"\\\\?\\unc\\srv\\share\\pipe\\x", IOC_PLACE_FILE},
-        {L"\\\\.\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\.\\PIPE\\x", IOC_PLACE_PIPE},
-        {L"\\\\?\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\srv\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\srv\\Pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\?\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\?\\unc\\srv\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\.\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
-        {L"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\x", IOC_PLACE_DEVICE},
-        {L"\\\\.\\Global\\pipe\\x", IOC_PLACE_DEVICE},
-        {L"\\\\.\\C:", IOC_PLACE_DEVICE},
-        {L"\\\\.\\PhysicalDrive0", IOC_PLACE_DEVICE},
-        {L"\\\\.\\CON", IOC_PLACE_DEVICE},
-        {L"\\\\.\\pipe", IOC_PLACE_DEVICE},
-        {L"\\\\srv", IOC_PLACE_DEVICE},
-        {L"CON", IOC_PLACE_DEVICE},
-        {L"C:", IOC_PLACE_DEVICE},
-        {L"1:\\x", IOC_PLACE_DEVICE},
-        {L"", IOC_PLACE_DEVICE},
-    };
-    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
-        if (ioc_path_place(table[i].path) != table[i].place) {
-            print_error("%ls\n", table[i].path);
-        }
-        assert_int_equal(ioc_path_place(table[i].path), table[i].place);
-    }
 }
 
 /* ---- What is refused ---- */
@@ -362,7 +314,6 @@ int main(void)
         OPEN_TEST(a_file_that_cannot_be_emptied_is_not_opened),
         OPEN_TEST(what_the_system_refuses_is_said_with_its_code),
         OPEN_TEST(a_size_that_is_refused_is_neither_told_nor_set),
-        OPEN_TEST(a_native_path_says_where_it_leads),
         OPEN_TEST(devices_are_refused_and_nothing_stays_open),
         OPEN_TEST(a_volume_is_refused_and_a_file_by_a_devices_name_is_one),
         OPEN_TEST(a_pipe_takes_no_append),

@@ -4,6 +4,7 @@
 #include "../mode.h"
 #include "../work.h"
 #include "path.h"
+#include "text/path.h"
 #include "transfer.h"
 
 /* ---- Opening ---- */

@@ -1,0 +1,94 @@
+#include "path.h"
+
+#include <wchar.h>
+
+#define PATH_PREFIX     L"\\\\?\\"
+#define PATH_UNC_PREFIX L"\\\\?\\UNC"
+#define PATH_DEVICES    L"\\\\.\\"
+#define PATH_SERVERS    L"\\\\"
+
+static wchar_t path__lower(wchar_t unit)
+{
+    return unit >= L'A' && unit <= L'Z' ? (wchar_t)(unit - L'A' + L'a') : unit;
+}
+
+/* Past a prefix, in whatever case, or NULL. The program's locale has no say in this. */
+static const wchar_t *path__skip(const wchar_t *path, const wchar_t *prefix)
+{
+    for (; *prefix != L'\0'; path++, prefix++) {
+        if (path__lower(*path) != path__lower(*prefix)) {
+            return NULL;
+        }
+    }
+    return path;
+}
+
+/* ---- Prefixes ---- */
+
+bool ioc_path_is_literal(const wchar_t *path)
+{
+    return path__skip(path, PATH_PREFIX) != NULL;
+}
+
+void ioc_path_add_prefix(wchar_t *buffer)
+{
+    const wchar_t *full = buffer + IOC_PATH_PREFIX_ROOM;
+    const wchar_t *prefix = PATH_PREFIX;
+    if (wcslen(full) < IOC_PATH_LONG || ioc_path_is_literal(full) ||
+        path__skip(full, PATH_DEVICES) != NULL) {
+        prefix = L"";
+    } else if (path__skip(full, PATH_SERVERS) != NULL) {
+        prefix = PATH_UNC_PREFIX; /* which takes the place of the first backslash */
+        full++;
+    }
+    wmemmove(buffer + wcslen(prefix), full, wcslen(full) + 1);
+    wmemcpy(buffer, prefix, wcslen(prefix));
+}
+
+/* ---- Places ---- */
+
+/* What stands behind "pipe\\". */
+static ioc_place path__pipe_place(const wchar_t *name)
+{
+    return name[0] != L'\0' ? IOC_PLACE_PIPE : IOC_PLACE_PIPES;
+}
+
+/* Behind "server": a pipe's name, or what stands on a share. */
+static ioc_place path__share_place(const wchar_t *server)
+{
+    const wchar_t *share = wcschr(server, L'\\');
+    if (share == NULL) {
+        return IOC_PLACE_DEVICE;
+    }
+    const wchar_t *name = path__skip(share, L"\\pipe\\");
+    return name != NULL ? path__pipe_place(name) : IOC_PLACE_FILE;
+}
+
+static bool path__is_on_drive(const wchar_t *path)
+{
+    wchar_t letter = path__lower(path[0]);
+    return letter >= L'a' && letter <= L'z' && path[1] == L':' && path[2] == L'\\';
+}
+
+ioc_place ioc_path_place(const wchar_t *native)
+{
+    const wchar_t *rest = path__skip(native, PATH_PREFIX);
+    if (rest == NULL) {
+        rest = path__skip(native, PATH_DEVICES);
+    }
+    if (rest == NULL) { /* neither says that it is a device's */
+        const wchar_t *server = path__skip(native, PATH_SERVERS);
+        return server != NULL              ? path__share_place(server)
+               : path__is_on_drive(native) ? IOC_PLACE_FILE
+                                           : IOC_PLACE_DEVICE;
+    }
+    const wchar_t *server = path__skip(rest, L"UNC\\");
+    if (server != NULL) {
+        return path__share_place(server);
+    }
+    const wchar_t *pipe = path__skip(rest, L"pipe\\");
+    if (pipe != NULL) {
+        return path__pipe_place(pipe);
+    }
+    return path__is_on_drive(rest) ? IOC_PLACE_FILE : IOC_PLACE_DEVICE;
+}

@@ -1,0 +1,38 @@
+/*
+ * What there is to know of a path of Windows from its text alone: the prefix that a long one needs,
+ * and where it leads.
+ */
+#ifndef IOC_TEXT_PATH_H
+#define IOC_TEXT_PATH_H
+
+#include "base.h"
+
+/* The most that any has, with the zero: a UNICODE_STRING counts its bytes in 16 bits. */
+#define IOC_PATH_UNITS 32768
+
+/* From so many units on, the zero not counted, a path needs a prefix: MAX_PATH. */
+#define IOC_PATH_LONG 260
+
+/* Of the longest prefix, less the backslash of the path that it takes the place of. */
+#define IOC_PATH_PREFIX_ROOM 7
+
+/* Whether it begins with \\?\, which says that it is to be taken to the letter. */
+bool ioc_path_is_literal(const wchar_t *path);
+
+/*
+ * A full path stands behind IOC_PATH_PREFIX_ROOM units of its buffer. It is moved to the beginning
+ * of it, behind the prefix that it needs, if any.
+ */
+void ioc_path_add_prefix(wchar_t *buffer);
+
+/* Where a native path leads. */
+typedef enum ioc_place {
+    IOC_PLACE_FILE,  /* to something on a drive or a share */
+    IOC_PLACE_PIPE,  /* to a pipe, by its usual name */
+    IOC_PLACE_PIPES, /* to where all pipes are, and to none of them */
+    IOC_PLACE_DEVICE /* to anything else: a device, or a pipe or file by a way through devices */
+} ioc_place;
+
+ioc_place ioc_path_place(const wchar_t *native);
+
+#endif

@@ -1,0 +1,102 @@
+#include "unit.h"
+
+#include "text/path.h"
+
+#include <stdlib.h>
+#include <wchar.h>
+
+/* A path that begins so and is of that length, and which prefix it gets instead of `skip` units. */
+static void check_prefix(const wchar_t *beginning, size_t length, const wchar_t *prefix,
+                         size_t skip)
+{
+    wchar_t *buffer = calloc(IOC_PATH_PREFIX_ROOM + length + 1, sizeof *buffer);
+    assert_non_null(buffer);
+    wchar_t *full = buffer + IOC_PATH_PREFIX_ROOM;
+    wmemset(full, L'a', length);
+    wmemcpy(full, beginning, wcslen(beginning));
+    full[length - 1] = L'z';
+    ioc_path_add_prefix(buffer);
+    assert_int_equal(wcslen(buffer), wcslen(prefix) + length - skip);
+    assert_int_equal(wcsncmp(buffer, prefix, wcslen(prefix)), 0);
+    const wchar_t *rest = buffer + wcslen(prefix);
+    assert_int_equal(wcsncmp(rest, beginning + skip, wcslen(beginning) - skip), 0);
+    assert_true(rest[length - skip - 1] == L'z');
+    free(buffer);
+}
+
+static void a_path_gets_the_prefix_that_it_needs(void **state)
+{
+    (void)state;
+    check_prefix(L"C:\\", IOC_PATH_LONG - 1, L"", 0);
+    check_prefix(L"C:\\", IOC_PATH_LONG, L"\\\\?\\", 0);
+    check_prefix(L"C:\\", 5000, L"\\\\?\\", 0);
+    check_prefix(L"\\\\srv\\share\\", IOC_PATH_LONG - 1, L"", 0);
+    check_prefix(L"\\\\srv\\share\\", IOC_PATH_LONG, L"\\\\?\\UNC", 1);
+    check_prefix(L"\\\\.\\C:\\", 500, L"", 0);
+    check_prefix(L"\\\\?\\C:\\", 500, L"", 0);
+}
+
+static void only_the_prefix_says_that_a_path_is_literal(void **state)
+{
+    (void)state;
+    static const wchar_t *const others[] = {L"",        L"\\",   L"\\\\", L"\\\\?",
+                                            L"\\\\.\\", L"//?/", L"C:\\"};
+    assert_true(ioc_path_is_literal(L"\\\\?\\"));
+    assert_true(ioc_path_is_literal(L"\\\\?\\C:\\x"));
+    for (size_t i = 0; i < IOC_COUNT_OF(others); i++) {
+        assert_false(ioc_path_is_literal(others[i]));
+    }
+}
+
+static void a_native_path_says_where_it_leads(void **state)
+{
+    (void)state;
+    static const struct {
+        const wchar_t *path;
+        ioc_place place;
+    } table[] = {
+        {L"C:\\x", IOC_PLACE_FILE},
+        {L"c:\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\C:\\x", IOC_PLACE_FILE},
+        {L"\\\\.\\C:\\x", IOC_PLACE_FILE},
+        {L"\\\\srv\\share\\x", IOC_PLACE_FILE},
+        {L"\\\\srv\\pipes\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\UNC\\srv\\share\\x", IOC_PLACE_FILE},
+        {L"\\\\?\\unc\\srv\\share\\pipe\\x", IOC_PLACE_FILE},
+        {L"\\\\.\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\.\\PIPE\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\srv\\Pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\unc\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\.\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\x", IOC_PLACE_DEVICE},
+        {L"\\\\.\\Global\\pipe\\x", IOC_PLACE_DEVICE},
+        {L"\\\\.\\C:", IOC_PLACE_DEVICE},
+        {L"\\\\.\\PhysicalDrive0", IOC_PLACE_DEVICE},
+        {L"\\\\.\\CON", IOC_PLACE_DEVICE},
+        {L"\\\\.\\pipe", IOC_PLACE_DEVICE},
+        {L"\\\\srv", IOC_PLACE_DEVICE},
+        {L"CON", IOC_PLACE_DEVICE},
+        {L"C:", IOC_PLACE_DEVICE},
+        {L"1:\\x", IOC_PLACE_DEVICE},
+        {L"", IOC_PLACE_DEVICE},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        if (ioc_path_place(table[i].path) != table[i].place) {
+            print_error("%ls\n", table[i].path);
+        }
+        assert_int_equal(ioc_path_place(table[i].path), table[i].place);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_path_gets_the_prefix_that_it_needs),
+        cmocka_unit_test(only_the_prefix_says_that_a_path_is_literal),
+        cmocka_unit_test(a_native_path_says_where_it_leads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,92 @@
+#include "unit.h"
+
+#include "text/utf8.h"
+
+#include "base.h"
+
+#include <wchar.h>
+
+static void a_text_becomes_the_same_text_in_utf16(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        wchar_t units[6];
+        size_t count; /* with the zero */
+    } table[] = {
+        {"", {0}, 1},
+        {"az", {'a', 'z'}, 3},
+        {"\x7f", {0x7F}, 2},
+        {"\xc2\x80", {0x80}, 2},
+        {"\xdf\xbf", {0x7FF}, 2},
+        {"\xe0\xa0\x80", {0x800}, 2},
+        {"\xed\x9f\xbf", {0xD7FF}, 2},
+        {"\xee\x80\x80", {0xE000}, 2},
+        {"\xef\xbb\xbf", {0xFEFF}, 2}, /* a byte order mark is a character as any */
+        {"\xef\xbf\xbf", {0xFFFF}, 2},
+        {"\xf0\x90\x80\x80", {0xD800, 0xDC00}, 3},
+        {"\xf0\x9f\x8c\xb1", {0xD83C, 0xDF31}, 3},
+        {"\xf4\x8f\xbf\xbf", {0xDBFF, 0xDFFF}, 3},
+        {"a\xc3\xa4\xe4\xba\x8c\xf0\x9f\x8c\xb1", {'a', 0xE4, 0x4E8C, 0xD83C, 0xDF31}, 6},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        wchar_t units[6];
+        assert_int_equal(ioc_utf8_to_utf16(table[i].text, units, 6), table[i].count);
+        assert_int_equal(wmemcmp(units, table[i].units, table[i].count), 0);
+    }
+}
+
+static void what_is_no_utf8_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "\x80", /* nothing is continued */
+        "\xbf",
+        "a\x80z",
+        "\xc3", /* cut off */
+        "\xc3z",
+        "\xe2\x82",
+        "\xe2\x82z",
+        "\xf0\x9f\x8c",
+        "\xf0\x9f\x8c\xc3\xa4",
+        "\xc0\x80", /* longer than needed */
+        "\xc1\xbf",
+        "\xe0\x80\xaf",
+        "\xe0\x9f\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xed\xa0\x80", /* surrogates */
+        "\xed\xbf\xbf",
+        "\xed\xa0\xbd\xed\xb8\x80",
+        "\xf4\x90\x80\x80", /* beyond the last character */
+        "\xf7\xbf\xbf\xbf",
+        "\xf8\x88\x80\x80\x80", /* no such form */
+        "\xfe",
+        "\xff",
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(bad); i++) {
+        assert_int_equal(ioc_utf8_to_utf16(bad[i], NULL, 0), 0);
+    }
+}
+
+static void no_more_is_written_than_there_is_room_for(void **state)
+{
+    (void)state;
+    static const wchar_t whole[] = {'a', 0xD83C, 0xDF31, 'z', 0};
+    for (size_t room = 0; room <= IOC_COUNT_OF(whole); room++) {
+        wchar_t units[] = {'?', '?', '?', '?', '?', '?'};
+        assert_int_equal(ioc_utf8_to_utf16("a\xf0\x9f\x8c\xb1z", units, room), 5);
+        assert_int_equal(wmemcmp(units, whole, room), 0);
+        assert_true(units[room] == L'?');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_becomes_the_same_text_in_utf16),
+        cmocka_unit_test(what_is_no_utf8_is_refused),
+        cmocka_unit_test(no_more_is_written_than_there_is_room_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
