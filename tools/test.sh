@@ -204,6 +204,7 @@ api 4000
 files 4000
 structs 20000
 addresses 10000
+paths 50000
 END
 }
 
