@@ -56,7 +56,10 @@ static void a_native_path_says_where_it_leads(void **state)
         ioc_place place;
     } table[] = {
         {L"C:\\x", IOC_PLACE_FILE},
-        {L"c:\\x", IOC_PLACE_FILE},
+        {L"A:\\x", IOC_PLACE_FILE},
+        {L"Z:\\x", IOC_PLACE_FILE},
+        {L"a:\\x", IOC_PLACE_FILE},
+        {L"z:\\x", IOC_PLACE_FILE},
         {L"\\\\?\\C:\\x", IOC_PLACE_FILE},
         {L"\\\\.\\C:\\x", IOC_PLACE_FILE},
         {L"\\\\srv\\share\\x", IOC_PLACE_FILE},
@@ -71,6 +74,10 @@ static void a_native_path_says_where_it_leads(void **state)
         {L"\\\\?\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
         {L"\\\\?\\unc\\srv\\pipe\\x", IOC_PLACE_PIPE},
         {L"\\\\.\\UNC\\srv\\pipe\\x", IOC_PLACE_PIPE},
+        {L"\\\\.\\pipe\\", IOC_PLACE_PIPES},
+        {L"\\\\?\\PIPE\\", IOC_PLACE_PIPES},
+        {L"\\\\srv\\pipe\\", IOC_PLACE_PIPES},
+        {L"\\\\?\\UNC\\srv\\pipe\\", IOC_PLACE_PIPES},
         {L"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\x", IOC_PLACE_DEVICE},
         {L"\\\\.\\Global\\pipe\\x", IOC_PLACE_DEVICE},
         {L"\\\\.\\C:", IOC_PLACE_DEVICE},
@@ -80,7 +87,12 @@ static void a_native_path_says_where_it_leads(void **state)
         {L"\\\\srv", IOC_PLACE_DEVICE},
         {L"CON", IOC_PLACE_DEVICE},
         {L"C:", IOC_PLACE_DEVICE},
+        {L"C:x", IOC_PLACE_DEVICE},
         {L"1:\\x", IOC_PLACE_DEVICE},
+        {L"@:\\x", IOC_PLACE_DEVICE},
+        {L"[:\\x", IOC_PLACE_DEVICE},
+        {L"`:\\x", IOC_PLACE_DEVICE},
+        {L"{:\\x", IOC_PLACE_DEVICE},
         {L"", IOC_PLACE_DEVICE},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {

@@ -45,6 +45,8 @@ static void what_is_no_utf8_is_refused(void **state)
         "a\x80z",
         "\xc3", /* cut off */
         "\xc3z",
+        "\xc3\xc0",
+        "\xc3\xff",
         "\xe2\x82",
         "\xe2\x82z",
         "\xf0\x9f\x8c",
