@@ -116,12 +116,20 @@ static size_t text__put_character(char *text, size_t bytes, uint64_t *random)
     return bytes;
 }
 
-/* Bytes that only seldom are a character, or one that is cut off. */
+/* A character that is cut off, what is nearly one, or bytes that seldom are one. */
 static size_t text__put_broken(char *text, uint64_t *random)
 {
+    static const char *const nearly[] = {"\xc1\xbf",     "\xe0\x9f\xbf",     "\xed\xa0\x80",
+                                         "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80"};
     size_t bytes = 1 + unit_random_below(random, 4);
-    if (bytes > 1 && unit_random_below(random, 2) == 0) {
+    uint32_t how = unit_random_below(random, 3);
+    if (how == 0 && bytes > 1) {
         return text__put_character(text, bytes, random) - 1;
+    }
+    if (how == 1) {
+        const char *chosen = nearly[unit_random_below(random, IOC_COUNT_OF(nearly))];
+        memcpy(text, chosen, strlen(chosen));
+        return strlen(chosen);
     }
     for (size_t i = 0; i < bytes; i++) {
         text[i] = (char)(unsigned char)(0x80 + unit_random_below(random, 0x80));
