@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs the models of test/model: tools/models.sh. Each as it is, which has to be right, and with each
-# safeguard taken out, which has to be found out. Says of each what was tried.
+# safeguard taken out or order made weaker, which has to be found out. Says of each what was tried.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 model=$root/test/model/wake.pml
+orders=$root/test/model/orders
 scratch=$build/models
 failed=0
 
@@ -45,16 +46,14 @@ say() {
     printf '%-5s %-48s %s\n' "$@"
 }
 
-# verify NAME SPIN-OPTIONS COMPILER-OPTIONS PAN-OPTIONS: all orders of steps of the model. Its answer
-# is in NAME/out.
+# verify NAME OPTIONS: all orders of steps of the model. Its answer is in NAME/out.
 verify() {
     local folder=$scratch/$1
-    rm -rf "$folder"
-    mkdir -p "$folder"
     # shellcheck disable=SC2086 # options
     (
         cd "$folder"
-        spin $2 -a "$model" >spin.out && gcc -w -DVECTORSZ=512 $3 -o pan pan.c && ./pan $4 >out
+        spin $2 -a "$model" >spin.out && gcc -w -DVECTORSZ=512 -O0 -o pan pan.c &&
+            ./pan -m30000 -w20 -a -f >out
     ) || die "cannot run $1, see $folder"
     # What was cut short says nothing.
     if grep -q 'max search depth too small\|out of memory' "$folder/out"; then
@@ -62,34 +61,67 @@ verify() {
     fi
 }
 
-# holds NAME SCENARIO COMPILER-OPTIONS PAN-OPTIONS
 holds() {
-    verify "$1" "${scenarios[$2]}" "$3" "-m100000 $4"
+    verify "$1" "${scenarios[$1]}"
     if grep -q 'errors: 0$' "$scratch/$1/out"; then
-        say ok "$1" "$(grep -o '[0-9]* states, stored' "$scratch/$1/out" | head -n 1)"
+        say ok "$1" "$(grep -o '[0-9]* states, stored' "$scratch/$1/out")"
     else
         say FAIL "$1" "$(grep '^pan:1:' "$scratch/$1/out")"
-        failed=$((failed + 1))
     fi
 }
 
+# is_found_out VARIANT SCENARIO
 is_found_out() {
-    verify "$1" "${scenarios[$2]} -DVARIANT=$1" "-O0 -DSAFETY -DNOCLAIM" -m100000
-    if grep -q '^pan:1: \(assertion\|invalid end state\)' "$scratch/$1/out"; then
+    verify "$1" "${scenarios[$2]} -DVARIANT=$1"
+    if grep -q '^pan:1: \(assertion\|acceptance cycle\)' "$scratch/$1/out"; then
         say ok "$1" "$(grep '^pan:1:' "$scratch/$1/out")"
     else
         say FAIL "$1" "nothing noticed it"
-        failed=$((failed + 1))
     fi
 }
 
-echo "How a loop sleeps and is woken: test/model/wake.pml"
+# The library's own sources, with those calls to look at each access to memory that the sanitizer for
+# threads lives on.
+orders_run() {
+    local folder=$scratch/$1 source
+    for source in src/alloc.c src/queue/mpsc.c src/queue/pool.c src/post.c \
+        test/model/orders/{queue,pool,inbox}.c; do
+        gcc -std=c11 -Wall -Wextra -Werror -O1 -fsanitize=thread -I "$root/include" -I "$root/src" \
+            -I "$orders" -include "$orders/sites.h" -c "$root/$source" \
+            -o "$folder/${source//\//_}.o" || return
+    done
+    g++ -std=c++17 -O1 -I "$orders" "$orders/machine.cpp" "$folder"/*.o -o "$folder/orders" &&
+        "$folder/orders"
+}
+
+# at_once COMMAND NAME...: as many at a time as there are processors. What one says is in NAME/answer,
+# and told in the end.
+names=()
+at_once() {
+    local name=$2
+    names+=("$name")
+    rm -rf "${scratch:?}/$name"
+    mkdir -p "$scratch/$name"
+    while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do
+        wait -n || true
+    done
+    "$@" >"$scratch/$name/answer" 2>&1 &
+}
+
+at_once orders_run orders
 for name in "${!scenarios[@]}"; do
-    holds "$name-safe" "$name" "-O1 -DSAFETY -DNOCLAIM" ""
-    holds "$name-ends" "$name" "-O1" "-a -f"
+    at_once holds "$name"
 done
-echo "With a safeguard taken out:"
 for ((i = 0; i < ${#variants[@]}; i += 2)); do
-    is_found_out "${variants[i]}" "${variants[i + 1]}"
+    at_once is_found_out "${variants[i]}" "${variants[i + 1]}"
+done
+wait
+
+for name in "${names[@]}"; do
+    cat "$scratch/$name/answer"
+    # Neither one that has failed nor one that could not be run.
+    if ! grep -q '^ok' "$scratch/$name/answer" || grep -vq '^ok' "$scratch/$name/answer"; then
+        failed=$((failed + 1))
+    fi
 done
 [ $failed -eq 0 ]

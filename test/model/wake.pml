@@ -5,7 +5,7 @@
  *
  * What must hold:
  *   no wake is lost           a loop that sleeps with something to do, while nothing is on its way to
- *                             wake it, is an invalid end state
+ *                             wake it, never ends
  *   one packet at most        an assertion where it is sent
  *   what was accepted runs    an assertion where the loop is freed
  *   nobody has a loop that    an assertion in each step of a thread
