@@ -52,7 +52,7 @@ verify() {
     # shellcheck disable=SC2086 # options
     (
         cd "$folder"
-        spin $2 -a "$model" >spin.out && gcc -w -DVECTORSZ=512 -O0 -o pan pan.c &&
+        spin $2 -a "$model" >spin.out && tcc -w -DVECTORSZ=512 -o pan pan.c &&
             ./pan -m30000 -w20 -a -f >out
     ) || die "cannot run $1, see $folder"
     # What was cut short says nothing.
