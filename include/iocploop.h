@@ -359,7 +359,8 @@ typedef enum iocp_sleep_method {
 
 /*
  * Set size to sizeof(iocp_loop_options_t) and everything else to 0 for the defaults. A structure
- * of a later version is taken as long as what this version does not know in it is 0.
+ * of a later version is taken as long as what this version does not know in it is 0. A size that is
+ * no multiple of the structure's alignment is no version's: IOCP_EINVAL.
  */
 typedef struct iocp_loop_options {
     uint32_t size;

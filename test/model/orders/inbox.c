@@ -286,7 +286,10 @@ static void idle(void)
 
 const scenario inbox_scenarios[] = {
     {"posts", loop__create, {post_as_first, post_as_second, run_until_both_ran}, nothing_is_lost},
-    {"the end", loop__create, {post_at_any_time, post_twice_at_any_time, run_once}, nothing_is_lost},
+    {"the end",
+     loop__create,
+     {post_at_any_time, post_twice_at_any_time, run_once},
+     nothing_is_lost},
     {"a packet refused",
      loop__create_without_means,
      {post_as_first, post_as_second, run_until_both_ran},

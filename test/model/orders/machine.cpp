@@ -1,3 +1,8 @@
+/*
+ * Runs all scenarios with the orders as they are written, with each access at no more than what
+ * needs.h says, and so with each of these needs taken away: the first two have to hold, the last to
+ * be found out.
+ */
 #include "machine.h"
 
 #include <cstdint>
@@ -20,7 +25,12 @@
 
 // ---- Orders ----
 
-enum : unsigned { RELAXED = 0, ACQUIRE = 1, RELEASE = 2, SEQ_CST = 4 };
+enum : unsigned {
+    RELAXED = 0,
+    ACQUIRE = 1,
+    RELEASE = 2,
+    SEQ_CST = 4
+};
 
 static unsigned bits_of(int order)
 {
@@ -42,21 +52,21 @@ struct need {
     unsigned bits;
 };
 
-#define NEED(function, call, bits) {#function, #call, bits},
-static const need needs[] = {
 #include "needs.h"
-};
-#undef NEED
 constexpr size_t need_count = sizeof needs / sizeof needs[0];
 
-enum { AS_WRITTEN = -2, AS_NEEDED = -1 };
+// How a run takes the orders; or it is the number of the access whose need is not met.
+enum {
+    AS_WRITTEN = -2,
+    AS_NEEDED = -1
+};
 
 // What runs, in a process of its own.
 static const scenario *running;
-static int weakened = AS_WRITTEN; // or AS_NEEDED, or the number of the need of which `without` is not met
-static unsigned without;
+static int weakened = AS_WRITTEN;
+static unsigned without; // which part of the need
 
-// Whether the access was met, and with which order; shared with all processes.
+// The orders with which each access was met. All processes write here.
 static unsigned *met;
 constexpr unsigned MET = 8;
 
@@ -178,7 +188,8 @@ template <typename T> struct atomics {
         all.erase(from, to);
     }
 };
-template <typename T> typename rl::map<uintptr_t, typename atomics<T>::atomic *>::type atomics<T>::all;
+template <typename T>
+typename rl::map<uintptr_t, typename atomics<T>::atomic *>::type atomics<T>::all;
 
 static void write_plainly(volatile void *memory, size_t size)
 {
@@ -242,14 +253,14 @@ void __tsan_func_exit()
 {
 }
 
-#define PLAIN(size)                                  \
-    void __tsan_read##size(void *memory)             \
-    {                                                \
-        touch(memory, size, false);                  \
-    }                                                \
-    void __tsan_write##size(void *memory)            \
-    {                                                \
-        write_plainly(memory, size);                 \
+#define PLAIN(size)                       \
+    void __tsan_read##size(void *memory)  \
+    {                                     \
+        touch(memory, size, false);       \
+    }                                     \
+    void __tsan_write##size(void *memory) \
+    {                                     \
+        write_plainly(memory, size);      \
     }
 PLAIN(1)
 PLAIN(2)
@@ -266,39 +277,39 @@ void __tsan_write_range(void *memory, size_t size)
     write_plainly(memory, size);
 }
 
-#define MODIFY(type, bits, name, change)                                                        \
-    type __tsan_atomic##bits##_##name(volatile type *memory, type value, int order)             \
-    {                                                                                           \
-        rl::memory_order now = order_now(order, ACQUIRE | RELEASE);                             \
-        auto &atomic = atomics<type>::at(memory);                                               \
-        type before = atomic.change(value, now, $);                                             \
-        *memory = atomic.debug_value();                                                         \
-        return before;                                                                          \
+#define MODIFY(type, bits, name, change)                                            \
+    type __tsan_atomic##bits##_##name(volatile type *memory, type value, int order) \
+    {                                                                               \
+        rl::memory_order now = order_now(order, ACQUIRE | RELEASE);                 \
+        auto &atomic = atomics<type>::at(memory);                                   \
+        type before = atomic.change(value, now, $);                                 \
+        *memory = atomic.debug_value();                                             \
+        return before;                                                              \
     }
-#define ATOMIC(type, bits)                                                                      \
-    type __tsan_atomic##bits##_load(const volatile type *memory, int order)                     \
-    {                                                                                           \
-        rl::memory_order now = order_now(order, ACQUIRE);                                       \
-        return atomics<type>::at(memory).load(now, $);                                          \
-    }                                                                                           \
-    void __tsan_atomic##bits##_store(volatile type *memory, type value, int order)              \
-    {                                                                                           \
-        rl::memory_order now = order_now(order, RELEASE);                                       \
-        atomics<type>::at(memory).store(value, now, $);                                         \
-        *memory = value;                                                                        \
-    }                                                                                           \
-    MODIFY(type, bits, exchange, exchange)                                                      \
-    MODIFY(type, bits, fetch_add, fetch_add)                                                    \
-    MODIFY(type, bits, fetch_sub, fetch_sub)                                                    \
-    MODIFY(type, bits, fetch_or, fetch_or)                                                      \
-    bool __tsan_atomic##bits##_compare_exchange_strong(volatile type *memory, type *expected,   \
-                                                       type value, int order, int)              \
-    {                                                                                           \
-        rl::memory_order now = order_now(order, ACQUIRE | RELEASE);                             \
-        auto &atomic = atomics<type>::at(memory);                                               \
-        bool is_done = atomic.compare_exchange_strong(*expected, value, now, $);                \
-        *memory = atomic.debug_value();                                                         \
-        return is_done;                                                                         \
+#define ATOMIC(type, bits)                                                                    \
+    type __tsan_atomic##bits##_load(const volatile type *memory, int order)                   \
+    {                                                                                         \
+        rl::memory_order now = order_now(order, ACQUIRE);                                     \
+        return atomics<type>::at(memory).load(now, $);                                        \
+    }                                                                                         \
+    void __tsan_atomic##bits##_store(volatile type *memory, type value, int order)            \
+    {                                                                                         \
+        rl::memory_order now = order_now(order, RELEASE);                                     \
+        atomics<type>::at(memory).store(value, now, $);                                       \
+        *memory = value;                                                                      \
+    }                                                                                         \
+    MODIFY(type, bits, exchange, exchange)                                                    \
+    MODIFY(type, bits, fetch_add, fetch_add)                                                  \
+    MODIFY(type, bits, fetch_sub, fetch_sub)                                                  \
+    MODIFY(type, bits, fetch_or, fetch_or)                                                    \
+    bool __tsan_atomic##bits##_compare_exchange_strong(volatile type *memory, type *expected, \
+                                                       type value, int order, int)            \
+    {                                                                                         \
+        rl::memory_order now = order_now(order, ACQUIRE | RELEASE);                           \
+        auto &atomic = atomics<type>::at(memory);                                             \
+        bool is_done = atomic.compare_exchange_strong(*expected, value, now, $);              \
+        *memory = atomic.debug_value();                                                       \
+        return is_done;                                                                       \
     }
 ATOMIC(uint32_t, 32)
 ATOMIC(uint64_t, 64)
@@ -362,7 +373,8 @@ static int run(const scenario &which, unsigned iterations, int need, unsigned bi
         parameters.iteration_count = iterations;
         parameters.output_stream = &nowhere;
         parameters.progress_stream = &nowhere;
-        _exit(rl::run_test<suite, rl::random_scheduler<MACHINE_THREADS>>(parameters, nowhere, false));
+        _exit(
+            rl::run_test<suite, rl::random_scheduler<MACHINE_THREADS>>(parameters, nowhere, false));
     }
     int status;
     waitpid(child, &status, 0);
@@ -400,37 +412,45 @@ static void is_found_out(int number, unsigned bit, const char *name, unsigned it
     for (const scenario *one : scenarios) {
         int result = run(*one, iterations, number, bit);
         if (result != 0) {
-            say(result < 99, subject.c_str(), (std::string(one->name) + ": " + name_of(result)).c_str());
+            say(result < 99, subject.c_str(),
+                (std::string(one->name) + ": " + name_of(result)).c_str());
             return;
         }
     }
     say(false, subject.c_str(), "nothing noticed it");
 }
 
+static void try_without_each_need(int number, unsigned iterations)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } parts[] = {{ACQUIRE, "acquire"}, {RELEASE, "release"}, {SEQ_CST, "seq_cst"}};
+    const need &one = needs[number];
+    if ((met[number] & MET) == 0 || (one.bits & ~met[number]) != 0) {
+        say(false, one.function, "no such access, or one that asks for less");
+    }
+    for (const auto &part : parts) {
+        if ((one.bits & part.bit) != 0) {
+            is_found_out(number, part.bit, part.name, iterations);
+        }
+    }
+}
+
+// orders [ITERATIONS]
 int main(int argc, char **argv)
 {
     unsigned iterations = argc > 1 ? unsigned(std::atoi(argv[1])) : 2000;
-    met = static_cast<unsigned *>(mmap(nullptr, sizeof(unsigned) * need_count, PROT_READ | PROT_WRITE,
-                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    met = static_cast<unsigned *>(
+        mmap(nullptr, sizeof needs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     scenarios = {&queue_scenario, &pool_scenario};
     for (size_t i = 0; i < inbox_scenario_count; i++) {
         scenarios.push_back(&inbox_scenarios[i]);
     }
     all_hold(AS_WRITTEN, "as written", iterations);
     all_hold(AS_NEEDED, "as needed", iterations);
-    for (int i = 0; i < int(need_count); i++) {
-        if ((met[i] & MET) == 0 || (needs[i].bits & ~met[i]) != 0) {
-            say(false, needs[i].function, "no such access, or a weaker one");
-        }
-        if ((needs[i].bits & SEQ_CST) != 0) {
-            is_found_out(i, SEQ_CST, "seq_cst", iterations);
-        }
-        if ((needs[i].bits & ACQUIRE) != 0) {
-            is_found_out(i, ACQUIRE, "acquire", iterations);
-        }
-        if ((needs[i].bits & RELEASE) != 0) {
-            is_found_out(i, RELEASE, "release", iterations);
-        }
+    for (size_t i = 0; i < need_count; i++) {
+        try_without_each_need(int(i), iterations);
     }
     return failed > 0;
 }

@@ -1,31 +1,49 @@
-NEED(ioc_mpsc_push, load_ptr, RELAXED)
-NEED(ioc_mpsc_push, compare_exchange_ptr, SEQ_CST)
-NEED(ioc_mpsc_take, load_ptr, RELAXED)
-NEED(ioc_mpsc_take, exchange_ptr, ACQUIRE)
-NEED(ioc_mpsc_is_empty, load_seq_cst_ptr, SEQ_CST)
-NEED(ioc_pool_deinit, load_ptr, RELAXED)
-NEED(pool__node, load_ptr, RELAXED)
-NEED(pool__push, load_u64, RELAXED)
-NEED(pool__push, store_u32, RELAXED)
-NEED(pool__push, compare_exchange_u64, RELEASE)
-NEED(pool__grow, load_ptr, RELAXED)
-NEED(pool__grow, store_u32, RELAXED)
-NEED(pool__grow, compare_exchange_ptr, RELAXED)
-NEED(ioc_pool_take, load_u64, ACQUIRE)
-NEED(ioc_pool_take, load_u32, RELAXED)
-NEED(ioc_pool_take, compare_exchange_u64, ACQUIRE)
-NEED(inbox__enter, add_u32, RELAXED)
-NEED(inbox__leave, add_u32, RELEASE)
-NEED(ioc_inbox_shut_gate, or_u32, RELAXED)
-NEED(ioc_inbox_is_shut, load_u32, RELAXED)
-NEED(ioc_inbox_is_in_use, load_u32, ACQUIRE)
-NEED(inbox__change, compare_exchange_u32, SEQ_CST)
-NEED(inbox__wake, load_seq_cst_u32, SEQ_CST)
-NEED(ioc_inbox_is_awake, load_u32, RELAXED)
-NEED(ioc_inbox_is_stopped, load_seq_cst_u32, SEQ_CST)
-NEED(ioc_inbox_awake, exchange_u32, RELAXED)
-NEED(ioc_inbox_stop, exchange_u32, SEQ_CST)
-NEED(ioc_inbox_resume, exchange_u32, RELAXED)
-NEED(ioc_async_notify, exchange_u32, ACQUIRE | RELEASE)
-NEED(async__serve, exchange_u32, ACQUIRE | RELEASE)
-NEED(ioc_async_destroy, load_u32, RELAXED)
+/*
+ * Every atomic access of the sources that run on the machine, and the weakest order with which all
+ * scenarios hold while all others have theirs. src/atomic.h gives more: one strength to all of a kind.
+ */
+static const need needs[] = {
+    /* The queue. What is in an item comes with it; that the newest is read before is a guess only,
+       which the exchange looks at again. */
+    {"ioc_mpsc_push", "load_ptr", RELAXED},
+    {"ioc_mpsc_push", "compare_exchange_ptr", SEQ_CST}, /* the sleep protocol: news, state */
+    {"ioc_mpsc_take", "load_ptr", RELAXED},
+    {"ioc_mpsc_take", "exchange_ptr", ACQUIRE},
+    {"ioc_mpsc_is_empty", "load_seq_cst_ptr", SEQ_CST}, /* and the other way round */
+
+    /* The pool. All goes by the head of the stack: who gets a number from it sees the node's page and
+       link and what its last owner did. The links are read before the head says whether they count. */
+    {"pool__push", "load_u64", RELAXED},
+    {"pool__push", "store_u32", RELAXED},
+    {"pool__push", "compare_exchange_u64", RELEASE},
+    {"ioc_pool_take", "load_u64", ACQUIRE},
+    {"ioc_pool_take", "load_u32", RELAXED},
+    {"ioc_pool_take", "compare_exchange_u64", ACQUIRE}, /* if it fails: the head is another then */
+    {"pool__node", "load_ptr", RELAXED},
+    {"pool__grow", "load_ptr", RELAXED}, /* only whether there is one */
+    {"pool__grow", "store_u32", RELAXED},
+    {"pool__grow", "compare_exchange_ptr", RELAXED},
+    {"ioc_pool_deinit", "load_ptr", RELAXED}, /* nobody else is there */
+
+    /* The gate. Entering and shutting are one word, so that one of them is first. */
+    {"inbox__enter", "add_u32", RELAXED},
+    {"inbox__leave", "add_u32", RELEASE},
+    {"ioc_inbox_shut_gate", "or_u32", RELAXED},
+    {"ioc_inbox_is_shut", "load_u32", RELAXED}, /* the loop's own doing */
+    {"ioc_inbox_is_in_use", "load_u32", ACQUIRE},
+
+    /* The sleep protocol: of two who write one word and then read the other's, one sees it. */
+    {"inbox__change", "compare_exchange_u32", SEQ_CST},
+    {"inbox__wake", "load_seq_cst_u32", SEQ_CST},
+    {"ioc_inbox_stop", "exchange_u32", SEQ_CST},
+    {"ioc_inbox_is_stopped", "load_seq_cst_u32", SEQ_CST},
+    {"ioc_inbox_resume", "exchange_u32", RELAXED},
+    {"ioc_inbox_is_awake", "load_u32", RELAXED},  /* nobody else makes it so, or ends it */
+    {"ioc_inbox_awake", "exchange_u32", RELAXED}, /* the packet has brought all else */
+
+    /* An async. The item goes to and fro: who finds the flag down may link it, and who takes it down
+       sees what all wrote that found it up. */
+    {"ioc_async_notify", "exchange_u32", ACQUIRE | RELEASE},
+    {"async__serve", "exchange_u32", ACQUIRE | RELEASE},
+    {"ioc_async_destroy", "load_u32", RELAXED}, /* nobody may be notifying it */
+};
