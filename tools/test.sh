@@ -200,11 +200,11 @@ fuzz_step() {
     while read -r target runs; do
         check 900 "fuzz $target, $runs inputs" tools/fuzz.sh "$target" "$runs" || true
     done <<'END'
-api 4000
-files 4000
-structs 20000
-addresses 10000
-paths 50000
+api 24000
+files 24000
+structs 100000
+addresses 50000
+paths 300000
 END
 }
 

@@ -6,6 +6,7 @@
 #include "fuzz.h"
 #include "unit.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define STRUCT_MOST 4096 /* iocploop.h: a larger one is refused */
@@ -27,7 +28,7 @@ static unsigned char *struct__create(const uint8_t *data, size_t size, uint32_t 
     return block;
 }
 
-/* What a program could have meant: the allocator's functions are some, or none. */
+/* What a program could have meant: the allocator's functions are some, with their context, or none. */
 static void options__mend(unsigned char *block, uint32_t stated, unit_memory *memory)
 {
     iocp_loop_options_t options = {.size = stated};
@@ -36,8 +37,9 @@ static void options__mend(unsigned char *block, uint32_t stated, unit_memory *me
         return;
     }
     memcpy(&options, block, known);
-    options.allocate = options.allocate != NULL ? memory->alloc.allocate : NULL;
-    options.free = options.free != NULL ? memory->alloc.free : NULL;
+    bool has_context = known >= offsetof(iocp_loop_options_t, allocator_context) + sizeof(void *);
+    options.allocate = has_context && options.allocate != NULL ? memory->alloc.allocate : NULL;
+    options.free = has_context && options.free != NULL ? memory->alloc.free : NULL;
     options.allocator_context = memory;
     memcpy(block, &options, known);
 }
