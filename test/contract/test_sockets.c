@@ -139,41 +139,43 @@ static void a_dual_stack_listener_takes_both_families(void **state)
 }
 
 /*
- * A client whose own port is not that of the address, where nobody listens: else the system could
- * connect it to itself.
+ * An IPv6 listener, and an IPv4 socket that has its port and does not listen: so that neither the
+ * client, which the system would connect to itself, nor somebody else gets that.
  */
-static iocp_handle_t client__apart_from(iocp_loop_t *loop, const contract_address *address)
+static contract_address listen_beside_a_deaf_socket(iocp_loop_t *loop)
 {
-    contract_address name;
-    iocp_handle_t client;
-    do {
-        name = contract_loopback(AF_INET, 0);
-        client = contract_open(loop, AF_INET);
-        assert_int_equal(iocp_socket_bind(loop, client, contract_sockaddr(&name), name.length),
+    for (int tries = 0; tries < 100; tries++) {
+        contract_address address = contract_loopback(AF_INET, 0);
+        iocp_handle_t deaf = contract_open(loop, AF_INET);
+        assert_int_equal(iocp_socket_bind(loop, deaf, contract_sockaddr(&address), address.length),
                          IOCP_OK);
-        name = socket__name(loop, client, false);
-    } while (contract_port(&name) == contract_port(address));
-    return client;
+        address = socket__name(loop, deaf, false);
+        contract_address any = contract_any(AF_INET6, contract_port(&address));
+        iocp_handle_t listener = contract_open(loop, AF_INET6);
+        int status = iocp_socket_bind(loop, listener, contract_sockaddr(&any), any.length);
+        if (status == IOCP_OK) {
+            assert_int_equal(iocp_socket_listen(loop, listener, 0), IOCP_OK);
+            return address;
+        }
+        assert_int_equal(status, IOCP_EADDRINUSE); /* somebody has it in IPv6 */
+    }
+    fail_msg("an IPv6 listener is in the way of IPv4");
+    return contract_loopback(AF_INET, 0);
 }
 
 static void an_ipv6_listener_does_not_take_ipv4_unless_asked_to(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    contract_address any = contract_any(AF_INET6, 0);
     contract_record connected = {0};
     int value = -1;
     contract_need_ipv6();
-    iocp_handle_t listener = contract_open(loop, AF_INET6);
-    assert_int_equal(iocp_socket_get_option(loop, listener, IOCP_SOCKET_V6ONLY, &value), IOCP_OK);
+    assert_int_equal(
+        iocp_socket_get_option(loop, contract_open(loop, AF_INET6), IOCP_SOCKET_V6ONLY, &value),
+        IOCP_OK);
     assert_int_equal(value, 1);
-    assert_int_equal(iocp_socket_bind(loop, listener, contract_sockaddr(&any), any.length),
-                     IOCP_OK);
-    assert_int_equal(iocp_socket_listen(loop, listener, 0), IOCP_OK);
-    contract_address name = socket__name(loop, listener, false);
-    contract_address target = contract_loopback(AF_INET, contract_port(&name));
-    iocp_handle_t client = client__apart_from(loop, &target);
-    assert_int_equal(iocp_connect(loop, client, contract_sockaddr(&target), target.length,
-                                  contract_keep, &connected, NULL),
+    contract_address target = listen_beside_a_deaf_socket(loop);
+    assert_int_equal(iocp_connect(loop, contract_open(loop, AF_INET), contract_sockaddr(&target),
+                                  target.length, contract_keep, &connected, NULL),
                      IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_ended(&connected, IOCP_ECONNREFUSED);
