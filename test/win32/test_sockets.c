@@ -338,21 +338,27 @@ static void a_cancel_that_finds_nothing_leaves_the_result_to_the_packet(void **s
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
-static void a_cancel_that_the_system_refuses_says_so_and_changes_nothing(void **state)
+/* A receive whose cancel the system has refused, and goes on. */
+static void sock__refuse_cancel(const sock_pair *pair, char *data, size_t size, record *received)
 {
-    (void)state;
-    sock_pair pair = sock__meet();
-    record received = {0};
     record cancelled = {0};
     iocp_op_t op = {0};
-    char data[16];
-    assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, &op), IOCP_OK);
+    assert_int_equal(iocp_recv(sock_loop, pair->handle, data, size, sock__keep, received, &op),
+                     IOCP_OK);
     assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
     win_faults_fail_next_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
     assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
     sock__wait(&cancelled);
     sock__expect(&cancelled, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+}
+
+static void a_cancel_that_the_system_refuses_says_so_and_changes_nothing(void **state)
+{
+    (void)state;
+    sock_pair pair = sock__meet();
+    record received = {0};
+    char data[16];
+    sock__refuse_cancel(&pair, data, sizeof data, &received);
     assert_true(CancelIoEx((HANDLE)sock__native(pair.handle), NULL));
     sock__wait(&received);
     sock__expect(&received, IOCP_ECONNABORTED, ERROR_OPERATION_ABORTED);
@@ -364,17 +370,9 @@ static void the_error_of_a_cancel_is_not_told_of_a_later_call(void **state)
     (void)state;
     sock_pair pair = sock__meet();
     record received = {0};
-    record cancelled = {0};
-    iocp_op_t op = {0};
     iocp_handle_t none = {0};
     char data[16];
-    assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
-    win_faults_fail_next_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
-    assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
-    sock__wait(&cancelled);
-    sock__expect(&cancelled, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+    sock__refuse_cancel(&pair, data, sizeof data, &received);
     assert_int_equal(iocp_socket_open(sock_loop, 99, SOCK_STREAM, 0, &none), IOCP_EAFNOSUPPORT);
     assert_int_equal(iocp_loop_native_error(sock_loop), 0);
     assert_int_equal(closesocket(pair.plain), 0);
