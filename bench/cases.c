@@ -1,8 +1,21 @@
 #include "cases.h"
 
-#define CASE(base)                                                                             \
-    {                                                                                          \
-        .name = #base, .library = &bench_lib_##base, .raw = &bench_raw_##base, .operations = 1 \
+/* A twin without the library asks the kernel, which natively there is none of. */
+#if defined(_WIN32)
+#define RAW(base) (&bench_raw_##base)
+#else
+#define RAW(base) NULL
+#endif
+
+#define CASE(base)                                                                     \
+    {                                                                                  \
+        .name = #base, .library = &bench_lib_##base, .raw = RAW(base), .operations = 1 \
+    }
+
+/* Without a twin. */
+#define ALONE(base)                                                  \
+    {                                                                \
+        .name = #base, .library = &bench_lib_##base, .operations = 1 \
     }
 
 /* With so many reads in flight. */
@@ -19,6 +32,12 @@
         .size = (count), .operations = (count)                                            \
     }
 
+#define TIMERS_ALONE(base, count)                                                \
+    {                                                                            \
+        .name = #base "/" #count, .library = &bench_lib_##base, .size = (count), \
+        .operations = (count)                                                    \
+    }
+
 #define TIMERS_OF_ALL_SIZES(base) \
     TIMERS(base, 1000), TIMERS(base, 10000), TIMERS(base, 100000), TIMERS(base, 1000000)
 
@@ -26,10 +45,16 @@ const bench_case bench_cases[] = {
     CASE(tick_empty),
     CASE(tick_pending),
     CASE(nop),
+    ALONE(nop_rearm),
     {.name = "post_burst",
      .library = &bench_lib_post_burst,
-     .raw = &bench_raw_post_burst,
+     .raw = RAW(post_burst),
      .operations = BENCH_BURST},
+    {.name = "post_thread", .library = &bench_lib_post_thread, .operations = BENCH_POSTS},
+    ALONE(notify_signalled),
+#if !defined(_WIN32)
+    ALONE(send_inline),
+#else
     CASE(async_roundtrip),
     CASE(handle_wait),
     CASE(tcp_pingpong),
@@ -42,16 +67,24 @@ const bench_case bench_cases[] = {
     CASE(udp_pingpong),
     FILE_READ(1),
     FILE_READ(32),
+#endif
     TIMERS_OF_ALL_SIZES(timers_insert),
+    TIMERS_ALONE(timers_insert_first, 1000),
+    TIMERS_ALONE(timers_insert_first, 1000000),
     TIMERS_OF_ALL_SIZES(timers_insert_fire),
+    TIMERS_ALONE(timers_longest, 100000),
+    TIMERS_ALONE(timers_longest, 1000000),
     TIMERS_OF_ALL_SIZES(timers_insert_cancel),
+    TIMERS_OF_ALL_SIZES(timers_cancel),
     TIMERS_OF_ALL_SIZES(timers_reset),
     TIMERS_OF_ALL_SIZES(timers_postpone),
+#if defined(_WIN32)
     {.name = "timer_lateness",
      .library = &bench_lib_timer_lateness,
      .raw = &bench_raw_timer_lateness,
      .operations = 1,
      .delay_ns = BENCH_TIMER_DELAY_NS},
+#endif
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];

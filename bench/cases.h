@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #define BENCH_BURST         64
+#define BENCH_POSTS         4096 /* from another thread, before they run */
 #define BENCH_MESSAGE_BYTES 64
 #define BENCH_BLOCK_BYTES   65536
 
@@ -21,13 +22,23 @@
 #define BENCH_TIMER_FAR_NS     (UINT64_C(1) << 42)
 #define BENCH_TIMER_FAR_MASK   (BENCH_TIMER_FAR_NS - 1)
 
+/* The most that a loop, and a timer of it, may take of memory that was never used. */
+#define BENCH_LOOP_ROOM_BYTES  (4 << 20)
+#define BENCH_TIMER_ROOM_BYTES 1024
+#define BENCH_LINE_BYTES       64
+
 /* The timer that is waited for, and whose lateness counts. */
 #define BENCH_TIMER_DELAY_NS 300000
 
+/* Natively there are only those that ask no kernel for anything. */
 extern const bench_body bench_lib_tick_empty, bench_raw_tick_empty;
 extern const bench_body bench_lib_tick_pending, bench_raw_tick_pending;
 extern const bench_body bench_lib_nop, bench_raw_nop;
+extern const bench_body bench_lib_nop_rearm;
+extern const bench_body bench_lib_send_inline; /* natively alone: the stub is done at once */
 extern const bench_body bench_lib_post_burst, bench_raw_post_burst;
+extern const bench_body bench_lib_post_thread;
+extern const bench_body bench_lib_notify_signalled;
 extern const bench_body bench_lib_async_roundtrip, bench_raw_async_roundtrip;
 extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
@@ -38,6 +49,9 @@ extern const bench_body bench_lib_file_read, bench_raw_file_read;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;
 extern const bench_body bench_lib_timers_insert_cancel, bench_raw_timers_insert_cancel;
+extern const bench_body bench_lib_timers_cancel, bench_raw_timers_cancel;
+extern const bench_body bench_lib_timers_insert_first;
+extern const bench_body bench_lib_timers_longest;
 extern const bench_body bench_lib_timers_reset, bench_raw_timers_reset;
 extern const bench_body bench_lib_timers_postpone, bench_raw_timers_postpone;
 extern const bench_body bench_lib_timer_lateness, bench_raw_timer_lateness;

@@ -46,9 +46,38 @@ bench_pause bench_pause_begin(const bench_run *run)
 void bench_pause_end(bench_run *run, bench_pause pause)
 {
     if (!run->is_counting) {
+        run->pauses++;
         run->excluded_cpu_ns += bench_cpu_ns() - pause.since_cpu_ns;
         run->excluded_ns += bench_now_ns() - pause.since_ns;
     }
+}
+
+/* What a pause leaves of itself in the measurement, which is not little where clocks are slow. */
+static bench_pause pause__cost(void)
+{
+    enum {
+        PAUSES = 1000
+    };
+    static bench_pause cost;
+    static bool is_known;
+    if (!is_known) {
+        bench_run run = {0};
+        uint64_t cpu_ns = bench_cpu_ns();
+        uint64_t since_ns = bench_now_ns();
+        for (int i = 0; i < PAUSES; i++) {
+            bench_pause_end(&run, bench_pause_begin(&run));
+        }
+        uint64_t ns = bench_now_ns() - since_ns;
+        cost.since_ns = (ns - run.excluded_ns) / PAUSES;
+        cost.since_cpu_ns = (bench_cpu_ns() - cpu_ns - run.excluded_cpu_ns) / PAUSES;
+        is_known = true;
+    }
+    return cost;
+}
+
+static uint64_t ns__without(uint64_t ns, uint64_t excluded_ns)
+{
+    return ns > excluded_ns ? ns - excluded_ns : 0;
 }
 
 /* ---- One side ---- */
@@ -61,12 +90,14 @@ typedef struct side {
     uint64_t iterations;
     double operations; /* in one iteration */
     double *samples;   /* ns for one operation */
+    double *longest;   /* of each sample, a single turn */
     uint64_t total_cpu_ns;
 } side;
 
 typedef struct sample {
     uint64_t ns;
     uint64_t cpu_ns;
+    uint64_t longest_ns;
     uint64_t allocations;
 } sample;
 
@@ -91,17 +122,23 @@ static bool side__sample(side *one, uint64_t iterations, sample *taken)
     }
     run->excluded_ns = 0;
     run->excluded_cpu_ns = 0;
+    run->pauses = 0;
+    run->longest_ns = 0;
     uint64_t cpu_ns = bench_cpu_ns();
     uint64_t since_ns = bench_now_ns();
     bool is_good = one->body->measure(run, iterations);
-    uint64_t ns = bench_now_ns() - since_ns - run->excluded_ns;
+    uint64_t ns = bench_now_ns() - since_ns;
     cpu_ns = bench_cpu_ns() - cpu_ns;
-    cpu_ns = cpu_ns > run->excluded_cpu_ns ? cpu_ns - run->excluded_cpu_ns : 0;
+    bench_pause cost = pause__cost();
+    ns = ns__without(ns, run->excluded_ns + run->pauses * cost.since_ns);
+    cpu_ns = ns__without(cpu_ns, run->excluded_cpu_ns + run->pauses * cost.since_cpu_ns);
     if (one->body->finish != NULL && !one->body->finish(run)) {
         is_good = false;
     }
-    *taken = (sample){
-        .ns = ns, .cpu_ns = cpu_ns, .allocations = side__count_allocations(one) - allocations};
+    *taken = (sample){.ns = ns,
+                      .cpu_ns = cpu_ns,
+                      .longest_ns = run->longest_ns,
+                      .allocations = side__count_allocations(one) - allocations};
     return is_good && run->error[0] == '\0';
 }
 
@@ -145,8 +182,9 @@ static void side__open(side *one, const bench_plan *plan)
 {
     one->run.is_counting = plan->iterations > 0;
     one->samples = calloc(plan->repeat, sizeof *one->samples);
-    bool is_good =
-        one->samples != NULL && (one->body->setup == NULL || one->body->setup(&one->run));
+    one->longest = calloc(plan->repeat, sizeof *one->longest);
+    bool is_good = one->samples != NULL && one->longest != NULL &&
+                   (one->body->setup == NULL || one->body->setup(&one->run));
     if (is_good && plan->iterations > 0) {
         one->iterations = plan->iterations;
     } else if (is_good) {
@@ -168,6 +206,7 @@ static void side__close(side *one)
         }
     }
     free(one->samples);
+    free(one->longest);
 }
 
 static void side__take(side *one, uint32_t index)
@@ -178,6 +217,7 @@ static void side__take(side *one, uint32_t index)
         return;
     }
     one->samples[index] = (double)taken.ns / ((double)one->iterations * one->operations);
+    one->longest[index] = (double)taken.longest_ns;
     one->total_cpu_ns += taken.cpu_ns;
     one->figures->allocations += taken.allocations;
 }
@@ -222,11 +262,13 @@ static void side__summarize(side *one, uint32_t count, const bench_case *which)
     double *samples = one->samples;
     double operations = (double)one->iterations * one->operations;
     qsort(samples, count, sizeof *samples, double__compare);
+    qsort(one->longest, count, sizeof *one->longest, double__compare);
     figures->operations = (uint64_t)operations;
     figures->samples = count;
     figures->median_ns = values__quantile(samples, count, 0.5);
     figures->least_ns = samples[0];
     figures->most_ns = samples[count - 1];
+    figures->longest_ns = values__quantile(one->longest, count, 0.5);
     figures->cpu_ns =
         one->run.is_counting ? -1.0 : (double)one->total_cpu_ns / (operations * (double)count);
     if (figures->median_ns > 0.0) {

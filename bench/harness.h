@@ -25,6 +25,8 @@ typedef struct bench_run {
     bool is_counting;                /* requests are being counted: no needless system calls */
     uint64_t excluded_ns;
     uint64_t excluded_cpu_ns;
+    uint64_t pauses;
+    uint64_t longest_ns; /* set by a case that times single turns: the longest; 0: none was */
 } bench_run;
 
 /*
@@ -42,7 +44,7 @@ typedef struct bench_body {
 typedef struct bench_case {
     const char *name;
     const bench_body *library;
-    const bench_body *raw;
+    const bench_body *raw; /* NULL: it has no twin */
     uint64_t size;
     uint64_t operations; /* in one iteration; the figures are for one operation */
     uint64_t bytes;      /* moved by one operation, 0: this is no throughput case */
@@ -111,6 +113,7 @@ typedef struct bench_figures {
     bool has_allocations;    /* a library case */
     double ratio;            /* to the raw twin: median over pairs of samples; 0: there is none */
     double bytes_per_second; /* 0: this is no throughput case */
+    double longest_ns;       /* a single turn, median over the samples; 0: not measured */
     double late_ns;          /* median_ns without the delay that was asked for; 0: none was */
 } bench_figures;
 

@@ -217,6 +217,9 @@ static bool options__select(const options *from, const char *name)
 static bool options__select_side(const options *from, const bench_case *which, bool is_raw)
 {
     char name[BENCH_NAME_BYTES];
+    if ((is_raw ? which->raw : which->library) == NULL) {
+        return false;
+    }
     bench_side_name(which, is_raw, name);
     if (!is_raw) {
         return options__select(from, name);

@@ -64,6 +64,9 @@ void bench_table_row(FILE *file, int name_width, const bench_figures *figures)
     if (figures->bytes_per_second > 0.0) {
         fprintf(file, "  %.0f MB/s", figures->bytes_per_second / 1e6);
     }
+    if (figures->longest_ns > 0.0) {
+        fprintf(file, "  %.0f us the longest turn", figures->longest_ns / 1e3);
+    }
     if (figures->late_ns != 0.0) {
         fprintf(file, "  %.0f us late", figures->late_ns / 1e3);
     }
@@ -76,11 +79,11 @@ void bench_csv_write(FILE *file, const bench_figures *results, size_t count)
 {
     fprintf(file,
             "case,operations,samples,median_ns,spread_percent,least_ns,most_ns,ops_per_second,"
-            "cpu_ns,allocations,ratio,bytes_per_second,late_ns,error\n");
+            "cpu_ns,allocations,ratio,bytes_per_second,longest_ns,late_ns,error\n");
     for (size_t i = 0; i < count; i++) {
         const bench_figures *one = &results[i];
         if (one->error[0] != '\0') {
-            fprintf(file, "%s,,,,,,,,,,,,,%s\n", one->name, one->error);
+            fprintf(file, "%s,,,,,,,,,,,,,,%s\n", one->name, one->error);
             continue;
         }
         fprintf(file, "%s,%" PRIu64 ",%" PRIu32 ",%.3f,%.3f,%.3f,%.3f,%.3f,", one->name,
@@ -100,6 +103,10 @@ void bench_csv_write(FILE *file, const bench_figures *results, size_t count)
         fputc(',', file);
         if (one->bytes_per_second > 0.0) {
             fprintf(file, "%.0f", one->bytes_per_second);
+        }
+        fputc(',', file);
+        if (one->longest_ns > 0.0) {
+            fprintf(file, "%.0f", one->longest_ns);
         }
         fputc(',', file);
         if (one->late_ns != 0.0) {
@@ -150,6 +157,7 @@ static void json__figures(FILE *file, const bench_figures *one)
     }
     json__number(file, "ratio", one->ratio, one->ratio > 0.0);
     json__number(file, "bytes_per_second", one->bytes_per_second, one->bytes_per_second > 0.0);
+    json__number(file, "longest_ns", one->longest_ns, one->longest_ns > 0.0);
     json__number(file, "late_ns", one->late_ns, one->late_ns != 0.0);
 }
 

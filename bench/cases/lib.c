@@ -2,13 +2,18 @@
 
 #include <stdlib.h>
 
-#include "../bench_win.h"
+#include "../sockets.h"
 
 #define CLOSE_TIMEOUT_NS UINT64_C(10000000000)
 
+bool bench_lib_open_loop_with(bench_run *run, size_t index, const iocp_loop_options_t *options)
+{
+    return bench_check(run, iocp_loop_create(options, &run->loops[index]), "iocp_loop_create");
+}
+
 bool bench_lib_open_loop(bench_run *run, size_t index)
 {
-    return bench_check(run, iocp_loop_create(NULL, &run->loops[index]), "iocp_loop_create");
+    return bench_lib_open_loop_with(run, index, NULL);
 }
 
 void bench_lib_close(bench_run *run)

@@ -6,6 +6,7 @@
 
 /* A loop that run->loops[index] names, so that the harness counts its allocations. */
 bool bench_lib_open_loop(bench_run *run, size_t index);
+bool bench_lib_open_loop_with(bench_run *run, size_t index, const iocp_loop_options_t *options);
 
 /* Destroy all loops of the run, also of one whose setup failed. Works as a case's teardown. */
 void bench_lib_close(bench_run *run);

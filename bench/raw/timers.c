@@ -12,6 +12,7 @@ typedef struct timers {
     raw_heap plain;
     raw_indexed_heap indexed;
     raw_indexed_timer *timers;
+    uint32_t *order; /* in which they are cancelled */
 } timers;
 
 static void timers__on_end(void *owner)
@@ -39,6 +40,7 @@ static void timers__teardown(bench_run *run)
         free(all->plain.timers);
         free(all->indexed.entries);
         free(all->timers);
+        free(all->order);
     }
     free(all);
 }
@@ -165,6 +167,52 @@ static bool timers_insert_cancel__measure(bench_run *run, uint64_t iterations)
     return true;
 }
 
+static void timers__shuffle(timers *all)
+{
+    for (uint64_t i = all->run->size - 1; i > 0; i--) {
+        uint64_t k = bench_random_below(&all->seed, i + 1);
+        uint32_t index = all->order[i];
+        all->order[i] = all->order[k];
+        all->order[k] = index;
+    }
+}
+
+static bool timers_cancel__setup(bench_run *run)
+{
+    if (!timers_indexed__setup(run)) {
+        return false;
+    }
+    timers *all = run->state;
+    all->order = calloc((size_t)run->size, sizeof *all->order);
+    if (all->order == NULL) {
+        return bench_fail(run, "calloc", 0);
+    }
+    for (uint32_t i = 0; i < run->size; i++) {
+        all->order[i] = i;
+    }
+    return true;
+}
+
+static bool timers_cancel__measure(bench_run *run, uint64_t iterations)
+{
+    timers *all = run->state;
+    for (uint64_t i = 0; i < iterations; i++) {
+        bench_pause pause = bench_pause_begin(run);
+        bool is_good = timers_indexed__insert(run);
+        timers__shuffle(all);
+        bench_pause_end(run, pause);
+        for (uint64_t k = 0; is_good && k < run->size; k++) {
+            raw_indexed_timer *timer = &all->timers[all->order[k]];
+            raw_indexed_heap_remove(&all->indexed, timer);
+            timer->function(timer->owner);
+        }
+        if (all->ended != run->size) {
+            return bench_fail(run, "timers that ended", (long)all->ended);
+        }
+    }
+    return true;
+}
+
 static bool timers_reset__setup(bench_run *run)
 {
     return timers_indexed__setup(run) && timers_indexed__insert(run);
@@ -216,6 +264,12 @@ const bench_body bench_raw_timers_insert_fire = {
 const bench_body bench_raw_timers_insert_cancel = {
     .setup = timers_indexed__setup,
     .measure = timers_insert_cancel__measure,
+    .teardown = timers__teardown,
+};
+
+const bench_body bench_raw_timers_cancel = {
+    .setup = timers_cancel__setup,
+    .measure = timers_cancel__measure,
     .teardown = timers__teardown,
 };
 
