@@ -1014,6 +1014,20 @@ static void an_adopted_file_that_only_appends_appends(void **state)
     contract_file_assert(loop, "file", "hello12", 7);
 }
 
+/* As one that was opened here is: it does not append, so a place to write is no contradiction. */
+static void an_adopted_file_that_only_reads_refuses_to_be_written(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[2] = {{0}};
+    iocp_handle_t handle = contract_adopt(loop, native_hello(loop, IOCP_FILE_READ));
+    start_pwrite(loop, handle, "x", 1, 0, &records[0]);
+    run_until_done(loop);
+    start_pwrite(loop, handle, "x", 1, 0, &records[1]); /* now it is known */
+    run_until_done(loop);
+    assert_ended(&records[0], IOCP_EACCES);
+    assert_ended(&records[1], IOCP_EACCES);
+}
+
 /* Each operation of a handle that cannot be used tells why, whenever it is started. */
 static void assert_refused(iocp_loop_t *loop, iocp_handle_t handle, int status)
 {
@@ -1430,6 +1444,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_handle_can_be_closed_before_it_was_looked_at),
         CONTRACT_FILE_TEST(a_loop_can_end_before_what_was_adopted_was_looked_at),
         CONTRACT_FILE_TEST(an_adopted_file_that_only_appends_appends),
+        CONTRACT_FILE_TEST(an_adopted_file_that_only_reads_refuses_to_be_written),
         CONTRACT_FILE_TEST(a_handle_for_synchronous_use_is_refused_in_the_results),
         CONTRACT_FILE_TEST(a_refused_handle_is_closed_with_its_loop),
         CONTRACT_FILE_TEST(an_error_that_the_library_finds_leaves_the_native_error_of_the_system),

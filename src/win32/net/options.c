@@ -149,9 +149,11 @@ static const option_row option_rows[] = {
                                  .set = option__set_unreachable, .get = option__get_int},
 };
 
+/* The public function has refused what is no option. */
 static const option_row *option__row(iocp_socket_option_t option)
 {
-    return option > 0 && (size_t)option < IOC_COUNT_OF(option_rows) ? &option_rows[option] : NULL;
+    IOC_ASSERT(option > 0 && (size_t)option < IOC_COUNT_OF(option_rows));
+    return &option_rows[option];
 }
 
 /* False: the socket does not have it. Not every system says so of its own accord. */
@@ -166,7 +168,7 @@ int ioc_options_set(ioc_port *port, ioc_handle *core_handle, iocp_socket_option_
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
     const option_row *row = option__row(option);
     option_name native;
-    if (row == NULL || (row->rights & OPTION_SET) == 0 || value < row->least || value > row->most) {
+    if ((row->rights & OPTION_SET) == 0 || value < row->least || value > row->most) {
         return IOCP_EINVAL;
     }
     if (!option__name(row, handle, &native)) {
@@ -181,9 +183,6 @@ int ioc_options_get(ioc_port *port, ioc_handle *core_handle, iocp_socket_option_
     const ioc_win_handle *handle = ioc_win_handle_of(core_handle);
     const option_row *row = option__row(option);
     option_name native;
-    if (row == NULL) {
-        return IOCP_EINVAL;
-    }
     if ((row->rights & OPTION_GET) == 0 || !option__name(row, handle, &native)) {
         return IOCP_ENOPROTOOPT;
     }
