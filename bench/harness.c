@@ -129,7 +129,7 @@ static bool side__sample(side *one, uint64_t iterations, sample *taken)
     bool is_good = one->body->measure(run, iterations);
     uint64_t ns = bench_now_ns() - since_ns;
     cpu_ns = bench_cpu_ns() - cpu_ns;
-    bench_pause cost = pause__cost();
+    bench_pause cost = run->pauses > 0 ? pause__cost() : (bench_pause){0, 0};
     ns = ns__without(ns, run->excluded_ns + run->pauses * cost.since_ns);
     cpu_ns = ns__without(cpu_ns, run->excluded_cpu_ns + run->pauses * cost.since_cpu_ns);
     if (one->body->finish != NULL && !one->body->finish(run)) {

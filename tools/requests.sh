@@ -1,17 +1,23 @@
 #!/bin/bash
-# What does an operation cost in kernel work? tools/requests.sh CASE [N]
+# What does an operation cost in kernel work? tools/requests.sh [--alone] CASE[,CASE...] [N]
 # Prints how many requests to Wine's server, which stands for the kernel, one operation of a
-# benchmark case makes, and of its raw twin. CASE is a name of iocploop_bench --list, or a pattern
-# with * and ? in quotes. Each side runs with N and with 2 N iterations (N: 1000, for timers 2) and
-# the counts are subtracted, so what the start and the end of a program cost is not in them.
+# benchmark case makes, and of its raw twin if it has one. CASE is a name of iocploop_bench --list, or
+# a pattern with * and ? in quotes. Each side runs with N and with 2 N iterations (N: 1000, for timers
+# 2) and the counts are subtracted, so what the start and the end of a program cost is not in them.
+# --alone: without the twins.
 #
 #   IOCPLOOP_BENCH   the program (build/mingw-x64-release/bench/iocploop_bench.exe, built if absent)
 #   IOCPLOOP_CPU     the processor that everything runs on (the last one)
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-[ $# -ge 1 ] && [ $# -le 2 ] || die "usage: ${0##*/} CASE [N]"
-pattern=$1
+alone=()
+if [ "${1:-}" = --alone ]; then
+    alone=(--alone)
+    shift
+fi
+[ $# -ge 1 ] && [ $# -le 2 ] || die "usage: ${0##*/} [--alone] CASE[,CASE...] [N]"
+IFS=, read -ra patterns <<<"$1"
 iterations=${2:-}
 [[ $iterations =~ ^([1-9][0-9]*)?$ ]] || die "N is a whole number above 0, not $iterations"
 
@@ -96,13 +102,26 @@ per_operation() {
         'BEGIN { printf "%.2f", r / o }'
 }
 
-WINEDEBUG=-all run --list --alone --filter "$pattern"
-mapfile -t cases <output
-for case in "${cases[@]}"; do
-    name=${case#raw/}
+filters=()
+for pattern in "${patterns[@]}"; do
+    filters+=(--filter "$pattern")
+done
+WINEDEBUG=-all run --list "${alone[@]}" "${filters[@]}"
+mapfile -t sides <output
+
+# side NAME N: its requests, or - if it is not one of `sides`.
+side() {
+    if [[ " ${sides[*]} " = *" $1 "* ]]; then
+        per_operation "$1" "$2"
+    else
+        echo -
+    fi
+}
+
+printf '%s\n' "${sides[@]#raw/}" | uniq | while read -r name; do
     n=${iterations:-1000}
     [[ -z $iterations && $name == timers_* ]] && n=2
-    library=$(per_operation "$name" "$n")
-    raw=$(per_operation "raw/$name" "$n")
+    library=$(side "$name" "$n")
+    raw=$(side "raw/$name" "$n")
     printf '%-28s iocploop %8s   raw %8s   requests/op\n' "$name" "$library" "$raw"
 done

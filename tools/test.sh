@@ -15,7 +15,7 @@ source "$root/tools/load_cases.sh"
 cd "$root"
 
 all_steps=(format layers tools msvc models fuzz native-asan native-tsan mingw-x64-release
-    echo examples package load mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
+    bench-check echo examples package load mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 # The tests under Wine wait more than they compute. These have builds and a Wine of their own.
 beside=(mingw-x64-debug@trixie mingw-x86-debug@trixie msvc-abi)
 
@@ -208,6 +208,17 @@ paths 300000
 END
 }
 
+# Counts, which the machine's other work does not change.
+bench_check_step() {
+    if tools/bench-check.sh compiler >"$logs/compiler.log"; then
+        check 600 "no more instructions than recorded" tools/bench-check.sh instructions || true
+    else
+        skipped=$((skipped + 1))
+        echo "skip  no more instructions than recorded: $(cat "$logs/compiler.log")"
+    fi
+    check 600 "no more requests than recorded" tools/bench-check.sh requests || true
+}
+
 run_step() {
     local case
     case $1 in
@@ -225,6 +236,9 @@ run_step() {
         ;;
     msvc)
         check 1200 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
+        ;;
+    bench-check)
+        bench_check_step
         ;;
     models)
         check 900 "models, with and without each safeguard" tools/models.sh || true
