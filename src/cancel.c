@@ -189,8 +189,10 @@ void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
         if (timer == NULL) {
             return;
         }
-        ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, deadline);
-        if (ioc_cancel_op(ops, op, IOCP_ETIMEDOUT) != IOCP_OK) {
+        ioc_alarm *alarm = IOC_CONTAINER_OF(timer, ioc_alarm, timer);
+        if (alarm->is_pause) {
+            ioc_op_go_on(ops, alarm->op);
+        } else if (ioc_cancel_op(ops, alarm->op, IOCP_ETIMEDOUT) != IOCP_OK) {
             /* The kernel refused. Ask again; the heap has room for what it has just given out. */
             (void)ioc_heap_set(&ops->deadlines, timer, now_ns + IOC_NS_PER_MS);
         }

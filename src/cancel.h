@@ -36,11 +36,11 @@ typedef struct ioc_cancel {
     iocp_op_t target;
 } ioc_cancel;
 
-_Static_assert(sizeof(ioc_cancel) <= IOC_PARAMETER_BYTES, "its parameters fit");
+_Static_assert(sizeof(ioc_cancel) <= sizeof(uint64_t), "its parameters fit");
 
 static inline ioc_cancel *ioc_cancel_of(const ioc_op *op)
 {
-    return ioc_op_parameters(op);
+    return ioc_op_small_parameters(op);
 }
 
 /* Slots of ioc_kind: of a cancel and of a close. */

@@ -72,17 +72,18 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = ioc_handle_learned,
     },
     [IOCP_TYPE_NOP] = {
-        .name = "nop", .type = IOCP_TYPE_NOP,
+        .name = "nop", .type = IOCP_TYPE_NOP, .traits = IOC_KIND_SMALL,
         .queued = kind__not_booked, .start = kind__finish,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
     [IOCP_TYPE_TIMER] = {
-        .name = "timer", .type = IOCP_TYPE_TIMER, .traits = IOC_KIND_FIRES,
+        .name = "timer", .type = IOCP_TYPE_TIMER, .traits = IOC_KIND_FIRES | IOC_KIND_SMALL,
         .queued = kind__not_booked, .start = ioc_timeout_start,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
     [IOCP_TYPE_CANCEL] = {
-        .name = "cancel", .type = IOCP_TYPE_CANCEL, .traits = IOC_KIND_FIRST | IOC_KIND_ONCE,
+        .name = "cancel", .type = IOCP_TYPE_CANCEL,
+        .traits = IOC_KIND_FIRST | IOC_KIND_ONCE | IOC_KIND_SMALL,
         .queued = kind__not_booked, .start = ioc_cancel_start,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
@@ -93,7 +94,7 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     },
     [IOCP_TYPE_CLOSE] = {
         .name = "close", .type = IOCP_TYPE_CLOSE,
-        .traits = IOC_KIND_FIRST | IOC_KIND_ONCE | IOC_KIND_SURE,
+        .traits = IOC_KIND_FIRST | IOC_KIND_ONCE | IOC_KIND_SURE | IOC_KIND_SMALL,
         .queued = kind__not_booked, .start = ioc_cancel_start_close,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },

@@ -143,8 +143,6 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
     }
     if (op->handle != NULL) {
         ioc_handle_leave(ops, op);
-    } else {
-        ioc_link_remove(&op->sibling);
     }
     ioc_op_end(ops, op);
 }

@@ -13,6 +13,8 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ops->kinds = kinds;
     uint64_t now_ns = ioc_ops_update_now(ops);
     ioc_slab_init(&ops->slab, alloc, backend->op_bytes, ioc_slab_tag(&ops->slab, now_ns));
+    ioc_slab_set_small(&ops->slab, IOC_OP_SMALL_BYTES);
+    ioc_slab_init(&ops->alarms, alloc, sizeof(ioc_alarm), 0);
     ioc_slab_init(&ops->handles, alloc, backend->handle_bytes, ioc_slab_tag(&ops->handles, now_ns));
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
     ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
@@ -32,6 +34,7 @@ void ioc_ops_deinit(ioc_ops *ops)
     ioc_slab_deinit(&ops->large_blocks);
     ioc_slab_deinit(&ops->small_blocks);
     ioc_slab_deinit(&ops->handles);
+    ioc_slab_deinit(&ops->alarms);
     ioc_slab_deinit(&ops->slab);
 }
 
@@ -54,21 +57,63 @@ uint64_t ioc_ops_now(ioc_ops *ops)
 
 /* ---- Birth ---- */
 
-ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, void *userdata)
+/* Each member once: most compilers clear a structure slowly. */
+static void op__init(ioc_op *op, iocp_callback_t callback, void *userdata)
 {
-    ioc_op *op = ioc_slab_take(&ops->slab);
-    if (op == NULL) {
-        return NULL;
-    }
-    IOC_ASSERT(!ioc_timer_is_set(&op->timer) && !ioc_timer_is_set(&op->deadline));
-    memset(op, 0, sizeof *op);
     ioc_link_init(&op->link);
-    ioc_link_init(&op->sibling);
-    op->kind = &ops->kinds[type];
-    op->limit_ns = IOC_FOREVER;
     op->callback = callback;
     op->userdata = userdata;
+    op->handle = NULL;
+    op->intent = 0;
+    op->phase = IOC_PHASE_QUEUED;
+    op->flags = 0;
     op->is_referenced = true;
+    op->is_dormant = false;
+    op->is_orphan = false;
+    op->is_asked = false;
+    op->is_cancelled = false;
+    op->is_reset = false;
+    op->is_counted = false;
+    op->is_large_block = false;
+    op->is_held = false;
+    op->outcome.status = IOCP_OK;
+    op->outcome.native_error = 0;
+    op->outcome.bytes = 0;
+    op->since_ns = 0;
+    op->alarms = NULL;
+}
+
+static ioc_op *op__new_small(ioc_ops *ops)
+{
+    ioc_op *op = ioc_slab_take_small(&ops->slab);
+    if (op != NULL) {
+        IOC_ASSERT(!ioc_timer_is_set(&op->timer));
+        op->timer.due_ns = 0;
+        op->small_parameter = 0;
+    }
+    return op;
+}
+
+static ioc_op *op__new_large(ioc_ops *ops)
+{
+    ioc_op *op = ioc_slab_take(&ops->slab);
+    if (op != NULL) {
+        ioc_link_init(&op->sibling);
+        op->block = NULL;
+        memset(op->parameters.bytes, 0, sizeof op->parameters.bytes); /* of four words */
+    }
+    return op;
+}
+
+ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, void *userdata)
+{
+    const ioc_kind *kind = &ops->kinds[type];
+    bool is_small = (kind->traits & IOC_KIND_SMALL) != 0;
+    ioc_op *op = is_small ? op__new_small(ops) : op__new_large(ops);
+    if (op != NULL) {
+        op->kind = kind;
+        op__init(op, callback, userdata);
+    }
     return op;
 }
 
@@ -89,13 +134,69 @@ int ioc_op_copy(ioc_ops *ops, ioc_op *op, const void *from, size_t bytes)
     return status;
 }
 
-void ioc_op_free(ioc_ops *ops, ioc_op *op)
+static void op__free_block(ioc_ops *ops, ioc_op *op)
 {
-    IOC_ASSERT(!ioc_link_is_in_list(&op->link) && !ioc_link_is_in_list(&op->sibling));
     if (op->block != NULL) {
         ioc_slab_give(op->is_large_block ? &ops->large_blocks : &ops->small_blocks, op->block);
     }
+}
+
+void ioc_op_free(ioc_ops *ops, ioc_op *op)
+{
+    IOC_ASSERT(!ioc_link_is_in_list(&op->link));
+    for (ioc_alarm *alarm; (alarm = op->alarms) != NULL;) {
+        op->alarms = alarm->next;
+        ioc_slab_give(&ops->alarms, alarm);
+    }
+    if (!ioc_op_is_small(op)) {
+        IOC_ASSERT(!ioc_link_is_in_list(&op->sibling));
+        op__free_block(ops, op);
+    }
     ioc_slab_give(&ops->slab, op);
+}
+
+/* ---- Alarms ---- */
+
+/* Its deadline or its pause, or NULL if it has none. */
+static ioc_alarm *op__alarm(const ioc_op *op, bool is_pause)
+{
+    ioc_alarm *alarm = op->alarms;
+    while (alarm != NULL && alarm->is_pause != is_pause) {
+        alarm = alarm->next;
+    }
+    return alarm;
+}
+
+/* The same, and if it has none it gets one; NULL: no memory. It is kept until the operation ends. */
+static ioc_alarm *op__need_alarm(ioc_ops *ops, ioc_op *op, bool is_pause)
+{
+    ioc_alarm *alarm = op__alarm(op, is_pause);
+    if (alarm != NULL) {
+        return alarm;
+    }
+    alarm = ioc_slab_take(&ops->alarms);
+    if (alarm != NULL) {
+        IOC_ASSERT(!ioc_timer_is_set(&alarm->timer));
+        alarm->op = op;
+        alarm->next = op->alarms;
+        alarm->limit_ns = IOC_FOREVER;
+        alarm->is_pause = is_pause;
+        op->alarms = alarm;
+    }
+    return alarm;
+}
+
+static int op__set_alarm(ioc_ops *ops, ioc_op *op, bool is_pause, uint64_t due_ns)
+{
+    ioc_alarm *alarm = op__need_alarm(ops, op, is_pause);
+    return alarm != NULL ? ioc_heap_set(&ops->deadlines, &alarm->timer, due_ns) : IOCP_ENOMEM;
+}
+
+static void op__clear_alarms(ioc_ops *ops, const ioc_op *op)
+{
+    for (ioc_alarm *alarm = op->alarms; alarm != NULL; alarm = alarm->next) {
+        ioc_heap_clear(&ops->deadlines, &alarm->timer);
+    }
 }
 
 /* ---- Names ---- */
@@ -172,7 +273,8 @@ void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
 int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_TIMED);
-    int status = ioc_heap_set(&ops->timers, &op->timer, due_ns);
+    int status = ioc_op_is_small(op) ? ioc_heap_set(&ops->timers, &op->timer, due_ns)
+                                     : op__set_alarm(ops, op, true, due_ns);
     if (status == IOCP_OK) {
         ioc_link_remove(&op->link);
         op->phase = IOC_PHASE_TIMED;
@@ -200,11 +302,11 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op)
 /* Few operations have either. */
 static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
 {
-    if (ioc_timer_is_set(&op->timer)) {
+    if (op->phase == IOC_PHASE_TIMED && ioc_op_is_small(op)) {
         ioc_heap_clear(&ops->timers, &op->timer);
     }
-    if (ioc_timer_is_set(&op->deadline)) {
-        ioc_heap_clear(&ops->deadlines, &op->deadline);
+    if (op->alarms != NULL) {
+        op__clear_alarms(ops, op);
     }
 }
 
@@ -271,20 +373,26 @@ void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op)
     op__become_ready(ops, op);
 }
 
+void ioc_op_go_on(ioc_ops *ops, ioc_op *op)
+{
+    IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
+    op__enter_queue(ops, op);
+}
+
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
 {
-    for (ioc_timer *timer; (timer = ioc_heap_pop_due(&ops->timers, now_ns)) != NULL;) {
-        ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, timer);
-        IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
-        if ((op->kind->traits & IOC_KIND_FIRES) != 0) {
-            ioc_heap_clear(&ops->deadlines, &op->deadline);
-            op->outcome = (ioc_outcome){.status = IOCP_OK};
-            op->phase = IOC_PHASE_DELIVERING;
-            return op;
-        }
-        op__enter_queue(ops, op);
+    ioc_timer *timer = ioc_heap_pop_due(&ops->timers, now_ns);
+    if (timer == NULL) {
+        return NULL;
     }
-    return NULL;
+    ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, timer);
+    IOC_ASSERT(op->phase == IOC_PHASE_TIMED && (op->kind->traits & IOC_KIND_FIRES) != 0);
+    if (op->alarms != NULL) {
+        op__clear_alarms(ops, op);
+    }
+    op->outcome = (ioc_outcome){.status = IOCP_OK};
+    op->phase = IOC_PHASE_DELIVERING;
+    return op;
 }
 
 ioc_op *ioc_op_next_ready(ioc_ops *ops)
@@ -326,10 +434,26 @@ void ioc_op_end(ioc_ops *ops, ioc_op *op)
     if (op->is_held) {
         ops->backend->release(ops->port, op);
     }
+    if (!ioc_op_is_small(op)) {
+        ioc_link_remove(&op->sibling);
+    }
     ioc_op_free(ops, op);
 }
 
 /* ---- While it is pending ---- */
+
+/* Of the runs that come; this one has none from here on. */
+static int op__set_next_limit(ioc_ops *ops, ioc_op *op, uint64_t limit_ns)
+{
+    ioc_alarm *alarm =
+        limit_ns == IOC_FOREVER ? op__alarm(op, false) : op__need_alarm(ops, op, false);
+    if (alarm == NULL) {
+        return limit_ns == IOC_FOREVER ? IOCP_OK : IOCP_ENOMEM;
+    }
+    ioc_heap_clear(&ops->deadlines, &alarm->timer);
+    alarm->limit_ns = limit_ns;
+    return IOCP_OK;
+}
 
 int ioc_op_set_deadline(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
 {
@@ -340,22 +464,26 @@ int ioc_op_set_deadline(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
         return IOCP_ENOENT;
     }
     if (delay_ns == IOC_FOREVER || op->phase == IOC_PHASE_DELIVERING) {
-        ioc_heap_clear(&ops->deadlines, &op->deadline);
-        op->limit_ns = delay_ns;
-        return IOCP_OK;
+        return op__set_next_limit(ops, op, delay_ns);
     }
-    int status = ioc_heap_set(&ops->deadlines, &op->deadline,
-                              ioc_add_saturated(ioc_ops_update_now(ops), delay_ns));
+    int status =
+        op__set_alarm(ops, op, false, ioc_add_saturated(ioc_ops_update_now(ops), delay_ns));
     if (status == IOCP_OK) {
-        op->limit_ns = delay_ns;
+        op__alarm(op, false)->limit_ns = delay_ns;
     }
     return status;
 }
 
+bool ioc_op_has_limit(const ioc_op *op)
+{
+    const ioc_alarm *alarm = op__alarm(op, false);
+    return alarm != NULL && alarm->limit_ns != IOC_FOREVER && !ioc_timer_is_set(&alarm->timer);
+}
+
 int ioc_op_set_limit(ioc_ops *ops, ioc_op *op)
 {
-    return ioc_heap_set(&ops->deadlines, &op->deadline,
-                        ioc_add_saturated(ioc_ops_now(ops), op->limit_ns));
+    return op__set_alarm(ops, op, false,
+                         ioc_add_saturated(ioc_ops_now(ops), op__alarm(op, false)->limit_ns));
 }
 
 static bool op__keeps_running(const ioc_op *op)

@@ -62,7 +62,8 @@ enum {
     IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
-    IOC_KIND_POOLED = 64  /* on a handle, but a thread carries it out and not the kernel */
+    IOC_KIND_POOLED = 64, /* on a handle, but a thread carries it out and not the kernel */
+    IOC_KIND_SMALL = 128  /* the core does it alone, and it is in no books: see ioc_op */
 };
 
 /*
@@ -110,40 +111,70 @@ typedef struct ioc_outcome {
 } ioc_outcome;
 
 /*
- * The order is that of use: with the slab's slot before it a timer is added and started in the
- * first two cache lines, everything else of the core's is in the third, the backend's part behind.
+ * A time that an operation waits for besides what it does: out of line, since few have one. That of
+ * a timer is in its operation.
+ */
+typedef struct ioc_alarm {
+    ioc_timer timer;
+    ioc_op *op;
+    struct ioc_alarm *next; /* op.alarms */
+    uint64_t limit_ns;      /* a deadline's: of each run, IOC_FOREVER: none */
+    bool is_pause;          /* not a deadline: it goes on then */
+} ioc_alarm;
+
+/*
+ * The order is that of use. With the slab's header before it the first cache line is what an
+ * operation needs up to its start, and a small one ends with the second: timers, of which there may
+ * be a million, are two lines each. All others have the second part of the union instead, and the
+ * backend's part behind that. The slab keeps the small ones apart, so that nothing but a timer ever
+ * stands where one was: the queue of timers relies on it.
  */
 struct ioc_op {
-    ioc_link link;    /* QUEUED, PARKED and READY: the list that it waits in */
-    ioc_link sibling; /* among all operations of its handle or async, from queueing to the end */
+    ioc_link link; /* QUEUED, PARKED and READY: the list that it waits in */
+    const ioc_kind *kind;
     iocp_callback_t callback;
     void *userdata;
-    const ioc_kind *kind;
-
-    ioc_timer timer; /* TIMED: when it goes on */
-    union {
-        unsigned char bytes[IOC_PARAMETER_BYTES];
-        uint64_t alignment;
-    } parameters;
     ioc_handle *handle; /* or NULL */
-
-    ioc_timer deadline; /* when this run is cancelled */
-    ioc_outcome outcome;
-    uint64_t limit_ns; /* of each run, IOC_FOREVER: none */
-    int8_t intent;     /* why this program asked it to end: IOCP_ECANCELED, IOCP_ETIMEDOUT, or 0 */
-    uint8_t phase;     /* ioc_phase */
-    uint8_t flags;     /* IOCP_RESULT_ bits */
+    int8_t intent;      /* why this program asked it to end: IOCP_ECANCELED, IOCP_ETIMEDOUT, or 0 */
+    uint8_t phase;      /* ioc_phase */
+    uint8_t flags;      /* IOCP_RESULT_ bits */
     bool is_referenced;
     bool is_dormant;       /* nothing comes of it by itself: it does not keep the loop running */
     bool is_orphan;        /* what it waited on is gone: it is not started again */
     bool is_asked;         /* by the end of its handle or loop */
     bool is_cancelled : 1; /* a cancel was accepted that no result has answered yet */
+    bool is_reset : 1;     /* a timer's: see timeout.h */
     bool is_counted : 1;   /* in its handle's books as one that is under way */
     bool is_large_block : 1;
     bool is_held : 1; /* set by a start: the backend has something to release when the op is over */
-    void *block;      /* out of line: a copied address or list, the address buffer of an accept */
+
+    ioc_outcome outcome;
     uint64_t since_ns; /* when it was queued */
+    ioc_alarm *alarms; /* its deadline, and its pause */
+    union {
+        struct {             /* IOC_KIND_SMALL */
+            ioc_timer timer; /* TIMED: when it is due */
+            uint64_t small_parameter;
+        };
+        struct {
+            ioc_link sibling; /* among all of its handle or async, from queueing to the end */
+            void
+                *block; /* out of line: a copied address or list, the address buffer of an accept */
+            union {
+                unsigned char bytes[IOC_PARAMETER_BYTES];
+                uint64_t alignment;
+            } parameters;
+        };
+    };
 };
+
+/* Of a small one, without the slab's header. */
+#define IOC_OP_SMALL_BYTES (offsetof(ioc_op, small_parameter) + sizeof(uint64_t))
+
+static inline bool ioc_op_is_small(const ioc_op *op)
+{
+    return (op->kind->traits & IOC_KIND_SMALL) != 0;
+}
 
 /* A kernel object that operations run on. What is done with it is the handle unit's: handle.h. */
 struct ioc_handle {
@@ -174,7 +205,14 @@ struct ioc_handle {
 /* A kind's parameters; the unit that owns them has a function of their type. */
 static inline void *ioc_op_parameters(const ioc_op *op)
 {
+    IOC_ASSERT(!ioc_op_is_small(op));
     return (void *)(uintptr_t)op->parameters.bytes;
+}
+
+static inline void *ioc_op_small_parameters(const ioc_op *op)
+{
+    IOC_ASSERT(ioc_op_is_small(op));
+    return (void *)(uintptr_t)&op->small_parameter;
 }
 
 /* What has become of the operations of one kind. */
@@ -189,8 +227,9 @@ struct ioc_ops {
     const ioc_backend *backend;
     ioc_port *port;
     const ioc_kind *kinds; /* by iocp_type_t */
-    ioc_slab slab;         /* of backend->op_bytes */
-    ioc_slab handles;      /* of backend->handle_bytes: see handle.h */
+    ioc_slab slab;         /* of backend->op_bytes, and small ones */
+    ioc_slab alarms;
+    ioc_slab handles; /* of backend->handle_bytes: see handle.h */
     ioc_slab small_blocks;
     ioc_slab large_blocks;
     ioc_list cancels; /* QUEUED: cancels and closes, handled first */
@@ -198,8 +237,8 @@ struct ioc_ops {
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
     size_t ready_count;
-    ioc_heap timers;
-    ioc_heap deadlines;
+    ioc_heap timers;    /* of small operations */
+    ioc_heap deadlines; /* of alarms */
     uint64_t now_ns;
     bool now_is_fresh;   /* read in this turn */
     bool is_ending;      /* the loop is being destroyed: nothing starts any more */
@@ -225,7 +264,10 @@ static inline void ioc_ops_forget_now(ioc_ops *ops)
     ops->now_is_fresh = false;
 }
 
-/* A new operation that nobody knows of yet, all parameters zero; NULL: no memory. */
+/*
+ * A new operation that nobody knows of yet, all parameters zero; NULL: no memory. What the backend
+ * has behind it is as its last user left it.
+ */
 ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, void *userdata);
 
 /* Memory and a copy of a parameter, before it is queued. IOCP_ENOMEM. */
@@ -274,6 +316,9 @@ void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status);
 void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op);
 
+/* Its pause is over: it waits for its start again. */
+void ioc_op_go_on(ioc_ops *ops, ioc_op *op);
+
 /* The next operation whose callback is due, or NULL: one whose time has come; a ready one. */
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns);
 ioc_op *ioc_op_next_ready(ioc_ops *ops);
@@ -308,9 +353,10 @@ void ioc_op_end(ioc_ops *ops, ioc_op *op);
  */
 int ioc_op_set_deadline(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
 int ioc_op_set_limit(ioc_ops *ops, ioc_op *op);
+bool ioc_op_has_limit(const ioc_op *op);
 static inline bool ioc_op_needs_limit(const ioc_op *op)
 {
-    return op->limit_ns != IOC_FOREVER && !ioc_timer_is_set(&op->deadline);
+    return op->alarms != NULL && ioc_op_has_limit(op);
 }
 
 void ioc_op_set_referenced(ioc_ops *ops, ioc_op *op, bool referenced);

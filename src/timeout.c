@@ -13,11 +13,10 @@ void ioc_timeout_start(ioc_ops *ops, ioc_op *op)
     ioc_timeout *timeout = ioc_timeout_of(op);
     uint64_t now_ns = ioc_ops_now(ops);
     /* It has a due time if it has been set before; that it came is its outcome. */
-    bool is_repeating =
-        op->timer.due_ns != 0 && op->outcome.status == IOCP_OK && !timeout->is_reset;
+    bool is_repeating = op->timer.due_ns != 0 && op->outcome.status == IOCP_OK && !op->is_reset;
     uint64_t due_ns = is_repeating ? timeout__next_due(op->timer.due_ns, timeout->delay_ns, now_ns)
                                    : ioc_add_saturated(now_ns, timeout->delay_ns);
-    timeout->is_reset = false;
+    op->is_reset = false;
     int status = ioc_op_wait_until(ops, op, due_ns);
     if (status != IOCP_OK) {
         ioc_op_finish(ops, op, status);
@@ -28,7 +27,6 @@ void ioc_timeout_start(ioc_ops *ops, ioc_op *op)
 
 int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
 {
-    ioc_timeout *timeout = ioc_timeout_of(op);
     if ((op->kind->traits & IOC_KIND_FIRES) == 0) {
         return IOCP_EINVAL;
     }
@@ -44,10 +42,10 @@ int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
     }
     case IOC_PHASE_QUEUED:
         ioc_op_set_dormant(ops, op, delay_ns == IOC_FOREVER);
-        timeout->is_reset = true;
+        op->is_reset = true;
         break;
     case IOC_PHASE_DELIVERING:
-        timeout->is_reset = true;
+        op->is_reset = true;
         break;
     case IOC_PHASE_READY:
         return IOCP_EBUSY;
@@ -56,6 +54,6 @@ int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
         IOC_ASSERT(false && "a timer is never there");
         return IOCP_EINVAL;
     }
-    timeout->delay_ns = delay_ns;
+    ioc_timeout_of(op)->delay_ns = delay_ns;
     return IOCP_OK;
 }

@@ -11,16 +11,16 @@
 
 #include "op.h"
 
+/* op.is_reset: by its own callback, or while queued: the next time counts from the start. */
 typedef struct ioc_timeout {
     uint64_t delay_ns;
-    bool is_reset; /* by its own callback, or while queued: the next time counts from the start */
 } ioc_timeout;
 
-_Static_assert(sizeof(ioc_timeout) <= IOC_PARAMETER_BYTES, "its parameters fit");
+_Static_assert(sizeof(ioc_timeout) <= sizeof(uint64_t), "its parameters fit");
 
 static inline ioc_timeout *ioc_timeout_of(const ioc_op *op)
 {
-    return ioc_op_parameters(op);
+    return ioc_op_small_parameters(op);
 }
 
 /* ioc_kind.start */

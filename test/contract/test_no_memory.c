@@ -55,7 +55,7 @@ static void an_accept_without_memory_for_addresses_is_refused_and_leaves_nothing
 typedef struct crowd {
     contract_record own; /* of the operation that gets a deadline in its callback */
     contract_record others;
-    iocp_op_t ops[4096]; /* which have none yet */
+    iocp_op_t ops[4096]; /* which have none now */
     size_t count;
     bool is_full; /* the deadlines have no place left */
 } crowd;
@@ -90,6 +90,12 @@ static void a_run_without_memory_for_its_deadline_ends_with_that_error(void **st
                          IOCP_OK);
     }
     assert_int_equal(iocp_nop(loop, crowd__take_all_places, &all, &op), IOCP_OK);
+    /* What an operation needs for its deadlines it keeps; a place among them it gives back. */
+    for (size_t i = 0; i < all.count; i++) {
+        assert_int_equal(iocp_op_deadline(loop, all.ops[i], 5000 * S), IOCP_OK);
+        assert_int_equal(iocp_op_deadline(loop, all.ops[i], UINT64_MAX), IOCP_OK);
+    }
+    assert_int_equal(iocp_op_deadline(loop, op, 5000 * S), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
     assert_int_equal(all.own.calls, 1);
     assert_true(all.is_full);

@@ -111,9 +111,12 @@ static bool core__discard_operations(unit_core *core)
     for (ioc_op *op; (op = ioc_slab_next(&core->ops.slab, &cursor)) != NULL;) {
         is_any = true;
         ioc_link_remove(&op->link);
-        ioc_link_remove(&op->sibling);
-        ioc_heap_clear(&core->ops.timers, &op->timer);
-        ioc_heap_clear(&core->ops.deadlines, &op->deadline);
+        if (ioc_op_is_small(op)) {
+            ioc_heap_clear(&core->ops.timers, &op->timer);
+        } else {
+            ioc_link_remove(&op->sibling);
+        }
+        (void)ioc_op_set_deadline(&core->ops, op, IOC_FOREVER);
         ioc_op_free(&core->ops, op);
     }
     return is_any;

@@ -64,6 +64,12 @@ static uint32_t number_of(const block *taken)
     return (uint32_t)untagged(ioc_slab_id(taken));
 }
 
+static ioc_slab_page *page_at(const ioc_slab *slab, uint32_t index)
+{
+    assert_in_range(index, 0, 7); /* in the first part */
+    return slab->parts[0][index].page;
+}
+
 /* For tests that cannot wait for two thousand million takings. */
 static void set_generation(block *taken, uint32_t generation)
 {
@@ -187,17 +193,31 @@ static void an_id_finds_nothing_in_a_slab_with_another_tag(void **state)
     ioc_slab_deinit(&other);
 }
 
+/* The number of the block that is taken behind so many others. */
+static uint32_t number_behind(fixture *f, uint32_t count)
+{
+    ioc_slab slab;
+    ioc_slab_init(&slab, &f->memory.alloc, sizeof(block), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_non_null(ioc_slab_take(&slab));
+    }
+    uint32_t number = (uint32_t)ioc_slab_id(ioc_slab_take(&slab));
+    ioc_slab_deinit(&slab);
+    return number;
+}
+
 /* The tag that does its worst: all that it may have of the id of a block. */
 static void no_tag_makes_an_id_that_is_0(void **state)
 {
     fixture *f = *state;
-    for (uint32_t number = 0; number < 100; number++) {
+    for (uint32_t count = 0; count < 100; count++) {
+        uint32_t number = number_behind(f, count);
         for (uint32_t generation = 1; generation < 100; generation += 2) {
             uint64_t worst = (uint64_t)(generation & ~1u) << 32 | number;
             ioc_slab slab;
             ioc_slab_init(&slab, &f->memory.alloc, sizeof(block), worst);
             block *taken = ioc_slab_take(&slab);
-            for (uint32_t i = 0; i < number; i++) {
+            for (uint32_t i = 0; i < count; i++) {
                 taken = ioc_slab_take(&slab);
             }
             for (uint32_t i = 1; i < generation; i += 2) {
@@ -332,7 +352,7 @@ static void when_all_slots_are_retired_the_slab_grows(void **state)
 {
     fixture *f = *state;
     block *first = take(f);
-    size_t slots = (size_t)1 << f->slab.page_shift;
+    size_t slots = page_at(&f->slab, 0)->slots;
     set_generation(first, UINT32_MAX);
     ioc_slab_give(&f->slab, first);
     for (size_t i = 1; i < slots; i++) {
@@ -356,7 +376,7 @@ static void without_memory_taking_fails_and_changes_nothing(void **state)
     assert_int_equal(f->slab.live, 0);
     unit_memory_allow(&f->memory, 1); /* one page */
     uint64_t first = ioc_slab_id(take(f));
-    size_t slots = (size_t)1 << f->slab.page_shift;
+    size_t slots = page_at(&f->slab, 0)->slots;
     for (size_t i = 1; i < slots; i++) {
         (void)take(f);
     }
@@ -394,21 +414,32 @@ typedef struct watch {
     size_t requests;
     size_t largest;
     size_t returned; /* of all calls */
+    size_t held;     /* now */
 } watch;
+
+/* As long as what malloc aligns to. */
+#define WATCH_HEADER 16
 
 static void *IOCP_CALL watch__allocate(size_t size, void *context)
 {
     watch *w = context;
     w->requests++;
     w->largest = size > w->largest ? size : w->largest;
-    return malloc(size);
+    w->held += size;
+    char *memory = malloc(WATCH_HEADER + size);
+    assert_non_null(memory);
+    memcpy(memory, &size, sizeof size);
+    return memory + WATCH_HEADER;
 }
 
 static void IOCP_CALL watch__free(void *memory, void *context)
 {
     watch *w = context;
+    size_t size = 0;
+    memcpy(&size, (char *)memory - WATCH_HEADER, sizeof size);
     w->returned++;
-    free(memory);
+    w->held -= size;
+    free((char *)memory - WATCH_HEADER);
 }
 
 static void watch__init(watch *w)
@@ -417,7 +448,7 @@ static void watch__init(watch *w)
     ioc_alloc_init(&w->alloc, watch__allocate, watch__free, w);
 }
 
-/* Small blocks: 256 of them are a page. */
+/* The smallest blocks: 256 of them are a page. */
 static void growing_copies_nothing_and_gives_nothing_back(void **state)
 {
     (void)state;
@@ -425,22 +456,19 @@ static void growing_copies_nothing_and_gives_nothing_back(void **state)
     ioc_slab slab;
     watch__init(&w);
     ioc_slab_init(&slab, &w.alloc, 8, TAG);
-    size_t page_bytes = 0;
     while (slab.page_count < MANY_PAGES) {
         size_t pages = slab.page_count;
         w.requests = 0;
         w.largest = 0;
         block *taken = ioc_slab_take(&slab);
         assert_non_null(taken);
-        page_bytes = page_bytes == 0 ? w.largest : page_bytes;
         /* A page, and now and then a part of the directory, as large as all the others together. */
-        size_t directory = (pages + 8) * sizeof(void *);
+        size_t directory = (pages + 8) * sizeof(ioc_slab_place);
         assert_in_range(w.requests, 0, slab.page_count > pages ? 2 : 0);
-        assert_in_range(w.largest, 0, directory > page_bytes ? directory : page_bytes);
+        assert_in_range(w.largest, 0, directory > 65536 ? directory : 65536);
         assert_ptr_equal(ioc_slab_find(&slab, ioc_slab_id(taken)), taken);
     }
     assert_int_equal(w.returned, 0);
-    assert_in_range(page_bytes, 0, 65536);
     size_t visited = 0;
     uint32_t cursor = 0;
     for (block *found; (found = ioc_slab_next(&slab, &cursor)) != NULL; visited++) {
@@ -501,8 +529,9 @@ static void a_block_that_was_never_taken_is_not_owned(void **state)
 {
     fixture *f = *state;
     block *first = take(f);
-    for (uint32_t number = 1; number <= f->slab.page_mask; number++) {
-        char *never = (char *)first + number * f->slab.stride;
+    const ioc_slab_page *page = page_at(&f->slab, 0);
+    for (uint32_t number = 1; number < page->slots; number++) {
+        char *never = (char *)first + (size_t)number * page->stride;
         uint64_t id = id_of(1, number);
         memcpy(never - sizeof id, &id, sizeof id);
         assert_false(owns(f, never, 0));
@@ -564,7 +593,7 @@ static void what_is_written_into_a_block_makes_no_block(void **state)
 }
 
 /* Row by row. */
-static size_t height_of(const ioc_slab *slab)
+static size_t height_of(const ioc_slab *slab, size_t page_count)
 {
     ioc_slab_page **pages = calloc(MANY_PAGES, sizeof *pages);
     assert_non_null(pages);
@@ -584,7 +613,7 @@ static size_t height_of(const ioc_slab *slab)
         }
         end = count;
     }
-    assert_int_equal(end, slab->page_count);
+    assert_int_equal(end, page_count);
     free(pages);
     return height;
 }
@@ -615,14 +644,13 @@ static void IOCP_CALL arena__free(void *memory, void *context)
 /* Every third block of thousands of pages is in use, and asked about with what is beside it. */
 static void assert_owns_every_third(ioc_slab *slab)
 {
-    size_t count = (size_t)MANY_PAGES * 256;
-    block **taken = calloc(count, sizeof *taken);
+    size_t count = 0;
+    block **taken = calloc((size_t)MANY_PAGES * IOC_SLAB_PAGE_SLOTS, sizeof *taken);
     assert_non_null(taken);
-    for (size_t i = 0; i < count; i++) {
-        taken[i] = ioc_slab_take(slab);
-        assert_non_null(taken[i]);
+    while (slab->page_count < MANY_PAGES) {
+        taken[count] = ioc_slab_take(slab);
+        assert_non_null(taken[count++]);
     }
-    assert_int_equal(slab->page_count, MANY_PAGES);
     for (size_t i = 0; i < count; i++) {
         if (i % 3 != 0) {
             ioc_slab_give(slab, taken[i]);
@@ -653,7 +681,7 @@ static void thousands_of_pages_are_a_low_tree_whatever_their_order(void **state)
         ioc_slab slab;
         ioc_slab_init(&slab, allocs[i], 8, TAG);
         assert_owns_every_third(&slab);
-        assert_in_range(height_of(&slab), 5, 16); /* if it had no gaps, 5 */
+        assert_in_range(height_of(&slab, MANY_PAGES), 7, 20); /* if it had no gaps, 7 */
         ioc_slab_deinit(&slab);
     }
     free(a.memory);
@@ -702,12 +730,26 @@ static void blocks_given_back_in_any_order_are_taken_page_by_page(void **state)
     size_t changes = 0;
     uint32_t page = 0;
     for (uint32_t i = 0; i < MANY; i++) {
-        uint32_t its_page = number_of(take(f)) >> f->slab.page_shift;
+        uint32_t its_page = number_of(take(f)) >> IOC_SLAB_PAGE_SHIFT;
         changes += its_page != page;
         page = its_page;
     }
-    assert_in_range(changes, 0, f->slab.page_count);
+    /* But for the first, which was given back last. */
+    assert_in_range(changes, 0, f->slab.page_count + 1);
     free(taken);
+}
+
+static void the_block_that_was_given_back_is_the_next_to_be_taken(void **state)
+{
+    fixture *f = *state;
+    block *taken[100];
+    for (size_t i = 0; i < IOC_COUNT_OF(taken); i++) {
+        taken[i] = take(f);
+    }
+    for (size_t i = IOC_COUNT_OF(taken); i > 0; i--) {
+        ioc_slab_give(&f->slab, taken[i - 1]);
+        assert_ptr_equal(take(f), taken[i - 1]);
+    }
 }
 
 static void a_block_larger_than_a_page_is_possible(void **state)
@@ -728,6 +770,254 @@ static void a_block_larger_than_a_page_is_possible(void **state)
     ioc_slab_give(&large, a);
     assert_null(ioc_slab_find(&large, id));
     ioc_slab_deinit(&large);
+}
+
+/* ---- Blocks of two sizes ---- */
+
+static void small_blocks_have_ids_of_the_same_table(void **state)
+{
+    fixture *f = *state;
+    block *large[600];
+    char *small[600];
+    ioc_slab_set_small(&f->slab, 24);
+    for (size_t i = 0; i < IOC_COUNT_OF(large); i++) {
+        large[i] = take(f);
+        small[i] = ioc_slab_take_small(&f->slab);
+        assert_non_null(small[i]);
+        memset(large[i], 1, sizeof *large[i]);
+        memset(small[i], 2, 24);
+    }
+    for (size_t i = 0; i < IOC_COUNT_OF(large); i++) {
+        assert_ptr_equal(ioc_slab_find(&f->slab, ioc_slab_id(large[i])), large[i]);
+        assert_ptr_equal(ioc_slab_find(&f->slab, ioc_slab_id(small[i])), small[i]);
+        assert_true(ioc_slab_owns(&f->slab, large[i]));
+        assert_true(ioc_slab_owns(&f->slab, small[i]));
+        assert_int_equal(large[i]->rest[39], 1);
+        assert_int_equal(small[i][23], 2);
+    }
+    assert_int_equal(f->slab.live, 2 * IOC_COUNT_OF(large));
+    uint32_t cursor = 0;
+    size_t visited = 0;
+    for (void *found; (found = ioc_slab_next(&f->slab, &cursor)) != NULL; visited++) {
+        ioc_slab_give(&f->slab, found);
+    }
+    assert_int_equal(visited, 2 * IOC_COUNT_OF(large));
+    /* Each kind has its own again. */
+    assert_int_equal(((char *)ioc_slab_take_small(&f->slab))[23], 2);
+    assert_int_equal(take(f)->rest[39], 1);
+}
+
+/* ---- How much memory ---- */
+
+static void a_slab_with_little_in_it_is_small(void **state)
+{
+    (void)state;
+    watch w;
+    ioc_slab slab;
+    watch__init(&w);
+    ioc_slab_init(&slab, &w.alloc, sizeof(block), TAG);
+    ioc_slab_set_small(&slab, 24);
+    (void)ioc_slab_take(&slab);
+    (void)ioc_slab_take_small(&slab);
+    assert_in_range(w.held, 1, 4400);
+    ioc_slab_deinit(&slab);
+    assert_int_equal(w.held, 0);
+}
+
+/* Of what it holds, an eighth at most: and the header of each page, and the directory. */
+static void the_unused_rest_of_a_slab_is_a_small_part(void **state)
+{
+    (void)state;
+    watch w;
+    ioc_slab slab;
+    watch__init(&w);
+    ioc_slab_init(&slab, &w.alloc, 120, TAG);
+    for (size_t count = 1; count <= MANY; count++) {
+        assert_non_null(ioc_slab_take(&slab));
+        assert_in_range(w.held, count * 128, count * 160 + 2500);
+    }
+    assert_in_range(w.held, MANY * 128, MANY * 130 + 65536);
+    ioc_slab_deinit(&slab);
+}
+
+/* ---- Giving memory back ---- */
+
+static void a_trimmed_slab_holds_only_pages_in_use(void **state)
+{
+    (void)state;
+    watch w;
+    ioc_slab slab;
+    block **taken = calloc(MANY, sizeof *taken);
+    assert_non_null(taken);
+    watch__init(&w);
+    ioc_slab_init(&slab, &w.alloc, sizeof(block), TAG);
+    for (size_t i = 0; i < MANY; i++) {
+        taken[i] = ioc_slab_take(&slab);
+    }
+    assert_int_equal(ioc_slab_trim(&slab), 0);
+    block *kept = taken[MANY / 2];
+    kept->value = 17;
+    uint64_t id = ioc_slab_id(kept);
+    for (size_t i = 0; i < MANY; i++) {
+        if (taken[i] != kept) {
+            ioc_slab_give(&slab, taken[i]);
+        }
+    }
+    size_t before = w.held;
+    size_t bytes = ioc_slab_trim(&slab);
+    assert_true(bytes > 0 && before - w.held == bytes);
+    assert_int_equal(ioc_slab_trim(&slab), 0);
+    assert_ptr_equal(ioc_slab_find(&slab, id), kept);
+    assert_int_equal(kept->value, 17);
+    assert_true(ioc_slab_owns(&slab, kept));
+    uint32_t cursor = 0;
+    assert_ptr_equal(ioc_slab_next(&slab, &cursor), kept);
+    assert_null(ioc_slab_next(&slab, &cursor));
+    ioc_slab_give(&slab, kept);
+    assert_true(ioc_slab_trim(&slab) > 0);
+    /* What is left is the directory. */
+    assert_in_range(w.held, 0, (size_t)slab.page_count * 2 * sizeof(ioc_slab_place) + 128);
+    assert_null(slab.root);
+    free(taken);
+    ioc_slab_deinit(&slab);
+    assert_int_equal(w.held, 0);
+}
+
+static void places_of_pages_that_were_given_back_are_used_again(void **state)
+{
+    fixture *f = *state;
+    block *taken[1000];
+    uint32_t pages = 0;
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < IOC_COUNT_OF(taken); i++) {
+            taken[i] = take(f);
+        }
+        assert_true(round == 0 || f->slab.page_count == pages);
+        pages = f->slab.page_count;
+        for (size_t i = 0; i < IOC_COUNT_OF(taken); i++) {
+            ioc_slab_give(&f->slab, taken[i]);
+        }
+        assert_true(ioc_slab_trim(&f->slab) > 0);
+    }
+}
+
+static void a_page_with_a_retired_slot_stays(void **state)
+{
+    fixture *f = *state;
+    block *last = take(f);
+    set_generation(last, UINT32_MAX);
+    ioc_slab_give(&f->slab, last);
+    assert_int_equal(ioc_slab_trim(&f->slab), 0);
+    assert_ptr_not_equal(take(f), last);
+}
+
+/* The last generation of a page that is given back is the last of the next one, too. */
+static void generations_go_on_in_the_next_page(void **state)
+{
+    fixture *f = *state;
+    block *taken = take(f);
+    set_generation(taken, UINT32_MAX - 2);
+    ioc_slab_give(&f->slab, taken);
+    assert_true(ioc_slab_trim(&f->slab) > 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_true(untagged(ioc_slab_id(take(f))) == ((uint64_t)UINT32_MAX << 32 | i));
+    }
+}
+
+/* All that was ever taken, and whether it still is. */
+typedef struct history {
+    uint64_t ids[60000];
+    void *blocks[60000]; /* NULL: it was given back */
+    size_t count;
+} history;
+
+static void history__check(const ioc_slab *slab, const history *h)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < h->count; i++) {
+        assert_ptr_equal(ioc_slab_find(slab, h->ids[i]), h->blocks[i]);
+        if (h->blocks[i] != NULL) {
+            assert_true(ioc_slab_owns(slab, h->blocks[i]));
+            live++;
+        }
+    }
+    assert_int_equal(slab->live, live);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Bursts and quiet times; what is left of them is scattered over the pages. */
+static void whatever_is_trimmed_no_id_comes_again_and_every_stale_one_is_known(void **state)
+{
+    fixture *f = *state;
+    history *h = calloc(1, sizeof *h);
+    uint64_t random = UNIT_SEED;
+    size_t trimmed = 0;
+    assert_non_null(h);
+    ioc_slab_set_small(&f->slab, 24);
+    while (h->count + 2000 < IOC_COUNT_OF(h->ids)) {
+        for (uint32_t i = unit_random_below(&random, 2000); i > 0; i--) {
+            bool is_small = unit_random_below(&random, 2) == 0;
+            h->blocks[h->count] = is_small ? ioc_slab_take_small(&f->slab) : take(f);
+            h->ids[h->count] = ioc_slab_id(h->blocks[h->count]);
+            h->count++;
+        }
+        uint32_t kept = unit_random_below(&random, 4); /* of a thousand */
+        for (size_t i = 0; i < h->count; i++) {
+            if (h->blocks[i] != NULL && unit_random_below(&random, 1000) >= kept) {
+                ioc_slab_give(&f->slab, h->blocks[i]);
+                h->blocks[i] = NULL;
+            }
+        }
+        trimmed += ioc_slab_trim(&f->slab) > 0;
+        history__check(&f->slab, h);
+    }
+    assert_in_range(trimmed, 20, SIZE_MAX);
+    qsort(h->ids, h->count, sizeof *h->ids, compare_ids);
+    for (size_t i = 1; i < h->count; i++) {
+        assert_true(h->ids[i] != h->ids[i - 1]);
+    }
+    free(h);
+}
+
+/* Of thousands of pages every other one goes, and then those that are left are still found. */
+static void the_tree_has_the_pages_that_are_left(void **state)
+{
+    (void)state;
+    watch w;
+    ioc_slab slab;
+    watch__init(&w);
+    ioc_slab_init(&slab, &w.alloc, 8, TAG);
+    block **kept = calloc(MANY_PAGES, sizeof *kept);
+    assert_non_null(kept);
+    while (slab.page_count < MANY_PAGES) {
+        uint32_t pages = slab.page_count;
+        block *taken = ioc_slab_take(&slab);
+        if (slab.page_count != pages && pages % 2 == 0) {
+            kept[pages] = taken;
+        }
+    }
+    uint32_t cursor = 0;
+    for (void *found; (found = ioc_slab_next(&slab, &cursor)) != NULL;) {
+        uint32_t page = (cursor - 1) >> IOC_SLAB_PAGE_SHIFT;
+        if (found != kept[page]) {
+            ioc_slab_give(&slab, found);
+        }
+    }
+    size_t height = height_of(&slab, MANY_PAGES);
+    assert_true(ioc_slab_trim(&slab) > 0);
+    assert_in_range(height_of(&slab, MANY_PAGES / 2), 6, height);
+    for (uint32_t i = 0; i < MANY_PAGES; i += 2) {
+        assert_true(ioc_slab_owns(&slab, kept[i]));
+        assert_false(ioc_slab_owns(&slab, (char *)kept[i] + 16));
+    }
+    free(kept);
+    ioc_slab_deinit(&slab);
 }
 
 #define SLAB_TEST(name) cmocka_unit_test_setup_teardown(name, fixture__set_up, fixture__tear_down)
@@ -763,7 +1053,17 @@ int main(void)
         SLAB_TEST(a_slab_itself_is_small),
         SLAB_TEST(taking_and_giving_allocates_nothing_once_grown),
         SLAB_TEST(blocks_given_back_in_any_order_are_taken_page_by_page),
+        SLAB_TEST(the_block_that_was_given_back_is_the_next_to_be_taken),
         SLAB_TEST(a_block_larger_than_a_page_is_possible),
+        SLAB_TEST(small_blocks_have_ids_of_the_same_table),
+        SLAB_TEST(a_slab_with_little_in_it_is_small),
+        SLAB_TEST(the_unused_rest_of_a_slab_is_a_small_part),
+        SLAB_TEST(a_trimmed_slab_holds_only_pages_in_use),
+        SLAB_TEST(places_of_pages_that_were_given_back_are_used_again),
+        SLAB_TEST(a_page_with_a_retired_slot_stays),
+        SLAB_TEST(generations_go_on_in_the_next_page),
+        SLAB_TEST(whatever_is_trimmed_no_id_comes_again_and_every_stale_one_is_known),
+        SLAB_TEST(the_tree_has_the_pages_that_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
