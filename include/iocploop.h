@@ -508,6 +508,14 @@ IOCP_API int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t
 IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle);
 
 /*
+ * Give back the memory of a burst that is over: all pages of operations, handles, posts and copies
+ * of which nothing is in use. What comes next allocates again. Returns how many bytes went back to
+ * the allocator. Loop thread, also in callbacks. It looks at each page once: call it when the load
+ * has gone, not in each turn.
+ */
+IOCP_API size_t IOCP_CALL iocp_loop_trim(iocp_loop_t *loop);
+
+/*
  * A pointer of the program's that stays with the loop, NULL at first, so that each callback and
  * each posted function finds what the loop is part of. The loop does nothing with it. Loop thread.
  * Errors: IOCP_EINVAL.

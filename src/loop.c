@@ -448,3 +448,10 @@ int ioc_loop_destroy(iocp_loop_t *loop, uint64_t timeout_ns)
     }
     return status;
 }
+
+/* ---- Memory ---- */
+
+size_t ioc_loop_trim(iocp_loop_t *loop)
+{
+    return ioc_ops_trim(&loop->loop_only.ops) + ioc_inbox_trim(&loop->shared.inbox);
+}

@@ -65,4 +65,7 @@ void ioc_loop_submit(iocp_loop_t *loop);
  */
 uint64_t ioc_loop_next_deadline(iocp_loop_t *loop);
 
+/* Give memory back that nothing is in: how many bytes that were. */
+size_t ioc_loop_trim(iocp_loop_t *loop);
+
 #endif

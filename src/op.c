@@ -38,6 +38,15 @@ void ioc_ops_deinit(ioc_ops *ops)
     ioc_slab_deinit(&ops->slab);
 }
 
+/* The timers first: what they know of operations that have ended is in the pages that go. */
+size_t ioc_ops_trim(ioc_ops *ops)
+{
+    size_t bytes = ioc_heap_trim(&ops->timers) + ioc_heap_trim(&ops->deadlines);
+    bytes += ioc_slab_trim(&ops->slab) + ioc_slab_trim(&ops->alarms);
+    bytes += ioc_slab_trim(&ops->handles);
+    return bytes + ioc_slab_trim(&ops->small_blocks) + ioc_slab_trim(&ops->large_blocks);
+}
+
 /* ---- Time ---- */
 
 uint64_t ioc_ops_update_now(ioc_ops *ops)

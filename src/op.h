@@ -254,6 +254,9 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
                   const ioc_kind *kinds);
 void ioc_ops_deinit(ioc_ops *ops);
 
+/* Give memory back that nothing is in: how many bytes that were. */
+size_t ioc_ops_trim(ioc_ops *ops);
+
 /*
  * The loop's time. Reads the clock if that was not done since ioc_ops_forget_now. Never goes back.
  */

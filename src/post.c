@@ -84,6 +84,26 @@ bool ioc_inbox_is_in_use(const ioc_inbox *inbox)
     return ioc_load_u32(&inbox->shared.gate) >= INBOX_THREAD;
 }
 
+/*
+ * By a change of the gate, though to the same value: whoever enters behind it sees that nothing is
+ * free in the pool, and what those did who have left is seen here.
+ */
+static bool inbox__is_nobody_inside(ioc_inbox *inbox)
+{
+    return ioc_add_u32(&inbox->shared.gate, 0) < INBOX_THREAD;
+}
+
+size_t ioc_inbox_trim(ioc_inbox *inbox)
+{
+    ioc_pool *pool = &inbox->shared.pool;
+    ioc_pool_node *chain = ioc_pool_take_all(pool);
+    if (inbox__is_nobody_inside(inbox)) {
+        return ioc_pool_free_pages(pool, chain);
+    }
+    ioc_pool_give_all(pool, chain);
+    return 0;
+}
+
 /* ---- Waking ---- */
 
 static bool inbox__change(ioc_inbox *inbox, uint32_t from, uint32_t to)

@@ -73,6 +73,12 @@ int ioc_async_notify(iocp_async_t *async);
 
 /* ---- Loop thread ---- */
 
+/*
+ * Free the memory of posts that nothing is in: how many bytes. Only if no other thread is in a call
+ * at this moment: it might look at what goes.
+ */
+size_t ioc_inbox_trim(ioc_inbox *inbox);
+
 /* Refuse posts and notifies from here on; a loop that closes does not stop. */
 void ioc_inbox_shut_gate(ioc_inbox *inbox);
 static inline bool ioc_inbox_is_shut(const ioc_inbox *inbox)

@@ -168,6 +168,11 @@ int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle)
     return status;
 }
 
+size_t IOCP_CALL iocp_loop_trim(iocp_loop_t *loop)
+{
+    return ioc_api_check(loop, true) == IOCP_OK ? ioc_loop_trim(loop) : 0;
+}
+
 int IOCP_CALL iocp_loop_set_data(iocp_loop_t *loop, void *data)
 {
     int status = ioc_api_check(loop, true);

@@ -29,12 +29,18 @@ static uint32_t pool__first_number(uint32_t page)
     return (uint32_t)IOC_POOL_FIRST_PAGE * ((1u << page) - 1) + 1;
 }
 
-static ioc_pool_node *pool__node(const ioc_pool *pool, uint32_t number)
+static uint32_t pool__page(uint32_t number)
 {
     uint32_t page = 0;
     while (number >= pool__first_number(page + 1)) {
         page++;
     }
+    return page;
+}
+
+static ioc_pool_node *pool__node(const ioc_pool *pool, uint32_t number)
+{
+    uint32_t page = pool__page(number);
     char *nodes = ioc_load_ptr(&pool->pages[page]);
     return (ioc_pool_node *)(void *)(nodes +
                                      pool->node_bytes * (number - pool__first_number(page)));
@@ -105,4 +111,67 @@ ioc_pool_node *ioc_pool_take(ioc_pool *pool)
 void ioc_pool_give(ioc_pool *pool, ioc_pool_node *node)
 {
     pool__push(pool, node->number, node);
+}
+
+/* ---- Giving pages back ---- */
+
+static ioc_pool_node *pool__node_or_null(const ioc_pool *pool, uint32_t number)
+{
+    return number != 0 ? pool__node(pool, number) : NULL;
+}
+
+ioc_pool_node *ioc_pool_take_all(ioc_pool *pool)
+{
+    uint64_t head = ioc_load_u64(&pool->free);
+    while (!ioc_compare_exchange_u64(&pool->free, &head, ((head >> 32) + 1) << 32)) {}
+    return pool__node_or_null(pool, (uint32_t)head);
+}
+
+static ioc_pool_node *pool__next(const ioc_pool *pool, const ioc_pool_node *node)
+{
+    return pool__node_or_null(pool, ioc_load_u32(&node->next));
+}
+
+/* How many nodes of a page are in the chain. */
+typedef struct pool__counts {
+    size_t free[IOC_POOL_PAGES];
+} pool__counts;
+
+static bool pool__is_all_free(const pool__counts *counts, uint32_t page)
+{
+    return counts->free[page] == pool__page_nodes(page);
+}
+
+static void pool__give_some(ioc_pool *pool, ioc_pool_node *chain, const pool__counts *counts)
+{
+    ioc_pool_node *next = NULL;
+    for (ioc_pool_node *node = chain; node != NULL; node = next) {
+        next = pool__next(pool, node);
+        if (!pool__is_all_free(counts, pool__page(node->number))) {
+            ioc_pool_give(pool, node);
+        }
+    }
+}
+
+void ioc_pool_give_all(ioc_pool *pool, ioc_pool_node *chain)
+{
+    static const pool__counts none;
+    pool__give_some(pool, chain, &none);
+}
+
+size_t ioc_pool_free_pages(ioc_pool *pool, ioc_pool_node *chain)
+{
+    pool__counts counts = {{0}};
+    size_t bytes = 0;
+    for (const ioc_pool_node *node = chain; node != NULL; node = pool__next(pool, node)) {
+        counts.free[pool__page(node->number)]++;
+    }
+    pool__give_some(pool, chain, &counts);
+    for (uint32_t page = 0; page < IOC_POOL_PAGES; page++) {
+        if (pool__is_all_free(&counts, page)) {
+            ioc_alloc_give(pool->alloc, ioc_exchange_ptr(&pool->pages[page], NULL));
+            bytes += pool__page_nodes(page) * pool->node_bytes;
+        }
+    }
+    return bytes;
 }

@@ -5,6 +5,9 @@
  * so that a head read before a node was taken and given back no longer matches (ABA). Nodes live
  * in pages that double in size, are never moved and are freed with the pool, so reading the link
  * of a node that another thread has just taken is harmless.
+ *
+ * Or they are freed before, by whoever takes all that is free and then knows that no call is left
+ * that had begun before: those that begin later do not learn of these nodes.
  */
 #ifndef IOC_POOL_H
 #define IOC_POOL_H
@@ -38,5 +41,14 @@ ioc_pool_node *ioc_pool_take(ioc_pool *pool);
 
 /* Any thread. */
 void ioc_pool_give(ioc_pool *pool, ioc_pool_node *node);
+
+/*
+ * All nodes that are free, as a chain (NULL: none): any thread. Then either give them back; or, once
+ * every call to take or give a node that had begun before has returned, with what is seen of that,
+ * free the pages that they fill and give back the rest: how many bytes were freed.
+ */
+ioc_pool_node *ioc_pool_take_all(ioc_pool *pool);
+void ioc_pool_give_all(ioc_pool *pool, ioc_pool_node *chain);
+size_t ioc_pool_free_pages(ioc_pool *pool, ioc_pool_node *chain);
 
 #endif

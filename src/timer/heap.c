@@ -151,6 +151,23 @@ static void heap__add_stale(ioc_heap *heap)
     }
 }
 
+/* NULL: no memory. */
+static ioc_heap_entry *heap__copy(const ioc_heap *heap, size_t capacity)
+{
+    ioc_heap_entry *entries = ioc_alloc_take(heap->alloc, capacity * sizeof *entries);
+    if (entries != NULL && heap->count > 0) {
+        memcpy(entries, heap->entries, heap->count * sizeof *entries);
+    }
+    return entries;
+}
+
+static void heap__replace(ioc_heap *heap, ioc_heap_entry *entries, size_t capacity)
+{
+    ioc_alloc_give(heap->alloc, heap->entries);
+    heap->entries = entries;
+    heap->capacity = capacity;
+}
+
 static int heap__reserve_one(ioc_heap *heap)
 {
     if (heap->count == heap->capacity && heap->stale > heap->capacity / 4) {
@@ -160,17 +177,31 @@ static int heap__reserve_one(ioc_heap *heap)
         return IOCP_OK;
     }
     size_t capacity = heap->capacity == 0 ? HEAP_FIRST_CAPACITY : heap->capacity * 2;
-    ioc_heap_entry *entries = ioc_alloc_take(heap->alloc, capacity * sizeof *entries);
+    ioc_heap_entry *entries = heap__copy(heap, capacity);
     if (entries == NULL) {
         return IOCP_ENOMEM;
     }
-    if (heap->count > 0) {
-        memcpy(entries, heap->entries, heap->count * sizeof *entries);
-    }
-    ioc_alloc_give(heap->alloc, heap->entries);
-    heap->entries = entries;
-    heap->capacity = capacity;
+    heap__replace(heap, entries, capacity);
     return IOCP_OK;
+}
+
+size_t ioc_heap_trim(ioc_heap *heap)
+{
+    size_t before = heap->capacity;
+    size_t needed = HEAP_FIRST_CAPACITY;
+    heap__rebuild(heap);
+    while (needed < heap->count) {
+        needed *= 2;
+    }
+    if (heap->count == 0) {
+        heap__replace(heap, NULL, 0);
+    } else if (needed < before) {
+        ioc_heap_entry *entries = heap__copy(heap, needed);
+        if (entries != NULL) {
+            heap__replace(heap, entries, needed);
+        }
+    }
+    return (before - heap->capacity) * sizeof *heap->entries;
 }
 
 int ioc_heap_set(ioc_heap *heap, ioc_timer *timer, uint64_t due_ns)

@@ -16,7 +16,8 @@
  * each clear.
  *
  * N.B. The memory of a timer must stay readable while the heap lives, even after the timer was
- * cleared, and may be reused only as a timer (a slab does both). One thread.
+ * cleared, and may be reused only as a timer (a slab does both), until the heap is trimmed: then that
+ * of timers that are not set may go. One thread.
  */
 #ifndef IOC_HEAP_H
 #define IOC_HEAP_H
@@ -59,6 +60,12 @@ ioc_timer *ioc_heap_pop_due(ioc_heap *heap, uint64_t now_ns);
 
 /* When the first timer is due, IOC_FOREVER if none is set. */
 uint64_t ioc_heap_next_due(ioc_heap *heap);
+
+/*
+ * Forget all timers that are not set: their memory may go. And give back memory that is not needed:
+ * how many bytes.
+ */
+size_t ioc_heap_trim(ioc_heap *heap);
 
 /* How many timers are set. */
 size_t ioc_heap_count(const ioc_heap *heap);

@@ -1,5 +1,5 @@
 /* What a connection costs on which nothing happens, in memory of the library. */
-#include "contract_env.h"
+#include "contract_meter.h"
 
 #include <stdlib.h>
 
@@ -13,37 +13,6 @@
 
 /* Of a loop whose listener waits for the first connection, on Windows: published, too. */
 #define MOST_LOOP_BYTES 16384
-
-/* An allocator that knows how much it has given out. */
-typedef struct meter {
-    size_t held;
-} meter;
-
-/* As long as what malloc aligns to. */
-typedef union meter_header {
-    size_t size;
-    char room[16];
-} meter_header;
-
-static void *IOCP_CALL meter__allocate(size_t size, void *context)
-{
-    meter *self = context;
-    meter_header *header = malloc(sizeof *header + size);
-    if (header == NULL) {
-        return NULL;
-    }
-    header->size = size;
-    self->held += size;
-    return header + 1;
-}
-
-static void IOCP_CALL meter__free(void *memory, void *context)
-{
-    meter *self = context;
-    meter_header *header = (meter_header *)memory - 1;
-    self->held -= header->size;
-    free(header);
-}
 
 /* The server has a loop of its own, so that its memory is not that of the clients. */
 typedef struct server {
@@ -104,24 +73,13 @@ static void server__close_all(server *self, iocp_loop_t *clients, const iocp_han
     assert_int_equal(iocp_loop_run(clients, IOCP_RUN_UNTIL_DONE), IOCP_OK);
 }
 
-static iocp_loop_t *meter__loop(meter *self)
-{
-    iocp_loop_t *loop = NULL;
-    iocp_loop_options_t options = contract_options();
-    options.allocate = meter__allocate;
-    options.free = meter__free;
-    options.allocator_context = self;
-    assert_int_equal(iocp_loop_create(&options, &loop), IOCP_OK);
-    return loop;
-}
-
 static void a_loop_with_a_listener_takes_little_memory(void **state)
 {
-    meter memory = {0};
+    contract_meter memory = {0};
     contract_record accepted = {0};
     contract_address address;
     (void)state;
-    iocp_loop_t *loop = meter__loop(&memory);
+    iocp_loop_t *loop = contract_meter_loop(&memory);
     print_message("%lu bytes for a loop\n", (unsigned long)memory.held);
     iocp_handle_t listener = contract_listen(loop, AF_INET, &address);
     assert_int_equal(iocp_accept(loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
@@ -140,9 +98,9 @@ static void an_idle_connection_costs_little_memory_and_gives_it_to_the_next(void
     server *self = calloc(1, sizeof *self);
     assert_non_null(handles);
     assert_non_null(self);
-    meter memory = {0};
+    contract_meter memory = {0};
     contract_address address;
-    self->loop = meter__loop(&memory);
+    self->loop = contract_meter_loop(&memory);
     self->listener = contract_listen(self->loop, AF_INET, &address);
     assert_int_equal(iocp_accept(self->loop, self->listener, server__on_accepted, self, NULL),
                      IOCP_OK);

@@ -646,7 +646,9 @@ static void program__act(program *p)
 {
     static const iocp_type_t of_objects[] = {IOCP_TYPE_WAIT, IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK};
     uint32_t what = program__below(p, 130);
-    if (what >= 127) {
+    if (what == 129) {
+        (void)iocp_loop_trim(p->loop); /* its memory changes nothing: see program__check */
+    } else if (what >= 127) {
         program__adopt(p);
     } else if (what >= 121) {
         program__add_move(p, what % 2 == 0);

@@ -393,6 +393,38 @@ static void a_heap_that_is_rebuilt_is_in_order_whatever_is_left_in_it(void **sta
     }
 }
 
+/* The memory of what was cleared may go then: ASan watches. */
+static void a_trimmed_heap_knows_only_timers_that_are_set(void **state)
+{
+    fixture *f = *state;
+    ioc_timer kept[10] = {{0}};
+    ioc_timer *burst = calloc(5000, sizeof *burst);
+    assert_non_null(burst);
+    for (size_t i = 0; i < 5000; i++) {
+        set(f, &burst[i], 7 * i % 5000);
+        if (i % 500 == 0) {
+            set(f, &kept[i / 500], 10000 - i);
+        }
+    }
+    for (size_t i = 0; i < 5000; i++) {
+        ioc_heap_clear(&f->heap, &burst[i]);
+    }
+    size_t capacity = f->heap.capacity;
+    size_t bytes = ioc_heap_trim(&f->heap);
+    free(burst);
+    assert_int_equal(bytes, (capacity - f->heap.capacity) * sizeof(ioc_heap_entry));
+    assert_in_range(f->heap.capacity, 10, 64);
+    assert_true(ioc_heap_is_valid(&f->heap));
+    assert_int_equal(ioc_heap_trim(&f->heap), 0);
+    for (size_t i = 10; i > 0; i--) {
+        assert_ptr_equal(pop(f, UINT64_MAX), &kept[i - 1]);
+    }
+    assert_int_equal(ioc_heap_trim(&f->heap), 64 * sizeof(ioc_heap_entry));
+    assert_null(f->heap.entries);
+    set(f, &kept[0], 1);
+    assert_ptr_equal(pop(f, 1), &kept[0]);
+}
+
 static void a_hundred_thousand_timers_come_out_sorted(void **state)
 {
     enum {
@@ -567,6 +599,7 @@ int main(void)
         HEAP_TEST(random_operations_on_few_timers_agree_with_the_model),
         HEAP_TEST(random_operations_on_many_timers_agree_with_the_model),
         HEAP_TEST(a_heap_that_is_rebuilt_is_in_order_whatever_is_left_in_it),
+        HEAP_TEST(a_trimmed_heap_knows_only_timers_that_are_set),
         HEAP_TEST(a_hundred_thousand_timers_come_out_sorted),
         HEAP_TEST(without_memory_a_fresh_timer_is_not_set),
         HEAP_TEST(without_memory_everything_stays_as_it_was),

@@ -341,6 +341,67 @@ static void threads_that_grow_the_pool_at_once_all_get_nodes(void **state)
     }
 }
 
+/* ---- Giving pages back ---- */
+
+static void pages_that_are_all_free_go_and_the_others_stay(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 64 + 128 + 256 + 512
+    };
+    static node *taken[COUNT];
+    unit_memory memory;
+    ioc_pool pool;
+    unit_memory_init(&memory);
+    ioc_pool_init(&pool, &memory.alloc, sizeof(node));
+    for (int i = 0; i < COUNT; i++) {
+        taken[i] = pool__take_node(&pool);
+    }
+    uint32_t kept = 64 + 128 + 1; /* the first of the third page */
+    for (int i = 0; i < COUNT; i++) {
+        if (taken[i]->pool.number != kept) {
+            ioc_pool_give(&pool, &taken[i]->pool);
+        }
+    }
+    size_t bytes = ioc_pool_free_pages(&pool, ioc_pool_take_all(&pool));
+    assert_int_equal(bytes, (64 + 128 + 512) * pool.node_bytes);
+    assert_int_equal(unit_memory_live(&memory), 1);
+    /* What is left of the third page comes first, and then the first one anew. */
+    uint64_t calls = unit_memory_calls(&memory);
+    bool seen[COUNT + 1] = {false};
+    for (int i = 0; i < 255 + 64; i++) {
+        node *again = pool__take_node(&pool);
+        assert_in_range(again->pool.number, i < 255 ? kept + 1 : 1, i < 255 ? kept + 255 : 64);
+        assert_false(seen[again->pool.number]);
+        seen[again->pool.number] = true;
+    }
+    assert_int_equal(unit_memory_calls(&memory), calls + 1);
+    ioc_pool_deinit(&pool);
+    assert_int_equal(unit_memory_live(&memory), 0);
+}
+
+static void what_was_taken_together_can_be_given_back(void **state)
+{
+    (void)state;
+    unit_memory memory;
+    ioc_pool pool;
+    unit_memory_init(&memory);
+    ioc_pool_init(&pool, &memory.alloc, sizeof(node));
+    assert_null(ioc_pool_take_all(&pool));
+    assert_int_equal(ioc_pool_free_pages(&pool, NULL), 0);
+    node *first = pool__take_node(&pool);
+    ioc_pool_node *chain = ioc_pool_take_all(&pool);
+    assert_null(ioc_pool_take_all(&pool));
+    ioc_pool_give_all(&pool, chain);
+    ioc_pool_give(&pool, &first->pool);
+    uint64_t calls = unit_memory_calls(&memory);
+    for (int i = 0; i < IOC_POOL_FIRST_PAGE; i++) {
+        assert_non_null(pool__take_node(&pool));
+    }
+    assert_int_equal(unit_memory_calls(&memory), calls);
+    ioc_pool_deinit(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +415,8 @@ int main(void)
         cmocka_unit_test(four_threads_survive_a_shortage_of_memory),
         cmocka_unit_test(four_threads_that_fight_for_three_nodes_never_share_one),
         cmocka_unit_test(threads_that_grow_the_pool_at_once_all_get_nodes),
+        cmocka_unit_test(pages_that_are_all_free_go_and_the_others_stay),
+        cmocka_unit_test(what_was_taken_together_can_be_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

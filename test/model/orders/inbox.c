@@ -195,6 +195,20 @@ static void post_twice_at_any_time(void)
     be_done();
 }
 
+/* What was free while nobody was inside goes, and those who come later make new pages. */
+static void run_and_trim(void)
+{
+    while (ran == 0) {
+        loop__turn(true);
+    }
+    ioc_inbox_trim(inbox);
+    loop__end();
+    uint32_t at_the_end = ran;
+    wait_for(2);
+    IOC_ASSERT(at_the_end == accepted[0] + accepted[1]);
+    loop__free();
+}
+
 static void run_once(void)
 {
     loop__turn(false);
@@ -245,8 +259,10 @@ static void notify_as_second(void)
 /* Whether the async was served since the last call. */
 static bool loop__was_notified(void)
 {
+    static const ioc_kind kind;
     ioc_op op;
     memset(&op, 0, sizeof op);
+    op.kind = &kind;
     ioc_async_wait_of(&op)->async = async;
     uint32_t before = served;
     ioc_async_start(&ops, &op);
@@ -289,6 +305,10 @@ const scenario inbox_scenarios[] = {
     {"the end",
      loop__create,
      {post_at_any_time, post_twice_at_any_time, run_once},
+     nothing_is_lost},
+    {"a trim",
+     loop__create,
+     {post_at_any_time, post_twice_at_any_time, run_and_trim},
      nothing_is_lost},
     {"a packet refused",
      loop__create_without_means,

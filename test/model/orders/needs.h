@@ -24,9 +24,14 @@ static const need needs[] = {
     {"pool__grow", "store_u32", RELAXED},
     {"pool__grow", "compare_exchange_ptr", RELAXED},
     {"ioc_pool_deinit", "load_ptr", RELAXED}, /* nobody else is there */
+    {"ioc_pool_take_all", "load_u64", RELAXED},
+    {"ioc_pool_take_all", "compare_exchange_u64", ACQUIRE},
+    {"pool__next", "load_u32", RELAXED},
+    {"ioc_pool_free_pages", "exchange_ptr", RELAXED}, /* the gate has kept the others from it */
 
     /* The gate. Entering and shutting are one word, so that one of them is first. */
-    {"inbox__enter", "add_u32", RELAXED},
+    {"inbox__enter", "add_u32", ACQUIRE}, /* behind a trim: that nothing is free */
+    {"inbox__is_nobody_inside", "add_u32", ACQUIRE | RELEASE},
     {"inbox__leave", "add_u32", RELEASE},
     {"ioc_inbox_shut_gate", "or_u32", RELAXED},
     {"ioc_inbox_is_shut", "load_u32", RELAXED}, /* the loop's own doing */
