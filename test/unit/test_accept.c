@@ -144,8 +144,7 @@ static void without_memory_for_the_connections_handle_it_pauses_too(void **state
     ioc_op *op = queue_accept(core);
     set_start(core, IOC_START_PENDING, IOCP_OK);
     unit_memory_allow(&core->memory, 0);
-    while (ioc_handle_new(&core->ops, IOCP_HANDLE_STREAM) != NULL) {
-    }
+    while (ioc_handle_new(&core->ops, IOCP_HANDLE_STREAM) != NULL) {}
     op->kind->start(&core->ops, op);
     assert_null(ioc_accept_of(op)->handle);
     unit_memory_allow(&core->memory, 3); /* for the alarm and its entry */
