@@ -86,9 +86,31 @@ function(iocploop_configure target)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:iocploop_build>)
 endfunction()
 
-add_library(iocploop_objects OBJECT ${core_sources})
+# one_unit NAME SOURCE...: a file that includes them all, so that the compiler sees across their edges.
+function(iocploop_one_unit name)
+    set(text "")
+    foreach(source IN LISTS ARGN)
+        string(APPEND text "#include \"${PROJECT_SOURCE_DIR}/${source}\"\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${name}.c CONTENT "${text}" @ONLY)
+endfunction()
+
+# iocploop_objects_from NAME SOURCE...: sources of the objects; where speed counts as one unit. The
+# core and the backend are one each, since the core is to see nothing of the system's headers. Not
+# link-time optimization: an archive of its objects is for one version of one compiler alone.
+function(iocploop_objects_from name)
+    iocploop_one_unit(${name} ${ARGN})
+    target_sources(iocploop_objects PRIVATE
+        "$<IF:${IOCPLOOP_IS_ONE_UNIT},${CMAKE_CURRENT_BINARY_DIR}/${name}.c,${ARGN}>")
+endfunction()
+
+set(IOCPLOOP_IS_ONE_UNIT
+    $<AND:$<BOOL:${IOCPLOOP_ONE_UNIT}>,$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>)
+
+add_library(iocploop_objects OBJECT)
+iocploop_objects_from(core ${core_sources})
 if(WIN32)
-    target_sources(iocploop_objects PRIVATE ${win32_sources})
+    iocploop_objects_from(win32 ${win32_sources})
 endif()
 target_include_directories(iocploop_objects PRIVATE include src)
 iocploop_configure(iocploop_objects)

@@ -37,6 +37,8 @@ for name in alone windows before; do
     cp "$scratch/$name.c" "$scratch/$name.cc"
 done
 
+one_units "$scratch/unit"
+
 export compile="-Xclang -cfguard -c -o /dev/null"
 
 check_one() {
@@ -44,10 +46,10 @@ check_one() {
     case $file in
     *.cc) language="-std=c++17 $cxx_flags" ;;
     # The library is compiled to its end, with Control Flow Guard as in cmake/hardening.cmake.
-    src/win32/*) output=$compile ;;
+    src/win32/* | */unit/win32.c) output=$compile ;;
     # The atomics that MSVC gets. Where Wine's <windows.h> is read too, it and clang's <intrin.h>
     # define the same names; the core never reads it.
-    src/*) language="-std=c11 -DIOC_ATOMIC_INTERLOCKED" output=$compile ;;
+    src/* | */unit/core.c) language="-std=c11 -DIOC_ATOMIC_INTERLOCKED" output=$compile ;;
     esac
     for target in x86_64 i686 aarch64; do
         # shellcheck disable=SC2086 # flags are words

@@ -15,7 +15,7 @@ sed '/^static FORCEINLINE void \* WINAPI Interlocked.*ExchangePointer(/,/^}/d' \
     $wine_headers/windows/winnt.h >"$out/headers/winnt.h"
 
 compile_one() {
-    local object=${1//\//_}
+    local object=${1##*/}
     # shellcheck disable=SC2086 # flags are words
     clang-14 --target=$target-pc-windows-msvc $flags -c "$1" -o "$folder/${object%.c}.obj" || {
         echo "^ $1, $target"
@@ -57,7 +57,8 @@ link_dll() {
     rm -rf "$folder"
     mkdir -p "$folder"
     flags="-std=c11 -O2 -isystem $out/headers ${msvc_flags[*]} -Iinclude -Isrc $*"
-    find src -name '*.c' | xargs -P "$jobs" -I{} bash -c 'compile_one {}' ||
+    one_units "$folder"
+    find "$folder" -name '*.c' | xargs -P "$jobs" -I{} bash -c 'compile_one {}' ||
         die "clang refuses the files above"
     libraries=$(import_libraries)
     # Nothing happens in DllMain, so there is none. MinGW's import libraries do not say that they have
