@@ -1,5 +1,9 @@
 #include "cases.h"
 
+#include <string.h>
+
+#include "peers.h"
+
 /* A twin without the library asks the kernel, which natively there is none of. */
 #if defined(_WIN32)
 #define RAW(base) (&bench_raw_##base)
@@ -88,3 +92,30 @@ const bench_case bench_cases[] = {
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof bench_cases[0];
+
+/* Those libraries that were built in. */
+static const bench_peer_row *const peers[BENCH_SIDES] = {
+    [BENCH_LIBRARY] = NULL,
+#if defined(BENCH_HAS_LIBUV)
+    [BENCH_LIBUV] = bench_libuv_rows,
+#endif
+};
+
+/* A peer has one body for a case of all sizes. */
+static const bench_body *peer__body(const bench_peer_row *rows, const char *name)
+{
+    size_t length = strcspn(name, "/");
+    for (; rows != NULL && rows->name != NULL; rows++) {
+        if (strlen(rows->name) == length && memcmp(rows->name, name, length) == 0) {
+            return rows->body;
+        }
+    }
+    return NULL;
+}
+
+const bench_body *bench_side_body(const bench_case *which, bench_side side)
+{
+    return side == BENCH_LIBRARY ? which->library
+           : side == BENCH_RAW   ? which->raw
+                                 : peer__body(peers[side], which->name);
+}

@@ -282,52 +282,55 @@ static void side__summarize(side *one, uint32_t count, const bench_case *which)
     }
 }
 
-void bench_side_name(const bench_case *which, bool is_raw, char name[BENCH_NAME_BYTES])
+void bench_side_name(const bench_case *which, bench_side side, char name[BENCH_NAME_BYTES])
 {
-    snprintf(name, BENCH_NAME_BYTES, "%s%s", is_raw ? "raw/" : "", which->name);
+    static const char *const prefixes[BENCH_SIDES] = {"", "raw/", "libuv/"};
+    snprintf(name, BENCH_NAME_BYTES, "%s%s", prefixes[side], which->name);
 }
 
-static void side__init(side *one, const bench_case *which, bool is_raw, bench_figures *figures)
+static void side__init(side *one, const bench_case *which, bench_side is, bench_figures *figures)
 {
     memset(one, 0, sizeof *one);
     if (figures == NULL) {
         return;
     }
     memset(figures, 0, sizeof *figures);
-    bench_side_name(which, is_raw, figures->name);
-    figures->has_allocations = !is_raw;
-    one->body = is_raw ? which->raw : which->library;
+    bench_side_name(which, is, figures->name);
+    figures->has_allocations = is == BENCH_LIBRARY;
+    one->body = bench_side_body(which, is);
     one->figures = figures;
     one->run.size = which->size;
     one->operations = (double)which->operations;
 }
 
-bool bench_measure(const bench_case *which, const bench_plan *plan, bench_figures *library,
-                   bench_figures *raw)
+bool bench_measure(const bench_case *which, const bench_plan *plan,
+                   bench_figures *const figures[BENCH_SIDES])
 {
-    side sides[2];
-    side__init(&sides[0], which, false, library);
-    side__init(&sides[1], which, true, raw);
-    for (size_t i = 0; i < 2; i++) {
+    side sides[BENCH_SIDES];
+    bool is_good = true;
+    for (size_t i = 0; i < BENCH_SIDES; i++) {
+        side__init(&sides[i], which, (bench_side)i, figures[i]);
         if (sides[i].body != NULL) {
             side__open(&sides[i], plan);
         }
     }
     for (uint32_t sample_index = 0; sample_index < plan->repeat; sample_index++) {
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < BENCH_SIDES; i++) {
             if (side__is_good(&sides[i])) {
                 side__take(&sides[i], sample_index);
             }
         }
     }
-    if (side__is_good(&sides[0]) && side__is_good(&sides[1])) {
-        library->ratio = sides__ratio(&sides[0], &sides[1], plan->repeat);
+    if (side__is_good(&sides[BENCH_LIBRARY]) && side__is_good(&sides[BENCH_RAW])) {
+        figures[BENCH_LIBRARY]->ratio =
+            sides__ratio(&sides[BENCH_LIBRARY], &sides[BENCH_RAW], plan->repeat);
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < BENCH_SIDES; i++) {
         if (side__is_good(&sides[i])) {
             side__summarize(&sides[i], plan->repeat, which);
         }
         side__close(&sides[i]);
+        is_good = is_good && !sides[i].is_broken;
     }
-    return !sides[0].is_broken && !sides[1].is_broken;
+    return is_good;
 }

@@ -51,6 +51,17 @@ typedef struct bench_case {
     uint64_t delay_ns;   /* that one operation asks for; what it takes longer is its lateness */
 } bench_case;
 
+/* Who does the work of a case. The last ones are other libraries, as options of the build. */
+typedef enum bench_side {
+    BENCH_LIBRARY,
+    BENCH_RAW,
+    BENCH_LIBUV,
+    BENCH_SIDES
+} bench_side;
+
+/* NULL: it does not do this case. */
+const bench_body *bench_side_body(const bench_case *which, bench_side side);
+
 /* Every case, in the order of the table. */
 extern const bench_case bench_cases[];
 extern const size_t bench_case_count;
@@ -118,13 +129,13 @@ typedef struct bench_figures {
 } bench_figures;
 
 /*
- * Measure a case, its twin, or both: a side that is not wanted is NULL. False: one of them failed,
+ * Measure those sides of a case that have figures; NULL: it is not wanted. False: one of them failed,
  * and says why in its `error`.
  */
-bool bench_measure(const bench_case *which, const bench_plan *plan, bench_figures *library,
-                   bench_figures *raw);
+bool bench_measure(const bench_case *which, const bench_plan *plan,
+                   bench_figures *const figures[BENCH_SIDES]);
 
-/* "case", "raw/case": the name of a side. */
-void bench_side_name(const bench_case *which, bool is_raw, char name[BENCH_NAME_BYTES]);
+/* "case", "raw/case", "libuv/case": the name of a side. */
+void bench_side_name(const bench_case *which, bench_side side, char name[BENCH_NAME_BYTES]);
 
 #endif

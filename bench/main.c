@@ -25,7 +25,9 @@ int _dowildcard = 0;
 
 static const char help_text[] =
     "usage: iocploop_bench [OPTION...]\n"
-    "Measures iocploop, and the same work done with no library (raw/...), in turn.\n"
+    "Measures iocploop, and the same work done with no library (raw/...) and, if it was built "
+    "with\n"
+    "it, by libuv (libuv/...), in turn.\n"
     "\n"
     "  --list              print the names of the cases and exit\n"
     "  --filter GLOB       only cases of this name (* and ?), with their twins; may be repeated.\n"
@@ -213,15 +215,15 @@ static bool options__select(const options *from, const char *name)
     return from->filter_count == 0;
 }
 
-/* A case brings its twin; a twin can be chosen without its case. */
-static bool options__select_side(const options *from, const bench_case *which, bool is_raw)
+/* A case brings its twins; a twin can be chosen without its case. */
+static bool options__select_side(const options *from, const bench_case *which, bench_side side)
 {
     char name[BENCH_NAME_BYTES];
-    if ((is_raw ? which->raw : which->library) == NULL) {
+    if (bench_side_body(which, side) == NULL) {
         return false;
     }
-    bench_side_name(which, is_raw, name);
-    if (!is_raw) {
+    bench_side_name(which, side, name);
+    if (side == BENCH_LIBRARY) {
         return options__select(from, name);
     }
     bool is_brought = !from->is_alone && options__select(from, which->name);
@@ -244,12 +246,12 @@ static size_t series__count(series *all, bool wants_names)
     size_t count = 0;
     all->name_width = NAME_WIDTH_MIN;
     for (size_t i = 0; i < bench_case_count; i++) {
-        for (int is_raw = 0; is_raw < 2; is_raw++) {
-            if (!options__select_side(all->from, &bench_cases[i], is_raw)) {
+        for (int side = 0; side < BENCH_SIDES; side++) {
+            if (!options__select_side(all->from, &bench_cases[i], (bench_side)side)) {
                 continue;
             }
             char name[BENCH_NAME_BYTES];
-            bench_side_name(&bench_cases[i], is_raw, name);
+            bench_side_name(&bench_cases[i], (bench_side)side, name);
             int width = (int)strlen(name);
             all->name_width = width > all->name_width ? width : all->name_width;
             count++;
@@ -263,19 +265,17 @@ static size_t series__count(series *all, bool wants_names)
 
 static void series__measure(series *all, const bench_case *which)
 {
-    bench_figures *library = NULL;
-    bench_figures *raw = NULL;
+    bench_figures *figures[BENCH_SIDES] = {NULL};
     size_t first = all->count;
-    if (options__select_side(all->from, which, false)) {
-        library = &all->results[all->count++];
-    }
-    if (options__select_side(all->from, which, true)) {
-        raw = &all->results[all->count++];
+    for (int side = 0; side < BENCH_SIDES; side++) {
+        if (options__select_side(all->from, which, (bench_side)side)) {
+            figures[side] = &all->results[all->count++];
+        }
     }
     if (all->count == first) {
         return;
     }
-    if (!bench_measure(which, &all->from->plan, library, raw)) {
+    if (!bench_measure(which, &all->from->plan, figures)) {
         all->has_failed = true;
     }
     for (size_t i = first; i < all->count; i++) {

@@ -11,7 +11,7 @@ packages=(
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 gcc-mingw-w64-i686
     spin tcc relacy-dev
     wine wine64 libwine-dev
-    gcovr valgrind
+    gcovr valgrind gnuplot-nox
     dpkg-dev mmdebstrap)
 
 as_root() {
