@@ -42,6 +42,13 @@
         .operations = (count)                                                    \
     }
 
+/* One listener, and so many loops in as many threads. */
+#define WORKERS(count)                                                             \
+    {                                                                              \
+        .name = "workers/" #count, .library = &bench_lib_workers, .size = (count), \
+        .operations = BENCH_WORKED                                                 \
+    }
+
 #define TIMERS_OF_ALL_SIZES(base) \
     TIMERS(base, 1000), TIMERS(base, 10000), TIMERS(base, 100000), TIMERS(base, 1000000)
 
@@ -88,6 +95,18 @@ const bench_case bench_cases[] = {
      .raw = &bench_raw_timer_lateness,
      .operations = 1,
      .delay_ns = BENCH_TIMER_DELAY_NS},
+    {.name = "serve/2000",
+     .library = &bench_lib_serve,
+     .size = BENCH_SERVED,
+     .operations = BENCH_SERVED},
+    {.name = "serve_16/2000",
+     .library = &bench_lib_serve_16,
+     .size = BENCH_SERVED,
+     .operations = BENCH_SERVED},
+    WORKERS(1),
+    WORKERS(2),
+    WORKERS(4),
+    {.name = "mixed_latency", .library = &bench_lib_mixed_latency, .operations = BENCH_SERVED},
 #endif
 };
 

@@ -9,6 +9,11 @@
 #define BENCH_MESSAGE_BYTES 64
 #define BENCH_BLOCK_BYTES   65536
 
+/* Clients that are there at once, and timers among them. */
+#define BENCH_WORKED       64
+#define BENCH_SERVED       2000
+#define BENCH_MIXED_TIMERS 10000
+
 /* The file that is read at random places, and how much at a time. */
 #define BENCH_FILE_BYTES (UINT64_C(16) << 20)
 #define BENCH_PAGE_BYTES 4096
@@ -55,5 +60,9 @@ extern const bench_body bench_lib_timers_longest;
 extern const bench_body bench_lib_timers_reset, bench_raw_timers_reset;
 extern const bench_body bench_lib_timers_postpone, bench_raw_timers_postpone;
 extern const bench_body bench_lib_timer_lateness, bench_raw_timer_lateness;
+
+/* These have no twins: it would be a program of its own. */
+extern const bench_body bench_lib_serve, bench_lib_serve_16, bench_lib_workers,
+    bench_lib_mixed_latency;
 
 #endif

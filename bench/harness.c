@@ -33,6 +33,54 @@ bool bench_check(bench_run *run, int status, const char *what)
     return false;
 }
 
+bool bench_skip(bench_run *run, const char *reason)
+{
+    if (run->error[0] == '\0') {
+        snprintf(run->error, sizeof run->error, "%s", reason);
+        run->is_skipped = true;
+    }
+    return false;
+}
+
+static int value__compare(const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a;
+    uint64_t second = *(const uint64_t *)b;
+    return (first > second) - (first < second);
+}
+
+/* The value that so many of a thousand do not exceed. */
+static double spread__at(const uint64_t *sorted, size_t count, size_t per_mille)
+{
+    return (double)sorted[(count - 1) * per_mille / 1000];
+}
+
+static void run__tell(bench_run *run, const char *name, bool is_time, uint64_t *values,
+                      size_t count)
+{
+    for (size_t i = 0; i < BENCH_SPREADS && count > 0; i++) {
+        if (run->spreads[i].name == NULL) {
+            qsort(values, count, sizeof *values, value__compare);
+            run->spreads[i] = (bench_spread){.name = name,
+                                             .is_time = is_time,
+                                             .p50 = spread__at(values, count, 500),
+                                             .p99 = spread__at(values, count, 990),
+                                             .p999 = spread__at(values, count, 999)};
+            return;
+        }
+    }
+}
+
+void bench_tell_times(bench_run *run, const char *name, uint64_t *values_ns, size_t count)
+{
+    run__tell(run, name, true, values_ns, count);
+}
+
+void bench_tell_counts(bench_run *run, const char *name, uint64_t *values, size_t count)
+{
+    run__tell(run, name, false, values, count);
+}
+
 bench_pause bench_pause_begin(const bench_run *run)
 {
     bench_pause pause = {0, 0};
@@ -120,6 +168,7 @@ static bool side__sample(side *one, uint64_t iterations, sample *taken)
     if (one->body->prepare != NULL && !one->body->prepare(run)) {
         return false;
     }
+    memset(run->spreads, 0, sizeof run->spreads);
     run->excluded_ns = 0;
     run->excluded_cpu_ns = 0;
     run->pauses = 0;
@@ -169,8 +218,14 @@ static bool side__calibrate(side *one, uint64_t min_time_ns)
 static void side__break(side *one)
 {
     one->is_broken = true;
+    one->figures->is_skipped = one->run.is_skipped;
     snprintf(one->figures->error, sizeof one->figures->error, "%s",
              one->run.error[0] != '\0' ? one->run.error : "failed");
+}
+
+static bool side__has_failed(const side *one)
+{
+    return one->is_broken && !one->run.is_skipped;
 }
 
 static bool side__is_good(const side *one)
@@ -277,6 +332,7 @@ static void side__summarize(side *one, uint32_t count, const bench_case *which)
         figures->spread_percent = 100.0 * middle / figures->median_ns;
         figures->bytes_per_second = (double)which->bytes * 1e9 / figures->median_ns;
     }
+    memcpy(figures->spreads, one->run.spreads, sizeof figures->spreads);
     if (which->delay_ns > 0) {
         figures->late_ns = figures->median_ns - (double)which->delay_ns;
     }
@@ -330,7 +386,7 @@ bool bench_measure(const bench_case *which, const bench_plan *plan,
             side__summarize(&sides[i], plan->repeat, which);
         }
         side__close(&sides[i]);
-        is_good = is_good && !sides[i].is_broken;
+        is_good = is_good && !side__has_failed(&sides[i]);
     }
     return is_good;
 }

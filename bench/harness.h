@@ -12,9 +12,19 @@
 
 #include "iocploop.h"
 
-#define BENCH_LOOPS      2
+#define BENCH_LOOPS      5
+#define BENCH_SPREADS    3
 #define BENCH_NAME_BYTES 48
 #define BENCH_TEXT_BYTES 160
+
+/* How values that a case has noted are spread: times in nanoseconds, or counts. */
+typedef struct bench_spread {
+    const char *name;
+    bool is_time;
+    double p50;
+    double p99;
+    double p999;
+} bench_spread;
 
 /* One side of a case while it is measured: what its functions share with the harness. */
 typedef struct bench_run {
@@ -22,7 +32,9 @@ typedef struct bench_run {
     void *state;                     /* the case's own */
     iocp_loop_t *loops[BENCH_LOOPS]; /* of a library case, so that their allocations are counted */
     char error[BENCH_TEXT_BYTES];    /* the first error, "" if there was none */
-    bool is_counting;                /* requests are being counted: no needless system calls */
+    bool is_skipped;                 /* `error` says what the system lacks */
+    bench_spread spreads[BENCH_SPREADS]; /* of the last sample; name NULL: no more */
+    bool is_counting;                    /* requests are being counted: no needless system calls */
     uint64_t excluded_ns;
     uint64_t excluded_cpu_ns;
     uint64_t pauses;
@@ -74,6 +86,13 @@ bool bench_fail(bench_run *run, const char *what, long code);
 /* Whether a status of the library is 0; if not, it is noted. */
 bool bench_check(bench_run *run, int status, const char *what);
 
+/* What the system lacks for this case: that is no failure. Returns false. */
+bool bench_skip(bench_run *run, const char *reason);
+
+/* Tell behind the other figures how these values are spread, which are sorted by it. */
+void bench_tell_times(bench_run *run, const char *name, uint64_t *values_ns, size_t count);
+void bench_tell_counts(bench_run *run, const char *name, uint64_t *values, size_t count);
+
 /* Between these two nothing is measured. */
 typedef struct bench_pause {
     uint64_t since_ns;
@@ -113,6 +132,7 @@ typedef struct bench_plan {
 typedef struct bench_figures {
     char name[BENCH_NAME_BYTES];
     char error[BENCH_TEXT_BYTES]; /* not "": there are no figures */
+    bool is_skipped;              /* and that is no failure */
     uint64_t operations;          /* in one sample */
     uint32_t samples;
     double median_ns;
@@ -126,11 +146,12 @@ typedef struct bench_figures {
     double bytes_per_second; /* 0: this is no throughput case */
     double longest_ns;       /* a single turn, median over the samples; 0: not measured */
     double late_ns;          /* median_ns without the delay that was asked for; 0: none was */
+    bench_spread spreads[BENCH_SPREADS];
 } bench_figures;
 
 /*
  * Measure those sides of a case that have figures; NULL: it is not wanted. False: one of them failed,
- * and says why in its `error`.
+ * and says why in its `error`, as one does that was skipped.
  */
 bool bench_measure(const bench_case *which, const bench_plan *plan,
                    bench_figures *const figures[BENCH_SIDES]);

@@ -42,7 +42,8 @@ void bench_table_begin(FILE *file, int name_width)
 void bench_table_row(FILE *file, int name_width, const bench_figures *figures)
 {
     if (figures->error[0] != '\0') {
-        fprintf(file, "%-*s FAILED: %s\n", name_width, figures->name, figures->error);
+        fprintf(file, "%-*s %s: %s\n", name_width, figures->name,
+                figures->is_skipped ? "skipped" : "FAILED", figures->error);
         return;
     }
     char median[TEXT_BYTES];
@@ -70,20 +71,36 @@ void bench_table_row(FILE *file, int name_width, const bench_figures *figures)
     if (figures->late_ns != 0.0) {
         fprintf(file, "  %.0f us late", figures->late_ns / 1e3);
     }
+    for (size_t i = 0; i < BENCH_SPREADS && figures->spreads[i].name != NULL; i++) {
+        const bench_spread *spread = &figures->spreads[i];
+        double unit = spread->is_time ? 1e3 : 1.0;
+        fprintf(file, "  %s %.0f/%.0f/%.0f%s", spread->name, spread->p50 / unit, spread->p99 / unit,
+                spread->p999 / unit, spread->is_time ? " us" : "");
+    }
     fputc('\n', file);
 }
 
 /* ---- CSV ---- */
 
+/* In one field: "wait 1 2 3; trip 4 5 6". */
+static void csv__spreads(FILE *file, const bench_spread spreads[BENCH_SPREADS])
+{
+    for (size_t i = 0; i < BENCH_SPREADS && spreads[i].name != NULL; i++) {
+        fprintf(file, "%s%s %.0f %.0f %.0f", i > 0 ? "; " : "", spreads[i].name, spreads[i].p50,
+                spreads[i].p99, spreads[i].p999);
+    }
+}
+
 void bench_csv_write(FILE *file, const bench_figures *results, size_t count)
 {
     fprintf(file,
             "case,operations,samples,median_ns,spread_percent,least_ns,most_ns,ops_per_second,"
-            "cpu_ns,allocations,ratio,bytes_per_second,longest_ns,late_ns,error\n");
+            "cpu_ns,allocations,ratio,bytes_per_second,longest_ns,late_ns,spreads,error\n");
     for (size_t i = 0; i < count; i++) {
         const bench_figures *one = &results[i];
         if (one->error[0] != '\0') {
-            fprintf(file, "%s,,,,,,,,,,,,,,%s\n", one->name, one->error);
+            fprintf(file, "%s,,,,,,,,,,,,,,,%s%s\n", one->name, one->is_skipped ? "skipped: " : "",
+                    one->error);
             continue;
         }
         fprintf(file, "%s,%" PRIu64 ",%" PRIu32 ",%.3f,%.3f,%.3f,%.3f,%.3f,", one->name,
@@ -112,6 +129,8 @@ void bench_csv_write(FILE *file, const bench_figures *results, size_t count)
         if (one->late_ns != 0.0) {
             fprintf(file, "%.3f", one->late_ns);
         }
+        fputc(',', file);
+        csv__spreads(file, one->spreads);
         fputs(",\n", file);
     }
 }
@@ -159,6 +178,11 @@ static void json__figures(FILE *file, const bench_figures *one)
     json__number(file, "bytes_per_second", one->bytes_per_second, one->bytes_per_second > 0.0);
     json__number(file, "longest_ns", one->longest_ns, one->longest_ns > 0.0);
     json__number(file, "late_ns", one->late_ns, one->late_ns != 0.0);
+    for (size_t i = 0; i < BENCH_SPREADS && one->spreads[i].name != NULL; i++) {
+        const bench_spread *spread = &one->spreads[i];
+        fprintf(file, ", \"%s_p50\": %.0f, \"%s_p99\": %.0f, \"%s_p999\": %.0f", spread->name,
+                spread->p50, spread->name, spread->p99, spread->name, spread->p999);
+    }
 }
 
 void bench_json_write(FILE *file, const bench_figures *results, size_t count)
@@ -171,7 +195,7 @@ void bench_json_write(FILE *file, const bench_figures *results, size_t count)
         fputs("    {\"name\": ", file);
         json__string(file, results[i].name);
         if (results[i].error[0] != '\0') {
-            fputs(", \"error\": ", file);
+            fputs(results[i].is_skipped ? ", \"skipped\": " : ", \"error\": ", file);
             json__string(file, results[i].error);
         } else {
             json__figures(file, &results[i]);

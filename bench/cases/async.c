@@ -7,12 +7,13 @@
 
 enum {
     HERE = 0,
-    THERE = 1
+    THERE = 1,
+    SIDES
 }; /* which loop: of this thread, of the other one */
 
 typedef struct async_state {
     bench_run *run;
-    iocp_async_t *asyncs[BENCH_LOOPS];
+    iocp_async_t *asyncs[SIDES];
     uint64_t left;
     HANDLE thread;
     int there_status; /* the other thread's, read once it has ended */
@@ -62,7 +63,7 @@ static bool async__setup(bench_run *run)
         return bench_fail(run, "calloc", 0);
     }
     state->run = run;
-    for (size_t i = 0; i < BENCH_LOOPS; i++) {
+    for (size_t i = 0; i < SIDES; i++) {
         if (!bench_lib_open_loop(run, i) ||
             !bench_check(run, iocp_async_create(run->loops[i], &state->asyncs[i]),
                          "iocp_async_create")) {
@@ -107,7 +108,7 @@ static bool async__finish(bench_run *run)
 static void async__teardown(bench_run *run)
 {
     async_state *state = run->state;
-    for (size_t i = 0; state != NULL && i < BENCH_LOOPS; i++) {
+    for (size_t i = 0; state != NULL && i < SIDES; i++) {
         if (state->asyncs[i] != NULL) {
             bench_check(run, iocp_async_destroy(state->asyncs[i]), "iocp_async_destroy");
         }

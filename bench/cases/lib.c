@@ -39,6 +39,18 @@ void bench_lib_fail(bench_run *run, iocp_loop_t *loop, int status, const char *w
     iocp_loop_stop(loop);
 }
 
+static bool status__is_want(int status)
+{
+    return status == IOCP_EMFILE || status == IOCP_ENOBUFS || status == IOCP_EADDRNOTAVAIL ||
+           status == IOCP_EADDRINUSE;
+}
+
+bool bench_lib_check(bench_run *run, int status, const char *what)
+{
+    return status__is_want(status) ? bench_skip(run, "the system has too few handles or ports")
+                                   : bench_check(run, status, what);
+}
+
 bool bench_lib_run(bench_run *run, iocp_loop_t *loop)
 {
     return bench_check(run, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run") &&

@@ -17,6 +17,9 @@ void bench_lib_close_and_free(bench_run *run);
 /* A callback met an error: note it, stop the loop. */
 void bench_lib_fail(bench_run *run, iocp_loop_t *loop, int status, const char *what);
 
+/* As bench_check, but where the system has too few handles or ports the case is skipped. */
+bool bench_lib_check(bench_run *run, int status, const char *what);
+
 /* Run until the case's callbacks have stopped the loop or nothing is left, and clear the stop. */
 bool bench_lib_run(bench_run *run, iocp_loop_t *loop);
 
