@@ -31,6 +31,7 @@ static struct {
     option_call got;
     int layered_family; /* whose sockets of this type have a provider without handles of its own */
     int layered_type;
+    int backlog;   /* as the system was told it */
     int providers; /* how many were asked */
     int skipping;  /* how many handles were made to skip packets */
 } now;
@@ -75,6 +76,12 @@ static int WINAPI spy__get_option(SOCKET socket, int level, int name, char *valu
     return status;
 }
 
+static int WINAPI spy__listen(SOCKET socket, int backlog)
+{
+    now.backlog = backlog;
+    return win_faults_table()->listen(socket, backlog);
+}
+
 static BOOL WINAPI spy__set_modes(HANDLE file, UCHAR modes)
 {
     now.skipping += (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) != 0;
@@ -93,6 +100,7 @@ static int option__setup(void **state)
     now.sys = *win_faults_table();
     now.sys.setsockopt = spy__set_option;
     now.sys.getsockopt = spy__get_option;
+    now.sys.listen = spy__listen;
     now.sys.SetFileCompletionNotificationModes = spy__set_modes;
     now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
     return 0;
@@ -239,7 +247,7 @@ static int refused__get_linger(iocp_handle_t handle)
     return status;
 }
 
-static int refused__bind(iocp_handle_t handle)
+static int option__bind(iocp_handle_t handle)
 {
     contract_address any = contract_loopback(AF_INET, 0);
     return iocp_socket_bind(now.loop, handle, contract_sockaddr(&any), any.length);
@@ -271,7 +279,7 @@ static void what_the_system_refuses_is_said_with_its_code(void **state)
     } table[] = {
         {WIN_SET_OPTION, refused__set}, {WIN_SET_OPTION, refused__set_linger},
         {WIN_GET_OPTION, refused__get}, {WIN_GET_OPTION, refused__get_linger},
-        {WIN_BIND, refused__bind},      {WIN_LISTEN, refused__listen},
+        {WIN_BIND, option__bind},       {WIN_LISTEN, refused__listen},
         {WIN_GET_NAME, refused__name},  {WIN_GET_PEER, refused__peer},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
@@ -294,6 +302,24 @@ static void a_group_that_is_refused_is_not_joined(void **state)
     assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 0),
                      IOCP_ENOBUFS);
     assert_int_equal(iocp_loop_native_error(now.loop), WSAENOBUFS);
+}
+
+static void a_backlog_that_is_not_small_is_told_as_a_hint(void **state)
+{
+    (void)state;
+    static const struct {
+        int wanted;
+        int told;
+    } table[] = {
+        {0, -65535},     {1, 1},          {199, 199},          {200, -200},
+        {65534, -65534}, {65535, -65535}, {INT32_MAX, -65535},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
+        assert_int_equal(option__bind(handle), IOCP_OK);
+        assert_int_equal(iocp_socket_listen(now.loop, handle, table[i].wanted), IOCP_OK);
+        assert_int_equal(now.backlog, table[i].told);
+    }
 }
 
 /* ---- Groups ---- */
@@ -423,6 +449,7 @@ int main(void)
         OPTION_TEST(each_option_is_the_systems_of_its_name),
         OPTION_TEST(the_error_of_a_socket_is_asked_for_and_not_set),
         OPTION_TEST(what_the_system_refuses_is_said_with_its_code),
+        OPTION_TEST(a_backlog_that_is_not_small_is_told_as_a_hint),
         OPTION_TEST(a_group_that_is_refused_is_not_joined),
         OPTION_TEST(an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number),
         OPTION_TEST(an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number),

@@ -232,6 +232,21 @@ static int socket__keep_provider(ioc_win_port *port, ioc_win_handle *handle)
     return IOCP_OK;
 }
 
+/*
+ * A backlog above 200, SOMAXCONN too, is cut down to about that, unless it comes as a hint, which is
+ * taken up to 65535 ("listen function"). A full backlog refuses connections, and those from this
+ * machine at once (see connect__ask_once).
+ */
+static int socket__backlog(int backlog)
+{
+    enum {
+        PLAIN = 200,
+        MOST = 65535
+    };
+    int wanted = backlog > 0 && backlog < MOST ? backlog : MOST;
+    return wanted < PLAIN ? wanted : SOMAXCONN_HINT(wanted);
+}
+
 int ioc_socket_listen(ioc_port *base, ioc_handle *core_handle, int backlog)
 {
     ioc_win_port *port = ioc_win_port_of(base);
@@ -240,7 +255,7 @@ int ioc_socket_listen(ioc_port *base, ioc_handle *core_handle, int backlog)
     if (status != IOCP_OK) {
         return status;
     }
-    status = port->sys->listen(handle->socket, backlog > 0 ? backlog : SOMAXCONN);
+    status = port->sys->listen(handle->socket, socket__backlog(backlog));
     return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
 }
 
