@@ -6,9 +6,10 @@
  * Port 0 picks a free one; the address :: serves IPv4 and IPv6. It ends on Ctrl-C, or when the time
  * is up, and tells in a line what was done. The exit code is 0 if nothing was left over.
  *
- * ACCEPTS_PENDING accepts wait on the listening socket, each rearmed as it ends. A connection has
- * one buffer and one operation at a time: receive -> send all of it -> receive, and at the end of
- * the stream shutdown -> close. The callback of the close comes last and frees the connection.
+ * ACCEPTS_PENDING accepts wait on the listening socket, each rearmed as it ends; while many clients
+ * come at once there are more. A connection has one buffer and one operation at a time: receive ->
+ * send all of it -> receive, and at the end of the stream shutdown -> close. The callback of the
+ * close comes last and frees the connection.
  *
  * To end, the loop is stopped and destroyed. Destroying it ends every operation as IOCP_ECANCELED,
  * and the callbacks free their connections: starting anything is then refused (IOCP_ECLOSING).
@@ -25,6 +26,8 @@
 #include <string.h>
 
 #define ACCEPTS_PENDING  16
+#define ACCEPTS_MOST     1024
+#define ACCEPTS_BURST    4 /* a turn that brings one in so many of those that are pending */
 #define BUFFER_BYTES     65536
 #define MS               UINT64_C(1000000)
 #define DESTROY_LIMIT_NS (5000 * MS)
@@ -34,6 +37,9 @@ typedef struct server {
     iocp_handle_t listener;
     bool is_quiet;
     bool has_failed;
+    unsigned accepts;      /* pending, or in their callbacks */
+    unsigned accepts_came; /* in this turn */
+    uint64_t turn_ns;
     unsigned long long accepted;
     unsigned long long bytes;
     unsigned long long resets;
@@ -181,6 +187,32 @@ static void server__accept(iocp_loop_t *loop, server *self)
 {
     int status = iocp_accept(loop, self->listener, on_accepted, self, NULL);
     self->has_failed |= !check(loop, status, "iocp_accept");
+    self->accepts += status == IOCP_OK;
+}
+
+/*
+ * How many accepts are to be pending? A rearmed one queues behind all that the busy connections do,
+ * so while many clients come at once the last of them waits long, and the longer the fewer accepts
+ * there are. A turn that brings many of them is a burst: double them. If one turn after the other
+ * brings a single one, that is one too many. The loop's time stays as it is for a turn.
+ */
+static iocp_action_t server__rearm(iocp_loop_t *loop, server *self)
+{
+    unsigned came_before = self->accepts_came;
+    bool is_first = self->turn_ns != iocp_loop_now(loop);
+    self->turn_ns = iocp_loop_now(loop);
+    self->accepts_came = is_first ? 1 : came_before + 1;
+    if (is_first && came_before == 1 && self->accepts > ACCEPTS_PENDING) {
+        self->accepts--;
+        return IOCP_DISARM;
+    }
+    if (ACCEPTS_BURST * self->accepts_came >= self->accepts && self->accepts < ACCEPTS_MOST) {
+        self->accepts_came = 0;
+        for (unsigned more = self->accepts; more > 0; more--) {
+            server__accept(loop, self);
+        }
+    }
+    return IOCP_REARM;
 }
 
 static iocp_action_t IOCP_CALL on_pause_over(iocp_loop_t *loop, const iocp_result_t *result,
@@ -197,11 +229,16 @@ static iocp_action_t IOCP_CALL on_accepted(iocp_loop_t *loop, const iocp_result_
 {
     if (result->status == IOCP_OK) {
         server__connected(loop, arg, result);
-        return IOCP_REARM;
+        return server__rearm(loop, arg);
     }
-    if (result->status != IOCP_ECANCELED) { /* something may be short: do not try without a pause */
+    server *self = arg;
+    self->accepts--;
+    if (result->status != IOCP_ECANCELED) {
         fprintf(stderr, "accept: %s\n", iocp_error_text(result->status));
-        check(loop, iocp_timer(loop, 10 * MS, on_pause_over, arg, NULL), "iocp_timer");
+    }
+    if (result->status != IOCP_ECANCELED && self->accepts < ACCEPTS_PENDING) {
+        /* Something may be short: do not try without a pause. */
+        check(loop, iocp_timer(loop, 10 * MS, on_pause_over, self, NULL), "iocp_timer");
     }
     return IOCP_DISARM;
 }

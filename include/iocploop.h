@@ -862,7 +862,7 @@ IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handl
 
 /*
  * Bind to a local address, which is copied; listen for connections, `backlog` of which may wait for
- * an accept (0: the system's largest).
+ * an accept (0: the system's largest, 65535; below 200 the system decides). Those beyond are refused.
  *
  * A stream socket is bound for itself alone: unless IOCP_SOCKET_EXCLUSIVE or
  * IOCP_SOCKET_REUSE_ADDRESS has been set on it before, to whatever value, bind sets
@@ -934,6 +934,12 @@ IOCP_API int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t h
  * can hand it to another loop. Several accepts may be pending; a failed one leaves the listener as
  * it is. With IOCP_REARM the next connection comes to the same callback.
  * N.B. The opened handle is the callback's: use it or close it.
+ *
+ * How many accepts should be pending? One suffices until more clients come at once than a turn
+ * serves. A rearmed accept queues behind the packets of all connections that are busy, so of N
+ * clients that come at once the last one waits while the others get about N * N / 2D answers, if D
+ * accepts are pending. Each holds a socket ready. examples/echo_server.c begins with 16 and doubles
+ * them in a burst.
  *
  * Errors in the result, and what to do. A peer that has gone before it was accepted is none of
  * them: it is dropped, and the accept waits for the next one.
