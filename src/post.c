@@ -149,7 +149,7 @@ static void inbox__wake(ioc_inbox *inbox)
 
 bool ioc_inbox_is_awake(const ioc_inbox *inbox)
 {
-    return ioc_load_u32(&inbox->shared.wake_state) == INBOX_AWAKE;
+    return ioc_load_relaxed_u32(&inbox->shared.wake_state) == INBOX_AWAKE;
 }
 
 bool ioc_inbox_has_news(const ioc_inbox *inbox)
@@ -172,8 +172,9 @@ void ioc_inbox_awake(ioc_inbox *inbox, uint32_t wakes)
     IOC_ASSERT(wakes <= 1);
     if (wakes > 0) {
         ioc_exchange_u32(&inbox->shared.wake_state, INBOX_AWAKE);
+    } else if (!ioc_inbox_is_awake(inbox)) {
+        inbox__change(inbox, INBOX_ASLEEP, INBOX_AWAKE);
     }
-    inbox__change(inbox, INBOX_ASLEEP, INBOX_AWAKE);
 }
 
 /* ---- Stopping ---- */
@@ -219,28 +220,33 @@ int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg)
     return status;
 }
 
-static void inbox__run_post(ioc_inbox *inbox, inbox_post *post)
-{
-    iocp_post_fn function = post->function;
-    void *arg = post->arg;
-    ioc_pool_give(&inbox->shared.pool, &post->pool_node);
-    function(inbox->shared.loop, arg);
-}
-
 static void async__serve(ioc_inbox *inbox, iocp_async_t *async);
 
+/* What the posts were in goes back together, for each time costs as much as a post. */
 uint32_t ioc_inbox_run(ioc_inbox *inbox, uint32_t limit)
 {
     size_t count = ioc_mpsc_take(&inbox->shared.queue);
     uint32_t functions = 0;
+    ioc_pool_node *first = NULL;
+    ioc_pool_node *last = NULL;
     for (uint32_t i = 0; i < limit && i < count && !ioc_inbox_is_stopped(inbox); i++) {
         inbox_item *item = IOC_CONTAINER_OF(ioc_mpsc_pop(&inbox->shared.queue), inbox_item, node);
         if (item->is_async) {
             async__serve(inbox, IOC_CONTAINER_OF(item, iocp_async_t, shared.item));
-        } else {
-            inbox__run_post(inbox, IOC_CONTAINER_OF(item, inbox_post, item));
-            functions++;
+            continue;
         }
+        inbox_post *post = IOC_CONTAINER_OF(item, inbox_post, item);
+        post->function(inbox->shared.loop, post->arg);
+        functions++;
+        if (first == NULL) {
+            last = &post->pool_node;
+        } else {
+            ioc_pool_link(&post->pool_node, first);
+        }
+        first = &post->pool_node;
+    }
+    if (first != NULL) {
+        ioc_pool_give(&inbox->shared.pool, first, last);
     }
     return functions;
 }
@@ -298,15 +304,27 @@ void ioc_async_destroy(iocp_async_t *async)
     }
 }
 
+/*
+ * Whoever finds the flag up has said all there is to say: the item is in the queue or about to be,
+ * and what this thread has written is behind the exchange, so that async__serve, which takes the
+ * flag down, finds it. For that the exchange is a release also where it changes nothing (on arm64
+ * swpal; a load alone could be served before what was written is seen). Whoever finds it down owns
+ * the item, until it is in the queue: the acquire is for that.
+ *
+ * In a loop that closes the owner takes the flag down again. A notify that has found it up meanwhile
+ * counts as one that came before the end and after which the wait was cancelled.
+ */
 int ioc_async_notify(iocp_async_t *async)
 {
     ioc_inbox *inbox = async->shared.inbox;
+    if (ioc_exchange_u32(&async->shared.is_notified, 1) != 0) {
+        return IOCP_OK;
+    }
     if (!inbox__enter(inbox)) {
+        ioc_store_u32(&async->shared.is_notified, 0);
         return IOCP_ECLOSING;
     }
-    if (ioc_exchange_u32(&async->shared.is_notified, 1) == 0) {
-        inbox__push(inbox, &async->shared.item);
-    }
+    inbox__push(inbox, &async->shared.item);
     inbox__leave(inbox);
     return IOCP_OK;
 }

@@ -42,17 +42,23 @@ static inline ioc_async_wait *ioc_async_wait_of(const ioc_op *op)
 
 #define IOC_INBOX_SHUT 1u /* in ioc_inbox.shared.gate */
 
+/*
+ * What each post writes is kept apart from what the loop looks at in each turn: otherwise each of
+ * the two would take the other's cache line away. Where they do meet is the queue.
+ */
 typedef struct ioc_inbox {
     struct { /* any thread */
         iocp_loop_t *loop;
         const ioc_backend *backend;
         ioc_port *port;
-        ioc_mpsc queue;
-        ioc_pool pool;
-        ioc_atomic_u32 gate; /* twice the threads inside; lowest bit: shut */
         ioc_atomic_u32 wake_state;
         ioc_atomic_u32 is_stopped;
         ioc_atomic_u64 wake_packets;
+        char apart[IOC_CACHE_LINE];
+        ioc_atomic_u32 gate; /* twice the threads inside; lowest bit: shut */
+        ioc_pool pool;
+        ioc_mpsc queue;
+        char apart_too[IOC_CACHE_LINE];
     } shared;
     struct {
         ioc_ops *ops;

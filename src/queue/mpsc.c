@@ -9,7 +9,7 @@ void ioc_mpsc_init(ioc_mpsc *queue)
 
 void ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node)
 {
-    void *newest = ioc_load_ptr(&queue->pushed);
+    void *newest = ioc_load_relaxed_ptr(&queue->pushed);
     do {
         node->next = newest;
     } while (!ioc_compare_exchange_ptr(&queue->pushed, &newest, node));
@@ -17,7 +17,7 @@ void ioc_mpsc_push(ioc_mpsc *queue, ioc_mpsc_node *node)
 
 size_t ioc_mpsc_take(ioc_mpsc *queue)
 {
-    if (queue->taken != NULL || ioc_load_ptr(&queue->pushed) == NULL) {
+    if (queue->taken != NULL || ioc_load_relaxed_ptr(&queue->pushed) == NULL) {
         return queue->taken_count;
     }
     ioc_mpsc_node *newest = ioc_exchange_ptr(&queue->pushed, NULL);

@@ -31,29 +31,29 @@ static uint32_t pool__first_number(uint32_t page)
 
 static uint32_t pool__page(uint32_t number)
 {
-    uint32_t page = 0;
-    while (number >= pool__first_number(page + 1)) {
-        page++;
-    }
-    return page;
+    return ioc_highest_bit((number - 1) / IOC_POOL_FIRST_PAGE + 1);
 }
 
 static ioc_pool_node *pool__node(const ioc_pool *pool, uint32_t number)
 {
     uint32_t page = pool__page(number);
-    char *nodes = ioc_load_ptr(&pool->pages[page]);
+    char *nodes = ioc_load_relaxed_ptr(&pool->pages[page]);
     return (ioc_pool_node *)(void *)(nodes +
                                      pool->node_bytes * (number - pool__first_number(page)));
 }
 
-/* Put a chain of free nodes, linked from `first` to `last`, on the stack. */
-static void pool__push(ioc_pool *pool, uint32_t first, ioc_pool_node *last)
+void ioc_pool_link(ioc_pool_node *node, const ioc_pool_node *next)
 {
-    uint64_t head = ioc_load_u64(&pool->free);
+    ioc_store_u32(&node->next, next->number);
+}
+
+void ioc_pool_give(ioc_pool *pool, ioc_pool_node *first, ioc_pool_node *last)
+{
+    uint64_t head = ioc_load_relaxed_u64(&pool->free);
     uint64_t next;
     do {
         ioc_store_u32(&last->next, (uint32_t)head);
-        next = ((head >> 32) + 1) << 32 | first;
+        next = ((head >> 32) + 1) << 32 | first->number;
     } while (!ioc_compare_exchange_u64(&pool->free, &head, next));
 }
 
@@ -86,7 +86,7 @@ static bool pool__grow(ioc_pool *pool)
         ioc_alloc_give(pool->alloc, nodes);
         return true; /* somebody else's page is there, or will be in a moment */
     }
-    pool__push(pool, first, pool__node(pool, first + (uint32_t)count - 1));
+    ioc_pool_give(pool, pool__node(pool, first), pool__node(pool, first + (uint32_t)count - 1));
     return true;
 }
 
@@ -101,16 +101,11 @@ ioc_pool_node *ioc_pool_take(ioc_pool *pool)
             head = ioc_load_u64(&pool->free);
         }
         ioc_pool_node *node = pool__node(pool, (uint32_t)head);
-        uint64_t next = ((head >> 32) + 1) << 32 | ioc_load_u32(&node->next);
+        uint64_t next = (head >> 32) << 32 | ioc_load_relaxed_u32(&node->next);
         if (ioc_compare_exchange_u64(&pool->free, &head, next)) {
             return node;
         }
     }
-}
-
-void ioc_pool_give(ioc_pool *pool, ioc_pool_node *node)
-{
-    pool__push(pool, node->number, node);
 }
 
 /* ---- Giving pages back ---- */
@@ -148,7 +143,7 @@ static void pool__give_some(ioc_pool *pool, ioc_pool_node *chain, const pool__co
     for (ioc_pool_node *node = chain; node != NULL; node = next) {
         next = pool__next(pool, node);
         if (!pool__is_all_free(counts, pool__page(node->number))) {
-            ioc_pool_give(pool, node);
+            ioc_pool_give(pool, node, node);
         }
     }
 }

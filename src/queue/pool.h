@@ -1,7 +1,7 @@
 /*
  * Lock-free pool of nodes of one size, which any thread takes and gives back.
  *
- * Free nodes are on a stack of node numbers. Its head carries a tag that every change counts up,
+ * Free nodes are on a stack of node numbers. Its head carries a tag that each giving back counts up,
  * so that a head read before a node was taken and given back no longer matches (ABA). Nodes live
  * in pages that double in size, are never moved and are freed with the pool, so reading the link
  * of a node that another thread has just taken is harmless.
@@ -39,8 +39,12 @@ void ioc_pool_deinit(ioc_pool *pool);
 /* A node with what its last user left in it, or NULL if there is no memory. Any thread. */
 ioc_pool_node *ioc_pool_take(ioc_pool *pool);
 
-/* Any thread. */
-void ioc_pool_give(ioc_pool *pool, ioc_pool_node *node);
+/*
+ * Give back a chain of nodes, whatever its length at the price of one; a node alone is its first and
+ * last. Any thread. A chain is made by whoever has the nodes, from its last to its first.
+ */
+void ioc_pool_give(ioc_pool *pool, ioc_pool_node *first, ioc_pool_node *last);
+void ioc_pool_link(ioc_pool_node *node, const ioc_pool_node *next);
 
 /*
  * All nodes that are free, as a chain (NULL: none): any thread. Then either give them back; or, once

@@ -20,6 +20,11 @@ static node *pool__take_node(ioc_pool *pool)
     return (node *)(void *)ioc_pool_take(pool);
 }
 
+static void give(ioc_pool *pool, node *one)
+{
+    ioc_pool_give(pool, &one->pool, &one->pool);
+}
+
 static void a_new_pool_has_no_memory(void **state)
 {
     (void)state;
@@ -56,7 +61,7 @@ static void nodes_taken_together_are_all_different(void **state)
     }
     for (uint32_t i = 0; i < COUNT; i++) {
         assert_int_equal(taken[i]->scratch, i);
-        ioc_pool_give(&pool, &taken[i]->pool);
+        give(&pool, taken[i]);
     }
     free(seen);
     free(taken);
@@ -89,7 +94,7 @@ static void a_given_node_is_taken_again_with_what_was_in_it(void **state)
     node *first = pool__take_node(&pool);
     assert_non_null(first);
     first->scratch = 4711;
-    ioc_pool_give(&pool, &first->pool);
+    give(&pool, first);
     node *second = pool__take_node(&pool);
     assert_ptr_equal(second, first);
     assert_int_equal(second->scratch, 4711);
@@ -110,8 +115,34 @@ static void taking_and_giving_allocates_nothing_once_grown(void **state)
             assert_non_null(held[i]);
         }
         for (int i = 0; i < IOC_POOL_FIRST_PAGE; i++) {
-            ioc_pool_give(&pool, &held[i]->pool);
+            give(&pool, held[i]);
         }
+    }
+    assert_int_equal(unit_memory_calls(&memory), 1);
+    ioc_pool_deinit(&pool);
+    assert_int_equal(unit_memory_live(&memory), 0);
+}
+
+static void a_chain_is_given_back_whole(void **state)
+{
+    (void)state;
+    unit_memory memory;
+    ioc_pool pool;
+    unit_memory_init(&memory);
+    ioc_pool_init(&pool, &memory.alloc, sizeof(node));
+    node *held[IOC_POOL_FIRST_PAGE];
+    for (int i = 0; i < IOC_POOL_FIRST_PAGE; i++) {
+        held[i] = pool__take_node(&pool);
+        assert_non_null(held[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        ioc_pool_link(&held[3 + i]->pool, &held[4 + i]->pool);
+    }
+    give(&pool, held[9]);
+    ioc_pool_give(&pool, &held[3]->pool, &held[5]->pool);
+    static const int order[] = {3, 4, 5, 9};
+    for (size_t i = 0; i < IOC_COUNT_OF(order); i++) {
+        assert_ptr_equal(pool__take_node(&pool), held[order[i]]);
     }
     assert_int_equal(unit_memory_calls(&memory), 1);
     ioc_pool_deinit(&pool);
@@ -134,7 +165,7 @@ static void without_memory_taking_fails_and_works_again_later(void **state)
         assert_non_null(held[i]);
     }
     assert_null(ioc_pool_take(&pool));
-    ioc_pool_give(&pool, &held[7]->pool);
+    give(&pool, held[7]);
     assert_ptr_equal(ioc_pool_take(&pool), &held[7]->pool);
     unit_memory_allow(&memory, UINT64_MAX);
     assert_non_null(ioc_pool_take(&pool));
@@ -168,7 +199,7 @@ static void worker__give(worker *self, node **held, uint32_t *count)
     node *given = held[--*count];
     self->overwritten += given->scratch != self->id;
     self->taken_twice += ioc_exchange_u32(&given->holder, 0) != self->id;
-    ioc_pool_give(self->pool, &given->pool);
+    give(self->pool, given);
 }
 
 static void worker__main(void *arg)
@@ -360,7 +391,7 @@ static void pages_that_are_all_free_go_and_the_others_stay(void **state)
     uint32_t kept = 64 + 128 + 1; /* the first of the third page */
     for (int i = 0; i < COUNT; i++) {
         if (taken[i]->pool.number != kept) {
-            ioc_pool_give(&pool, &taken[i]->pool);
+            give(&pool, taken[i]);
         }
     }
     size_t bytes = ioc_pool_free_pages(&pool, ioc_pool_take_all(&pool));
@@ -393,7 +424,7 @@ static void what_was_taken_together_can_be_given_back(void **state)
     ioc_pool_node *chain = ioc_pool_take_all(&pool);
     assert_null(ioc_pool_take_all(&pool));
     ioc_pool_give_all(&pool, chain);
-    ioc_pool_give(&pool, &first->pool);
+    give(&pool, first);
     uint64_t calls = unit_memory_calls(&memory);
     for (int i = 0; i < IOC_POOL_FIRST_PAGE; i++) {
         assert_non_null(pool__take_node(&pool));
@@ -410,6 +441,7 @@ int main(void)
         cmocka_unit_test(nodes_are_aligned_for_pointers),
         cmocka_unit_test(a_given_node_is_taken_again_with_what_was_in_it),
         cmocka_unit_test(taking_and_giving_allocates_nothing_once_grown),
+        cmocka_unit_test(a_chain_is_given_back_whole),
         cmocka_unit_test(without_memory_taking_fails_and_works_again_later),
         cmocka_unit_test(four_threads_never_hold_the_same_node),
         cmocka_unit_test(four_threads_survive_a_shortage_of_memory),

@@ -226,6 +226,12 @@ static void stop(void)
     ioc_inbox_stop(inbox);
 }
 
+static void stop_and_be_done(void)
+{
+    stop();
+    be_done();
+}
+
 static void run_until_stopped(void)
 {
     while (!ioc_inbox_is_stopped(inbox)) {
@@ -296,6 +302,17 @@ static void destroy_what_was_notified(void)
     loop__end_and_free();
 }
 
+/* Who is refused at the shut gate leaves the async as one that is not notified. */
+static void run_until_nobody_notifies(void)
+{
+    loop__turn(false);
+    loop__end();
+    wait_for(2);
+    loop__end();
+    ioc_async_destroy(async);
+    loop__free();
+}
+
 static void idle(void)
 {
 }
@@ -315,6 +332,7 @@ const scenario inbox_scenarios[] = {
      {post_as_first, post_as_second, run_until_both_ran},
      nothing_is_lost},
     {"a stop", loop__create, {post_at_any_time, stop, run_until_stopped}, nothing_is_lost},
+    {"a stop alone", loop__create, {stop_and_be_done, idle, run_until_stopped}, nothing_is_lost},
     {"an async",
      loop__create_with_async,
      {notify_as_first, notify_as_second, run_until_both_were_seen},
@@ -322,6 +340,10 @@ const scenario inbox_scenarios[] = {
     {"an async's end",
      loop__create_with_async,
      {notify_as_first, destroy_what_was_notified, idle},
+     nothing_is_lost},
+    {"notifies at the end",
+     loop__create_with_async,
+     {notify_as_first, notify_as_second, run_until_nobody_notifies},
      nothing_is_lost},
 };
 const size_t inbox_scenario_count = IOC_COUNT_OF(inbox_scenarios);

@@ -30,10 +30,15 @@ static node *take(void)
     return got;
 }
 
+static void give(node *one)
+{
+    ioc_pool_give(&pool, &one->pool_node, &one->pool_node);
+}
+
 static void one_after_the_other(void)
 {
     for (int i = 0; i < 2; i++) {
-        ioc_pool_give(&pool, &take()->pool_node);
+        give(take());
     }
 }
 
@@ -41,8 +46,8 @@ static void two_at_once(void)
 {
     node *first = take();
     node *second = take();
-    ioc_pool_give(&pool, &first->pool_node);
-    ioc_pool_give(&pool, &second->pool_node);
+    ioc_pool_link(&second->pool_node, &first->pool_node);
+    ioc_pool_give(&pool, &second->pool_node, &first->pool_node);
 }
 
 static void after(void)
