@@ -465,8 +465,8 @@ IOCP_API uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop);
 
 /*
  * The loop's time in nanoseconds: monotonic, from an arbitrary origin, never 0. The clock is read
- * when a turn needs the time and after each sleep, and by calls that set a time from now on;
- * iocp_loop_update_now reads it again. 0 only if loop is NULL.
+ * when a turn needs the time and after each sleep, and by iocp_op_deadline; iocp_loop_update_now
+ * reads it again. 0 only if loop is NULL.
  * N.B. It goes on while the machine is suspended, but the sleep of a loop does not: afterwards
  * what is overdue runs with the next thing that wakes the loop. A program that cannot wait for that
  * posts a function when the system resumes (PowerRegisterSuspendResumeNotification).
@@ -569,6 +569,8 @@ IOCP_API int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, voi
  * if that was quicker. A queued operation never starts; one in the kernel is asked with CancelIoEx.
  * This call's own callback, which may be NULL, gets status 0 (asked), IOCP_ENOENT (the operation
  * has ended, or never was), IOCP_ENOTSUP (a close cannot be taken back), or what the kernel said.
+ * With neither a callback nor `op` nobody is told, and the cancel is no operation: it is never
+ * refused for want of memory, and does not count in iocp_loop_active.
  * Cancels are handled first in a tick. Which of these it is shows when the cancel's turn comes, in
  * the next tick or iocp_loop_submit: IOCP_ENOENT is also one that was pending at the call, and has
  * ended since.
@@ -679,12 +681,12 @@ IOCP_API int IOCP_CALL iocp_timer(iocp_loop_t *loop, uint64_t delay_ns, iocp_cal
                                   void *userdata, iocp_op_t *op);
 
 /*
- * Give a pending timer a new delay, counted from now (from its start if it is still queued). It
- * keeps its id and has no extra callback. Constant time where the timer moves later. In the timer's
- * own callback: IOCP_REARM then starts it anew with this delay, counted from the end of the
- * callback.
+ * Give a pending timer a new delay, which counts as that of a new timer: from the next tick or
+ * iocp_loop_submit, which starts it again. Until then it is queued (IOCP_OP_ADDING), and does not
+ * fire. It keeps its id and has no extra callback. In the timer's own callback: IOCP_REARM then
+ * starts it anew with this delay.
  * Loop thread. Errors: IOCP_ENOENT (it has ended: add a new one), IOCP_EINVAL (not a timer),
- * IOCP_ENOMEM, IOCP_EBUSY (its callback is due).
+ * IOCP_EBUSY (its callback is due). Errors in the result: IOCP_ENOMEM.
  */
 IOCP_API int IOCP_CALL iocp_timer_reset(iocp_loop_t *loop, iocp_op_t op, uint64_t delay_ns);
 
@@ -1412,7 +1414,7 @@ typedef struct iocp_stats {
     uint64_t turns;           /* passes through the steps of iocp_loop_tick */
     uint64_t callbacks;       /* of operations */
     uint64_t posts;           /* posted functions that ran */
-    uint64_t starts;          /* operations started, rearmed ones again */
+    uint64_t starts;          /* operations started, rearmed ones and reset timers again */
     uint64_t inline_results;  /* of these, done or failed at once, with no packet */
     uint64_t dequeues;        /* calls that asked the port */
     uint64_t sleeps;          /* of these, those that were allowed to wait: wake-ups of the loop */
@@ -1434,7 +1436,7 @@ IOCP_API int IOCP_CALL iocp_loop_stats(const iocp_loop_t *loop, iocp_stats_t *st
 typedef struct iocp_type_stats {
     uint32_t size;
     uint32_t reserved; /* 0 */
-    uint64_t started;  /* rearmed ones again */
+    uint64_t started;  /* rearmed ones and reset timers again */
     uint64_t ended;    /* callbacks */
     uint64_t failed;   /* of these, with a status that is neither 0 nor IOCP_EOF */
     uint64_t bytes;

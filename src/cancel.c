@@ -66,6 +66,65 @@ void ioc_cancel_start(ioc_ops *ops, ioc_op *op)
     op->outcome.native_error = ops->port->native_error;
 }
 
+/* ---- Those that nobody is told of ---- */
+
+#define CANCEL_LINES ((IOC_BLOCK_BYTES - sizeof(ioc_link) - sizeof(size_t)) / sizeof(iocp_op_t))
+
+/* In a small block; all but the last are full. */
+typedef struct cancel_note {
+    ioc_link link;
+    size_t count;
+    iocp_op_t targets[CANCEL_LINES];
+} cancel_note;
+
+_Static_assert(sizeof(cancel_note) <= IOC_BLOCK_BYTES, "a note fits");
+
+static cancel_note *cancel__note_of(ioc_link *link)
+{
+    return IOC_CONTAINER_OF(link, cancel_note, link);
+}
+
+static cancel_note *cancel__begin_note(ioc_ops *ops)
+{
+    cancel_note *note = ioc_slab_take(&ops->small_blocks);
+    if (note != NULL) {
+        note->count = 0;
+        ioc_link_init(&note->link);
+        ioc_list_push(&ops->notes, &note->link);
+    }
+    return note;
+}
+
+static void cancel__carry_out(ioc_ops *ops, iocp_op_t target)
+{
+    ops->counts[IOCP_TYPE_CANCEL].started++;
+    (void)ioc_cancel_op(ops, ioc_op_find(ops, target), IOCP_ECANCELED);
+}
+
+void ioc_cancel_note(ioc_ops *ops, iocp_op_t target)
+{
+    ioc_link *last = ioc_list_last(&ops->notes);
+    cancel_note *note = last != NULL && cancel__note_of(last)->count < CANCEL_LINES
+                            ? cancel__note_of(last)
+                            : cancel__begin_note(ops);
+    if (note != NULL) {
+        note->targets[note->count++] = target;
+    } else {
+        cancel__carry_out(ops, target);
+    }
+}
+
+static void cancel__run_notes(ioc_ops *ops)
+{
+    for (ioc_link *link; (link = ioc_list_pop(&ops->notes)) != NULL;) {
+        cancel_note *note = cancel__note_of(link);
+        for (size_t i = 0; i < note->count; i++) {
+            cancel__carry_out(ops, note->targets[i]);
+        }
+        ioc_slab_give(&ops->small_blocks, note);
+    }
+}
+
 /* ---- For good: a handle or the loop ends ---- */
 
 /* Where the kernel refuses to cancel, closing the kernel object is its other way. */
@@ -171,10 +230,10 @@ void ioc_cancel_run_queued(ioc_ops *ops, uint32_t limit)
 {
     for (ioc_link *link; (link = ioc_list_first(&ops->cancels)) != NULL;) {
         ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
-        ops->counters.starts++;
         ops->counts[op->kind->type].started++;
         op->kind->start(ops, op);
     }
+    cancel__run_notes(ops); /* behind those: one may be for a cancel, which comes first then */
     cancel__run_closing(ops, limit);
 }
 

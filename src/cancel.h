@@ -55,6 +55,20 @@ void ioc_cancel_start_close(ioc_ops *ops, ioc_op *op);
 int ioc_cancel_op(ioc_ops *ops, ioc_op *op, int reason);
 
 /*
+ * The same with the next queued cancels, for a cancel that nobody is told of: that is not an
+ * operation, but a line in a note, in the order of the calls. It cannot fail: where there is no
+ * memory for a note it is carried out at once.
+ */
+void ioc_cancel_note(ioc_ops *ops, iocp_op_t target);
+
+/* Whether a cancel or a close has something to do. */
+static inline bool ioc_cancel_is_queued(const ioc_ops *ops)
+{
+    return !ioc_list_is_empty(&ops->cancels) || !ioc_list_is_empty(&ops->notes) ||
+           !ioc_list_is_empty(&ops->closing);
+}
+
+/*
  * Carry out the queued cancels and closes, for closes at most `limit` operations; then deadlines
  * that have passed, at most `limit`.
  */

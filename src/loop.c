@@ -43,7 +43,7 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
     ioc_ops_init(&loop->loop_only.ops, &loop->shared.alloc, backend, port, ioc_kinds);
     ioc_inbox_init(&loop->shared.inbox, &loop->shared.alloc, &loop->loop_only.ops, loop);
     loop->shared.checks_threads = options->check_threads != 0;
-    ioc_exchange_ptr(&loop->shared.owner, (void *)backend->thread_id(port));
+    ioc_store_ptr(&loop->shared.owner, (void *)backend->thread_id(port));
     *created = loop;
     return IOCP_OK;
 }
@@ -61,28 +61,42 @@ static void loop__free(iocp_loop_t *loop)
 
 /* ---- Which thread runs it ---- */
 
+static bool loop__is_running(const iocp_loop_t *loop)
+{
+    return ioc_load_ptr(&loop->shared.runs_on) != NULL;
+}
+
+/*
+ * False: it runs already. That two threads do not begin at the same moment is the program's care;
+ * a loop that checks its threads refuses one of them then, too, for the price of a locked access.
+ */
+static bool loop__take(iocp_loop_t *loop, void *me)
+{
+    void *nobody = NULL;
+    if (loop->shared.checks_threads) {
+        return ioc_compare_exchange_ptr(&loop->shared.runs_on, &nobody, me);
+    }
+    if (loop__is_running(loop)) {
+        return false;
+    }
+    ioc_store_ptr(&loop->shared.runs_on, me);
+    return true;
+}
+
 static int loop__enter(iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
-    void *nobody = NULL;
     void *me = (void *)ops->backend->thread_id(ops->port);
-    if (!ioc_compare_exchange_ptr(&loop->shared.runs_on, &nobody, me)) {
+    if (!loop__take(loop, me)) {
         return IOCP_EBUSY;
     }
-    if (loop->shared.checks_threads) {
-        ioc_exchange_ptr(&loop->shared.owner, me);
-    }
+    ioc_store_ptr(&loop->shared.owner, me);
     return IOCP_OK;
 }
 
 static void loop__leave(iocp_loop_t *loop)
 {
-    ioc_exchange_ptr(&loop->shared.runs_on, NULL);
-}
-
-static bool loop__is_running(const iocp_loop_t *loop)
-{
-    return ioc_load_ptr(&loop->shared.runs_on) != NULL;
+    ioc_store_ptr(&loop->shared.runs_on, NULL);
 }
 
 static bool loop__is_stopped(const iocp_loop_t *loop)
@@ -132,9 +146,7 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
     }
     if (op->callback != NULL) {
         loop__count(ops, op);
-        ops->counters.callbacks++;
         loop->loop_only.delivered++;
-        loop->loop_only.since_dequeue++;
         action = op->callback(loop, &result, op->userdata);
     }
     if (action == IOCP_REARM && !is_last) {
@@ -161,7 +173,6 @@ static void loop__start(ioc_ops *ops, ioc_op *op)
         return;
     }
     if (op->handle == NULL || ioc_handle_admits(ops, op)) {
-        ops->counters.starts++;
         ops->counts[op->kind->type].started++;
         op->kind->start(ops, op);
     }
@@ -202,24 +213,22 @@ static void loop__run_timers(iocp_loop_t *loop)
 static void loop__run_ready(iocp_loop_t *loop)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    size_t limit = ops->ready_count;
-    if (limit == 0) {
-        return;
-    }
-    if (limit > loop->loop_only.batch) {
-        limit = loop->loop_only.batch;
-    }
-    for (size_t i = 0; i < limit && !loop__must_stop(loop); i++) {
-        loop__deliver(loop, ioc_op_next_ready(ops));
+    const ioc_link *last = ioc_list_last(&ops->ready); /* it leaves by its delivery alone */
+    bool is_more = last != NULL;
+    for (uint32_t i = 0; is_more && i < loop->loop_only.batch && !loop__must_stop(loop); i++) {
+        ioc_op *op = ioc_op_next_ready(ops);
+        is_more = &op->link != last;
+        loop__deliver(loop, op);
     }
 }
 
 static void loop__run_inbox(iocp_loop_t *loop)
 {
-    uint32_t functions = ioc_inbox_run(&loop->shared.inbox, loop->loop_only.batch);
-    loop->loop_only.ops.counters.posts += functions;
-    loop->loop_only.delivered += functions;
-    loop->loop_only.since_dequeue += functions;
+    if (ioc_inbox_has_news(&loop->shared.inbox)) {
+        uint32_t functions = ioc_inbox_run(&loop->shared.inbox, loop->loop_only.batch);
+        loop->loop_only.ops.counters.posts += functions;
+        loop->loop_only.delivered += functions;
+    }
 }
 
 /* ---- Asking the port ---- */
@@ -235,9 +244,13 @@ static bool loop__is_drained(const iocp_loop_t *loop)
 static bool loop__has_work(const iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
-    return ops->ready_count > 0 || !ioc_list_is_empty(&ops->cancels) ||
-           !ioc_list_is_empty(&ops->closing) || !ioc_list_is_empty(&ops->submissions) ||
-           ioc_inbox_has_news(&loop->shared.inbox);
+    return !ioc_list_is_empty(&ops->ready) || !ioc_list_is_empty(&ops->submissions) ||
+           ioc_cancel_is_queued(ops) || ioc_inbox_has_news(&loop->shared.inbox);
+}
+
+static bool loop__has_times(const ioc_ops *ops)
+{
+    return ioc_heap_count(&ops->timers) > 0 || ioc_heap_count(&ops->deadlines) > 0;
 }
 
 static uint64_t loop__next_due(ioc_ops *ops)
@@ -254,13 +267,19 @@ uint64_t ioc_loop_next_deadline(iocp_loop_t *loop)
     return may_sleep ? loop__next_due(&loop->loop_only.ops) : loop->loop_only.ops.now_ns;
 }
 
+/* Whether the running function has had the callbacks that it wanted. */
+static bool loop__is_satisfied(const iocp_loop_t *loop)
+{
+    return loop->loop_only.delivered >= loop->loop_only.goal;
+}
+
 /* Whether the running function has reason to wait: for callbacks it wants that may still come. */
 static bool loop__is_waiting(const iocp_loop_t *loop)
 {
-    bool may_come = ioc_inbox_is_shut(&loop->shared.inbox)
+    bool may_come = loop->loop_only.ops.is_ending
                         ? !loop__is_drained(loop)
                         : loop->loop_only.ops.active > 0 || loop->loop_only.is_until_stopped;
-    return may_come && loop->loop_only.delivered < loop->loop_only.wanted;
+    return may_come && !loop__is_satisfied(loop);
 }
 
 /* Until when the turn may sleep, at most until `limit_ns`. 0: not at all. */
@@ -290,8 +309,9 @@ static bool loop__may_skip_dequeue(const iocp_loop_t *loop)
     if (loop->loop_only.ops.in_kernel == 0 && ioc_inbox_is_awake(&loop->shared.inbox)) {
         return true;
     }
-    return loop->loop_only.delivered < loop->loop_only.wanted && loop__has_work(loop) &&
-           loop->loop_only.since_dequeue < loop->loop_only.batch;
+    uint64_t since_dequeue = loop->loop_only.delivered - loop->loop_only.asked_at;
+    return !loop__is_satisfied(loop) && loop__has_work(loop) &&
+           since_dequeue < loop->loop_only.batch;
 }
 
 static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
@@ -305,7 +325,7 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
     }
     int status = ops->backend->dequeue(ops->port, ops->now_ns, until_ns, &ended, &dequeued);
     ioc_inbox_awake(&loop->shared.inbox, dequeued.wakes);
-    loop->loop_only.since_dequeue = 0;
+    loop->loop_only.asked_at = loop->loop_only.delivered;
     ops->counters.dequeues++;
     ops->counters.sleeps += until_ns > 0;
     ops->counters.packets += dequeued.operations;
@@ -324,14 +344,10 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
 
 /* ---- Turns ---- */
 
-static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
+static void loop__run_what_is_there(iocp_loop_t *loop)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    ioc_ops_forget_now(ops);
-    if (ops->counters.turns++ % LOOP_TURNS_PER_CLOCK == 0) {
-        ioc_ops_update_now(ops);
-    }
-    if (!ioc_list_is_empty(&ops->cancels) || !ioc_list_is_empty(&ops->closing)) {
+    if (ioc_cancel_is_queued(ops)) {
         ioc_cancel_run_queued(ops, loop->loop_only.batch);
     }
     ioc_cancel_run_deadlines(ops, loop->loop_only.batch);
@@ -339,6 +355,18 @@ static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
     loop__run_timers(loop);
     loop__run_ready(loop);
     loop__run_inbox(loop);
+}
+
+static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
+{
+    ioc_ops *ops = &loop->loop_only.ops;
+    ioc_ops_forget_now(ops);
+    if (ops->counters.turns++ % LOOP_TURNS_PER_CLOCK == 0) {
+        ioc_ops_update_now(ops);
+    }
+    if (loop__has_work(loop) || loop__has_times(ops)) {
+        loop__run_what_is_there(loop);
+    }
     if (loop__is_stopped(loop)) {
         return IOCP_OK;
     }
@@ -357,7 +385,7 @@ static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
 
 static bool loop__is_finished(const iocp_loop_t *loop)
 {
-    return loop->loop_only.delivered >= loop->loop_only.wanted || loop__is_stopped(loop) ||
+    return loop__is_satisfied(loop) || loop__is_stopped(loop) ||
            (loop->loop_only.ops.active == 0 && !loop->loop_only.is_until_stopped);
 }
 
@@ -367,9 +395,8 @@ int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted, bool until_stopped)
     if (status != IOCP_OK) {
         return status;
     }
-    loop->loop_only.wanted = wanted;
+    loop->loop_only.goal = ioc_add_saturated(loop->loop_only.delivered, wanted);
     loop->loop_only.is_until_stopped = until_stopped;
-    loop->loop_only.delivered = 0;
     if (!loop__is_stopped(loop)) {
         do {
             status = loop__turn(loop, IOC_FOREVER);
@@ -408,8 +435,7 @@ static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
     uint64_t now_ns = ioc_ops_update_now(ops);
     uint64_t until_ns = ioc_add_saturated(now_ns, timeout_ns);
     loop->loop_only.end_ns = timeout_ns > 0 ? until_ns : IOC_FOREVER;
-    loop->loop_only.wanted = UINT64_MAX;
-    loop->loop_only.delivered = 0;
+    loop->loop_only.goal = UINT64_MAX;
     for (;;) {
         size_t before = ops->slab.live;
         uint32_t cursor = ops->end_cursor;

@@ -35,13 +35,13 @@ struct iocp_loop {
     struct {
         ioc_ops ops;
         uint32_t batch;
-        void *data;             /* the program's */
-        uint32_t native_error;  /* behind the last error that a call returned */
-        bool is_until_stopped;  /* the running function goes on when nothing is active */
-        uint64_t wanted;        /* callbacks after which the running function returns */
-        uint64_t delivered;     /* callbacks and posts since it began */
-        uint64_t since_dequeue; /* callbacks and posts since the port was asked */
-        uint64_t end_ns;        /* the loop's end works until then, IOC_FOREVER: no limit */
+        void *data;            /* the program's */
+        uint32_t native_error; /* behind the last error that a call returned */
+        bool is_until_stopped; /* the running function goes on when nothing is active */
+        uint64_t delivered;    /* callbacks and posts that have run */
+        uint64_t goal;         /* how many of them when the running function returns */
+        uint64_t asked_at;     /* how many of them when the port was asked last */
+        uint64_t end_ns;       /* the loop's end works until then, IOC_FOREVER: no limit */
     } loop_only;
 };
 

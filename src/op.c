@@ -19,6 +19,7 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
     ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
     ioc_list_init(&ops->cancels);
+    ioc_list_init(&ops->notes);
     ioc_list_init(&ops->closing);
     ioc_list_init(&ops->submissions);
     ioc_list_init(&ops->ready);
@@ -308,6 +309,13 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op)
     op__enter_queue(ops, op);
 }
 
+void ioc_op_queue_again(ioc_ops *ops, ioc_op *op)
+{
+    IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
+    ioc_heap_clear(&ops->timers, &op->timer);
+    op__enter_queue(ops, op);
+}
+
 /* Few operations have either. */
 static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
 {
@@ -338,7 +346,6 @@ static void op__become_ready(ioc_ops *ops, ioc_op *op)
     }
     op->phase = IOC_PHASE_READY;
     ioc_list_push(&ops->ready, &op->link);
-    ops->ready_count++;
 }
 
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status)
@@ -411,8 +418,7 @@ ioc_op *ioc_op_next_ready(ioc_ops *ops)
         return NULL;
     }
     ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, link);
-    IOC_ASSERT(op->phase == IOC_PHASE_READY && ops->ready_count > 0);
-    ops->ready_count--;
+    IOC_ASSERT(op->phase == IOC_PHASE_READY);
     op->phase = IOC_PHASE_DELIVERING;
     return op;
 }
@@ -438,7 +444,6 @@ void ioc_op_rearm(ioc_ops *ops, ioc_op *op)
 void ioc_op_end(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_DELIVERING);
-    op__clear_times(ops, op);
     ioc_op_set_referenced(ops, op, false);
     if (op->is_held) {
         ops->backend->release(ops->port, op);

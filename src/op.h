@@ -233,12 +233,12 @@ struct ioc_ops {
     ioc_slab small_blocks;
     ioc_slab large_blocks;
     ioc_list cancels; /* QUEUED: cancels and closes, handled first */
+    ioc_list notes;   /* cancels that nobody is told of: see cancel.h */
     ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
-    size_t ready_count;
-    ioc_heap timers;    /* of small operations */
-    ioc_heap deadlines; /* of alarms */
+    ioc_heap timers;      /* of small operations */
+    ioc_heap deadlines;   /* of alarms */
     uint64_t now_ns;
     bool now_is_fresh;   /* read in this turn */
     bool is_ending;      /* the loop is being destroyed: nothing starts any more */
@@ -246,7 +246,7 @@ struct ioc_ops {
     uint32_t end_cursor; /* of those that the loop's end asks to end: see cancel.h */
     size_t active;       /* operations that keep the loop running */
     size_t in_kernel;
-    iocp_stats_t counters; /* the levels in it are filled in when asked for */
+    iocp_stats_t counters; /* levels and sums in it are filled in when asked for */
     ioc_kind_counts counts[IOC_KINDS];
 };
 
@@ -311,6 +311,9 @@ void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op);
 /* A parked operation's turn has come: start it with the next submissions; at a place in them. */
 void ioc_op_unpark(ioc_ops *ops, ioc_op *op);
 void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
+
+/* One that waits for its time is to be started anew, with the next submissions. */
+void ioc_op_queue_again(ioc_ops *ops, ioc_op *op);
 
 /*
  * Settle the outcome; the callback is due. Leaves every list and heap. The first form is for

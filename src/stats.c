@@ -6,6 +6,10 @@ void ioc_stats_read(const ioc_ops *ops, const ioc_inbox *inbox, const ioc_alloc 
                     iocp_stats_t *stats)
 {
     iocp_stats_t all = ops->counters;
+    for (size_t type = 0; type < IOC_KINDS; type++) {
+        all.starts += ops->counts[type].started;
+        all.callbacks += ops->counts[type].ended;
+    }
     all.size = stats->size < sizeof all ? stats->size : (uint32_t)sizeof all;
     all.sleep_method = (uint32_t)ops->backend->sleep_method(ops->port);
     all.wake_packets = ioc_load_u64(&inbox->shared.wake_packets);

@@ -31,21 +31,14 @@ int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
         return IOCP_EINVAL;
     }
     switch (ioc_op_phase(op)) {
-    case IOC_PHASE_TIMED: {
-        uint64_t due_ns = ioc_add_saturated(ioc_ops_update_now(ops), delay_ns);
-        int status = ioc_op_wait_until(ops, op, due_ns);
-        if (status != IOCP_OK) {
-            return status;
-        }
+    case IOC_PHASE_TIMED:
+        ioc_op_queue_again(ops, op);
         ioc_op_set_dormant(ops, op, delay_ns == IOC_FOREVER);
         break;
-    }
     case IOC_PHASE_QUEUED:
         ioc_op_set_dormant(ops, op, delay_ns == IOC_FOREVER);
-        op->is_reset = true;
         break;
     case IOC_PHASE_DELIVERING:
-        op->is_reset = true;
         break;
     case IOC_PHASE_READY:
         return IOCP_EBUSY;
@@ -54,6 +47,7 @@ int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
         IOC_ASSERT(false && "a timer is never there");
         return IOCP_EINVAL;
     }
+    op->is_reset = true;
     ioc_timeout_of(op)->delay_ns = delay_ns;
     return IOCP_OK;
 }

@@ -5,6 +5,9 @@
  * however old the cached time was. One that is rearmed counts from its last due time, without
  * drift, and skips the times that have passed. One without an end (UINT64_MAX) is dormant: it
  * waits to be reset or cancelled, and does not keep the loop running.
+ *
+ * A reset takes it out of the timers and queues it again: so its delay counts from the next start,
+ * as that of a new timer does, and the call reads no clock.
  */
 #ifndef IOC_TIMEOUT_H
 #define IOC_TIMEOUT_H
@@ -26,7 +29,7 @@ static inline ioc_timeout *ioc_timeout_of(const ioc_op *op)
 /* ioc_kind.start */
 void ioc_timeout_start(ioc_ops *ops, ioc_op *op);
 
-/* IOCP_EBUSY: its callback is due. IOCP_EINVAL: not a timer. IOCP_ENOMEM: nothing has changed. */
+/* IOCP_EBUSY: its callback is due. IOCP_EINVAL: not a timer. */
 int ioc_timeout_reset(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
 
 #endif

@@ -43,7 +43,7 @@ static inline int api__check_open(const iocp_loop_t *loop, bool is_valid)
     if (status != IOCP_OK) {
         return status;
     }
-    if (ioc_inbox_is_shut(&loop->shared.inbox)) {
+    if (loop->loop_only.ops.is_ending) {
         return IOCP_ECLOSING;
     }
     return is_valid ? IOCP_OK : IOCP_EINVAL;

@@ -8,10 +8,22 @@ int IOCP_CALL iocp_nop(iocp_loop_t *loop, iocp_callback_t callback, void *userda
     return status == IOCP_OK ? ioc_api_end(loop, op, IOCP_OK, id) : status;
 }
 
+static int operation__cancel_untold(iocp_loop_t *loop, iocp_op_t target)
+{
+    int status = ioc_api_check_open(loop, true);
+    if (status == IOCP_OK) {
+        ioc_cancel_note(&loop->loop_only.ops, target);
+    }
+    return status;
+}
+
 int IOCP_CALL iocp_cancel(iocp_loop_t *loop, iocp_op_t target, iocp_callback_t callback,
                           void *userdata, iocp_op_t *id)
 {
     ioc_op *op = NULL;
+    if (callback == NULL && id == NULL) {
+        return operation__cancel_untold(loop, target);
+    }
     int status = ioc_api_begin(loop, IOCP_TYPE_CANCEL, true, callback, userdata, &op);
     if (status != IOCP_OK) {
         return status;

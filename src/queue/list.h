@@ -67,6 +67,12 @@ static inline ioc_link *ioc_list_first(const ioc_list *list)
     return ioc_list_is_empty(list) ? NULL : list->ends.next;
 }
 
+/* The last link without taking it out, or NULL. */
+static inline ioc_link *ioc_list_last(const ioc_list *list)
+{
+    return ioc_list_is_empty(list) ? NULL : list->ends.previous;
+}
+
 /* The first link, taken out, or NULL. */
 static inline ioc_link *ioc_list_pop(ioc_list *list)
 {

@@ -581,6 +581,74 @@ static void a_cancel_needs_no_callback(void **state)
     assert_int_equal(contract_stats(loop).operations, 0);
 }
 
+/* More than one note of them has room for. */
+static void cancels_that_nobody_is_told_of_are_no_operations(void **state)
+{
+    enum {
+        COUNT = 100
+    };
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record records[COUNT] = {{0}};
+    iocp_op_t ops[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &records[i], &ops[i]), IOCP_OK);
+        if (i % 2 == 0) {
+            assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+        }
+    }
+    iocp_type_stats_t before = {.size = sizeof before};
+    iocp_type_stats_t after = {.size = sizeof after};
+    assert_int_equal(iocp_loop_type_stats(loop, IOCP_TYPE_CANCEL, &before), IOCP_OK);
+    for (int i = 0; i < COUNT; i++) { /* from both ends */
+        int n = i % 2 == 0 ? i / 2 : COUNT - 1 - i / 2;
+        assert_int_equal(iocp_cancel(loop, ops[n], NULL, NULL, NULL), IOCP_OK);
+        assert_int_equal(iocp_cancel(loop, (iocp_op_t){0}, NULL, NULL, NULL), IOCP_OK);
+    }
+    assert_int_equal(contract_stats(loop).operations, COUNT);
+    assert_int_equal(iocp_loop_active(loop), COUNT);
+    uint64_t next_ns = 0;
+    assert_int_equal(iocp_loop_next_deadline(loop, &next_ns), IOCP_OK);
+    assert_true(next_ns <= iocp_loop_now(loop));
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ended(&records[i], IOCP_ECANCELED);
+    }
+    assert_true(records[0].order < records[COUNT - 1].order);
+    assert_true(records[COUNT - 1].order < records[1].order);
+    assert_int_equal(iocp_loop_type_stats(loop, IOCP_TYPE_CANCEL, &after), IOCP_OK);
+    assert_int_equal(after.started - before.started, 2 * COUNT);
+    assert_int_equal(after.ended, before.ended);
+}
+
+static void a_cancel_of_a_cancel_that_nobody_is_told_of_comes_too_late(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record timer = {0};
+    contract_record cancel = {0};
+    iocp_op_t timer_op = {0};
+    iocp_op_t cancel_op = {0};
+    assert_int_equal(iocp_timer(loop, 5 * MS, contract_keep, &timer, &timer_op), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, timer_op, contract_keep, &cancel, &cancel_op), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, cancel_op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_ended(&timer, IOCP_ECANCELED);
+    assert_ended(&cancel, IOCP_OK);
+}
+
+static void a_cancel_whose_id_is_wanted_is_an_operation(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    iocp_op_t timer_op = {0};
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &record, &timer_op), IOCP_OK);
+    assert_int_equal(iocp_cancel(loop, timer_op, NULL, NULL, &op), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_ADDING);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_DEAD);
+    assert_ended(&record, IOCP_ECANCELED);
+}
+
 static void a_cancel_and_a_close_cannot_be_rearmed(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1002,6 +1070,9 @@ int main(void)
         CONTRACT_TEST(a_cancel_that_is_repeated_changes_nothing),
         CONTRACT_TEST(cancels_are_carried_out_in_their_order),
         CONTRACT_TEST(a_cancel_needs_no_callback),
+        CONTRACT_TEST(cancels_that_nobody_is_told_of_are_no_operations),
+        CONTRACT_TEST(a_cancel_of_a_cancel_that_nobody_is_told_of_comes_too_late),
+        CONTRACT_TEST(a_cancel_whose_id_is_wanted_is_an_operation),
         CONTRACT_TEST(a_cancel_and_a_close_cannot_be_rearmed),
         CONTRACT_TEST(a_close_cannot_be_cancelled),
         CONTRACT_TEST(close_cancels_what_is_pending_and_calls_back_last),

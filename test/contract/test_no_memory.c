@@ -30,6 +30,26 @@ static void a_close_without_memory_is_refused_and_the_handle_stays_open(void **s
     assert_int_equal(closed.status, IOCP_OK);
 }
 
+static void a_cancel_that_nobody_is_told_of_needs_no_memory(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record nops = {0};
+    contract_record timer = {0};
+    contract_record told = {0};
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_timer(loop, 1000 * S, contract_keep, &timer, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    use_up_operations(loop, &nops);
+    assert_int_equal(iocp_cancel(loop, op, contract_keep, &told, NULL), IOCP_ENOMEM);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(timer.calls, 0);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    contract_allow_blocks(UINT64_MAX);
+    assert_int_equal(timer.calls, 1);
+    assert_int_equal(timer.status, IOCP_ECANCELED);
+    assert_int_equal(told.calls, 0);
+}
+
 static void an_accept_without_memory_for_addresses_is_refused_and_leaves_nothing(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -111,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTRACT_TEST(a_close_without_memory_is_refused_and_the_handle_stays_open),
+        CONTRACT_TEST(a_cancel_that_nobody_is_told_of_needs_no_memory),
         CONTRACT_TEST(an_accept_without_memory_for_addresses_is_refused_and_leaves_nothing),
         CONTRACT_TEST(a_run_without_memory_for_its_deadline_ends_with_that_error),
     };

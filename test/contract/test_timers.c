@@ -259,6 +259,24 @@ static void the_longest_delays_do_not_wrap_around(void **state)
 
 /* ---- Reset ---- */
 
+/* What a callback does to another timer. */
+typedef struct test_postponer {
+    iocp_op_t op;
+    uint64_t delay_ns;
+    uint64_t now_ns;
+    int status;
+} test_postponer;
+
+static iocp_action_t IOCP_CALL postponer__reset(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *userdata)
+{
+    test_postponer *postponer = userdata;
+    (void)result;
+    postponer->now_ns = timer__now(loop);
+    postponer->status = iocp_timer_reset(loop, postponer->op, postponer->delay_ns);
+    return IOCP_DISARM;
+}
+
 static void reset_of_a_queued_timer_changes_it_in_place(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -306,17 +324,39 @@ static void reset_of_an_active_timer_to_later_gives_one_callback(void **state)
     assert_true(moved.now_ns >= start_ns + 10 * MS);
 }
 
-static void reset_counts_from_now(void **state)
+static void reset_counts_from_the_next_tick_and_never_from_a_time_before_the_call(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record record = {0};
     iocp_op_t op = timer__add(loop, 100 * S, &record);
     assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
-    uint64_t start_ns = iocp_loop_now(loop) + 50 * MS;
     contract_pass_time(loop, 50 * MS);
     assert_int_equal(iocp_timer_reset(loop, op, 40 * MS), IOCP_OK);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_ADDING);
+    contract_pass_time(loop, 50 * MS);
+    uint64_t start_ns = timer__now(loop);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(record.calls, 0);
+    assert_int_equal(iocp_op_state(loop, op), IOCP_OP_ACTIVE);
     contract_wait(loop, &record, 1);
     assert_true(record.now_ns >= start_ns + 40 * MS);
+}
+
+/* Both are due in one turn, and the first to fire resets the other, which is then queued. */
+static void a_timer_that_is_reset_as_it_comes_due_keeps_the_new_time(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    test_postponer first = {.delay_ns = 30 * MS};
+    contract_record second = {0};
+    assert_int_equal(iocp_timer(loop, MS, postponer__reset, &first, NULL), IOCP_OK);
+    first.op = timer__add(loop, MS, &second);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_pass_time(loop, 2 * MS);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(first.status, IOCP_OK);
+    assert_int_equal(second.calls, 0);
+    contract_wait(loop, &second, 1);
+    assert_true(second.now_ns >= first.now_ns + 30 * MS);
 }
 
 static void a_timer_that_is_reset_over_and_over_fires_once(void **state)
@@ -328,7 +368,11 @@ static void a_timer_that_is_reset_over_and_over_fires_once(void **state)
     assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
     for (uint64_t i = 0; i < 10000; i++) {
         assert_int_equal(iocp_timer_reset(loop, op, (1 + i * 7919 % 1000) * S), IOCP_OK);
+        if (i % 2 == 0) {
+            assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+        }
     }
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
     assert_int_equal(contract_stats(loop).timers, 1);
     (void)timer__add(loop, 3 * MS, &other);
     assert_int_equal(iocp_timer_reset(loop, op, 1 * MS), IOCP_OK);
@@ -627,7 +671,7 @@ static void a_timer_without_an_end_counts_once_its_callback_is_due(void **state)
     assert_int_equal(iocp_loop_active(loop), 0);
     assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
-    assert_int_equal(iocp_loop_active(loop), 2); /* and the cancel */
+    assert_int_equal(iocp_loop_active(loop), 1);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_ECANCELED);
@@ -737,7 +781,8 @@ int main(void)
         CONTRACT_TEST(reset_of_a_queued_timer_changes_it_in_place),
         CONTRACT_TEST(reset_of_an_active_timer_to_earlier_gives_one_callback),
         CONTRACT_TEST(reset_of_an_active_timer_to_later_gives_one_callback),
-        CONTRACT_TEST(reset_counts_from_now),
+        CONTRACT_TEST(reset_counts_from_the_next_tick_and_never_from_a_time_before_the_call),
+        CONTRACT_TEST(a_timer_that_is_reset_as_it_comes_due_keeps_the_new_time),
         CONTRACT_TEST(a_timer_that_is_reset_over_and_over_fires_once),
         CONTRACT_TEST(reset_of_a_timer_that_has_fired_says_so),
         CONTRACT_TEST(reset_in_its_own_callback_and_rearm_starts_it_anew),
