@@ -248,11 +248,6 @@ static bool loop__has_work(const iocp_loop_t *loop)
            ioc_cancel_is_queued(ops) || ioc_inbox_has_news(&loop->shared.inbox);
 }
 
-static bool loop__has_times(const ioc_ops *ops)
-{
-    return ioc_heap_count(&ops->timers) > 0 || ioc_heap_count(&ops->deadlines) > 0;
-}
-
 static uint64_t loop__next_due(ioc_ops *ops)
 {
     uint64_t timer_ns = ioc_heap_next_due(&ops->timers);
@@ -344,7 +339,31 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
 
 /* ---- Turns ---- */
 
-static void loop__run_what_is_there(iocp_loop_t *loop)
+static bool loop__is_finished(const iocp_loop_t *loop)
+{
+    return loop__is_satisfied(loop) || loop__is_stopped(loop) ||
+           (loop->loop_only.ops.active == 0 && !loop->loop_only.is_until_stopped);
+}
+
+static void loop__begin_turn(ioc_ops *ops)
+{
+    ioc_ops_forget_now(ops);
+    if (ops->counters.turns++ % LOOP_TURNS_PER_CLOCK == 0) {
+        ioc_ops_update_now(ops);
+    }
+}
+
+/* Whether the next turn would start what callbacks have queued, deliver what is ready, and no more. */
+static bool loop__has_starts_alone(const iocp_loop_t *loop)
+{
+    const ioc_ops *ops = &loop->loop_only.ops;
+    return !ioc_list_is_empty(&ops->submissions) && !loop__is_finished(loop) &&
+           loop__may_skip_dequeue(loop) && ioc_heap_count(&ops->timers) == 0 &&
+           ioc_heap_count(&ops->deadlines) == 0 && !ioc_cancel_is_queued(ops) &&
+           !ioc_inbox_has_news(&loop->shared.inbox);
+}
+
+static int loop__run_steps(iocp_loop_t *loop, uint64_t limit_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     if (ioc_cancel_is_queued(ops)) {
@@ -354,19 +373,12 @@ static void loop__run_what_is_there(iocp_loop_t *loop)
     loop__run_starts(loop);
     loop__run_timers(loop);
     loop__run_ready(loop);
+    while (loop__has_starts_alone(loop)) {
+        loop__begin_turn(ops);
+        loop__run_starts(loop);
+        loop__run_ready(loop);
+    }
     loop__run_inbox(loop);
-}
-
-static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
-{
-    ioc_ops *ops = &loop->loop_only.ops;
-    ioc_ops_forget_now(ops);
-    if (ops->counters.turns++ % LOOP_TURNS_PER_CLOCK == 0) {
-        ioc_ops_update_now(ops);
-    }
-    if (loop__has_work(loop) || loop__has_times(ops)) {
-        loop__run_what_is_there(loop);
-    }
     if (loop__is_stopped(loop)) {
         return IOCP_OK;
     }
@@ -383,10 +395,19 @@ static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
     return status;
 }
 
-static bool loop__is_finished(const iocp_loop_t *loop)
+/* Whether no step could find anything, and nothing is there to sleep for. */
+static bool loop__is_idle(const iocp_loop_t *loop)
 {
-    return loop__is_satisfied(loop) || loop__is_stopped(loop) ||
-           (loop->loop_only.ops.active == 0 && !loop->loop_only.is_until_stopped);
+    const ioc_ops *ops = &loop->loop_only.ops;
+    return ops->slab.live == 0 && ioc_list_is_empty(&ops->notes) &&
+           !ioc_inbox_has_news(&loop->shared.inbox) && ioc_inbox_is_awake(&loop->shared.inbox) &&
+           !loop__is_waiting(loop);
+}
+
+static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
+{
+    loop__begin_turn(&loop->loop_only.ops);
+    return loop__is_idle(loop) ? IOCP_OK : loop__run_steps(loop, limit_ns);
 }
 
 int ioc_loop_run(iocp_loop_t *loop, uint64_t wanted, bool until_stopped)

@@ -11,7 +11,9 @@
  *   dequeue, and its results     sleeps here, if nothing is ready and the caller may wait
  *
  * While callbacks keep bringing work that needs no packet, running functions put the dequeue off
- * for up to one batch of callbacks: asking an idle port costs more than most callbacks.
+ * for up to one batch of callbacks: asking an idle port costs more than most callbacks. If starts are
+ * all that such a turn would find, it looks for nothing else. One that would find nothing, in a loop
+ * without operations, ends at once.
  */
 #ifndef IOC_LOOP_H
 #define IOC_LOOP_H
