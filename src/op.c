@@ -312,14 +312,13 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op)
 void ioc_op_queue_again(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
-    ioc_heap_clear(&ops->timers, &op->timer);
     op__enter_queue(ops, op);
 }
 
 /* Few operations have either. */
 static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
 {
-    if (op->phase == IOC_PHASE_TIMED && ioc_op_is_small(op)) {
+    if (ioc_op_is_small(op)) {
         ioc_heap_clear(&ops->timers, &op->timer);
     }
     if (op->alarms != NULL) {
@@ -397,11 +396,14 @@ void ioc_op_go_on(ioc_ops *ops, ioc_op *op)
 
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
 {
-    ioc_timer *timer = ioc_heap_pop_due(&ops->timers, now_ns);
-    if (timer == NULL) {
-        return NULL;
-    }
-    ioc_op *op = IOC_CONTAINER_OF(timer, ioc_op, timer);
+    ioc_op *op = NULL;
+    do {
+        ioc_timer *timer = ioc_heap_pop_due(&ops->timers, now_ns);
+        if (timer == NULL) {
+            return NULL;
+        }
+        op = IOC_CONTAINER_OF(timer, ioc_op, timer);
+    } while (op->phase == IOC_PHASE_QUEUED); /* its start sets it anew */
     IOC_ASSERT(op->phase == IOC_PHASE_TIMED && (op->kind->traits & IOC_KIND_FIRES) != 0);
     if (op->alarms != NULL) {
         op__clear_alarms(ops, op);

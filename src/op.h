@@ -312,7 +312,10 @@ void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op);
 void ioc_op_unpark(ioc_ops *ops, ioc_op *op);
 void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
 
-/* One that waits for its time is to be started anew, with the next submissions. */
+/*
+ * One that waits for its time is to be started anew, with the next submissions. Its time stays set
+ * until then, for to move it costs less than to set it; but if that comes, it comes to nothing.
+ */
 void ioc_op_queue_again(ioc_ops *ops, ioc_op *op);
 
 /*

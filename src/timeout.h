@@ -6,8 +6,8 @@
  * drift, and skips the times that have passed. One without an end (UINT64_MAX) is dormant: it
  * waits to be reset or cancelled, and does not keep the loop running.
  *
- * A reset takes it out of the timers and queues it again: so its delay counts from the next start,
- * as that of a new timer does, and the call reads no clock.
+ * A reset queues it again: so its delay counts from the next start, as that of a new timer does, and
+ * the call reads no clock.
  */
 #ifndef IOC_TIMEOUT_H
 #define IOC_TIMEOUT_H
