@@ -29,7 +29,8 @@ set(core_sources
     src/text/path.c
     src/text/utf8.c
     src/timeout.c
-    src/timer/heap.c
+    src/timer/chunk.c
+    src/timer/timers.c
     src/transfer.c)
 
 set(win32_sources

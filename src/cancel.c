@@ -239,21 +239,26 @@ void ioc_cancel_run_queued(ioc_ops *ops, uint32_t limit)
 
 void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
 {
-    if (ioc_heap_count(&ops->deadlines) == 0) {
+    if (ioc_timers_count(&ops->deadlines) == 0) {
         return;
     }
     uint64_t now_ns = ioc_ops_now(ops);
     for (; limit > 0; limit--) {
-        ioc_timer *timer = ioc_heap_pop_due(&ops->deadlines, now_ns);
+        ioc_timer *timer = ioc_timers_first_due(&ops->deadlines, now_ns);
         if (timer == NULL) {
             return;
         }
         ioc_alarm *alarm = IOC_CONTAINER_OF(timer, ioc_alarm, timer);
+        if (!alarm->is_pause && ioc_cancel_op(ops, alarm->op, IOCP_ETIMEDOUT) != IOCP_OK) {
+            /* The kernel refused: ask again later; without memory for that in the next turn. */
+            if (ioc_timers_set(&ops->deadlines, timer, now_ns + IOC_NS_PER_MS) != IOCP_OK) {
+                return;
+            }
+            continue;
+        }
+        ioc_timers_clear(&ops->deadlines, timer);
         if (alarm->is_pause) {
             ioc_op_go_on(ops, alarm->op);
-        } else if (ioc_cancel_op(ops, alarm->op, IOCP_ETIMEDOUT) != IOCP_OK) {
-            /* The kernel refused. Ask again; the heap has room for what it has just given out. */
-            (void)ioc_heap_set(&ops->deadlines, timer, now_ns + IOC_NS_PER_MS);
         }
     }
 }

@@ -196,7 +196,7 @@ void ioc_loop_submit(iocp_loop_t *loop)
 static void loop__run_timers(iocp_loop_t *loop)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    if (ioc_heap_count(&ops->timers) == 0) {
+    if (ioc_timers_count(&ops->timers) == 0) {
         return;
     }
     uint64_t now_ns = ioc_ops_now(ops);
@@ -250,8 +250,8 @@ static bool loop__has_work(const iocp_loop_t *loop)
 
 static uint64_t loop__next_due(ioc_ops *ops)
 {
-    uint64_t timer_ns = ioc_heap_next_due(&ops->timers);
-    uint64_t deadline_ns = ioc_heap_next_due(&ops->deadlines);
+    uint64_t timer_ns = ioc_timers_next_due(&ops->timers);
+    uint64_t deadline_ns = ioc_timers_next_due(&ops->deadlines);
     return timer_ns < deadline_ns ? timer_ns : deadline_ns;
 }
 
@@ -358,8 +358,8 @@ static bool loop__has_starts_alone(const iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
     return !ioc_list_is_empty(&ops->submissions) && !loop__is_finished(loop) &&
-           loop__may_skip_dequeue(loop) && ioc_heap_count(&ops->timers) == 0 &&
-           ioc_heap_count(&ops->deadlines) == 0 && !ioc_cancel_is_queued(ops) &&
+           loop__may_skip_dequeue(loop) && ioc_timers_count(&ops->timers) == 0 &&
+           ioc_timers_count(&ops->deadlines) == 0 && !ioc_cancel_is_queued(ops) &&
            !ioc_inbox_has_news(&loop->shared.inbox);
 }
 

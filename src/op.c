@@ -23,15 +23,15 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ioc_list_init(&ops->closing);
     ioc_list_init(&ops->submissions);
     ioc_list_init(&ops->ready);
-    ioc_heap_init(&ops->timers, alloc);
-    ioc_heap_init(&ops->deadlines, alloc);
+    ioc_timers_init(&ops->timers, alloc);
+    ioc_timers_init(&ops->deadlines, alloc);
 }
 
 void ioc_ops_deinit(ioc_ops *ops)
 {
     IOC_ASSERT(ops->slab.live == 0);
-    ioc_heap_deinit(&ops->deadlines);
-    ioc_heap_deinit(&ops->timers);
+    ioc_timers_deinit(&ops->deadlines);
+    ioc_timers_deinit(&ops->timers);
     ioc_slab_deinit(&ops->large_blocks);
     ioc_slab_deinit(&ops->small_blocks);
     ioc_slab_deinit(&ops->handles);
@@ -42,7 +42,7 @@ void ioc_ops_deinit(ioc_ops *ops)
 /* The timers first: what they know of operations that have ended is in the pages that go. */
 size_t ioc_ops_trim(ioc_ops *ops)
 {
-    size_t bytes = ioc_heap_trim(&ops->timers) + ioc_heap_trim(&ops->deadlines);
+    size_t bytes = ioc_timers_trim(&ops->timers) + ioc_timers_trim(&ops->deadlines);
     bytes += ioc_slab_trim(&ops->slab) + ioc_slab_trim(&ops->alarms);
     bytes += ioc_slab_trim(&ops->handles);
     return bytes + ioc_slab_trim(&ops->small_blocks) + ioc_slab_trim(&ops->large_blocks);
@@ -199,13 +199,13 @@ static ioc_alarm *op__need_alarm(ioc_ops *ops, ioc_op *op, bool is_pause)
 static int op__set_alarm(ioc_ops *ops, ioc_op *op, bool is_pause, uint64_t due_ns)
 {
     ioc_alarm *alarm = op__need_alarm(ops, op, is_pause);
-    return alarm != NULL ? ioc_heap_set(&ops->deadlines, &alarm->timer, due_ns) : IOCP_ENOMEM;
+    return alarm != NULL ? ioc_timers_set(&ops->deadlines, &alarm->timer, due_ns) : IOCP_ENOMEM;
 }
 
 static void op__clear_alarms(ioc_ops *ops, const ioc_op *op)
 {
     for (ioc_alarm *alarm = op->alarms; alarm != NULL; alarm = alarm->next) {
-        ioc_heap_clear(&ops->deadlines, &alarm->timer);
+        ioc_timers_clear(&ops->deadlines, &alarm->timer);
     }
 }
 
@@ -283,7 +283,7 @@ void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)
 int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_TIMED);
-    int status = ioc_op_is_small(op) ? ioc_heap_set(&ops->timers, &op->timer, due_ns)
+    int status = ioc_op_is_small(op) ? ioc_timers_set(&ops->timers, &op->timer, due_ns)
                                      : op__set_alarm(ops, op, true, due_ns);
     if (status == IOCP_OK) {
         ioc_link_remove(&op->link);
@@ -319,7 +319,7 @@ void ioc_op_queue_again(ioc_ops *ops, ioc_op *op)
 static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
 {
     if (ioc_op_is_small(op)) {
-        ioc_heap_clear(&ops->timers, &op->timer);
+        ioc_timers_clear(&ops->timers, &op->timer);
     }
     if (op->alarms != NULL) {
         op__clear_alarms(ops, op);
@@ -398,7 +398,7 @@ ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
 {
     ioc_op *op = NULL;
     do {
-        ioc_timer *timer = ioc_heap_pop_due(&ops->timers, now_ns);
+        ioc_timer *timer = ioc_timers_pop_due(&ops->timers, now_ns);
         if (timer == NULL) {
             return NULL;
         }
@@ -466,7 +466,7 @@ static int op__set_next_limit(ioc_ops *ops, ioc_op *op, uint64_t limit_ns)
     if (alarm == NULL) {
         return limit_ns == IOC_FOREVER ? IOCP_OK : IOCP_ENOMEM;
     }
-    ioc_heap_clear(&ops->deadlines, &alarm->timer);
+    ioc_timers_clear(&ops->deadlines, &alarm->timer);
     alarm->limit_ns = limit_ns;
     return IOCP_OK;
 }

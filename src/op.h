@@ -36,7 +36,7 @@
 #include "backend.h"
 #include "queue/list.h"
 #include "slab.h"
-#include "timer/heap.h"
+#include "timer/timers.h"
 
 /* Operations copy addresses and short lists of buffers to a block of this size. */
 #define IOC_BLOCK_BYTES 256
@@ -237,8 +237,8 @@ struct ioc_ops {
     ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
-    ioc_heap timers;      /* of small operations */
-    ioc_heap deadlines;   /* of alarms */
+    ioc_timers timers;      /* of small operations */
+    ioc_timers deadlines;   /* of alarms */
     uint64_t now_ns;
     bool now_is_fresh;   /* read in this turn */
     bool is_ending;      /* the loop is being destroyed: nothing starts any more */
@@ -314,12 +314,12 @@ void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
 
 /*
  * One that waits for its time is to be started anew, with the next submissions. Its time stays set
- * until then, for to move it costs less than to set it; but if that comes, it comes to nothing.
+ * until then, for to move it costs less than to clear and set it; if it comes, it comes to nothing.
  */
 void ioc_op_queue_again(ioc_ops *ops, ioc_op *op);
 
 /*
- * Settle the outcome; the callback is due. Leaves every list and heap. The first form is for
+ * Settle the outcome; the callback is due. Leaves every list, clears its times. The first form is for
  * outcomes of the library's own, the second for one that the backend has put in op->outcome.
  */
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status);

@@ -16,7 +16,7 @@ void ioc_stats_read(const ioc_ops *ops, const ioc_inbox *inbox, const ioc_alloc 
     all.allocations = ioc_load_u64(&alloc->count);
     all.operations = ops->slab.live;
     all.kernel = ops->in_kernel;
-    all.timers = ioc_heap_count(&ops->timers) + ioc_heap_count(&ops->deadlines);
+    all.timers = ioc_timers_count(&ops->timers) + ioc_timers_count(&ops->deadlines);
     all.handles = ops->handles.live;
     memcpy(stats, &all, all.size);
 }

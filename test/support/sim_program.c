@@ -2,7 +2,7 @@
  * Operations, cancels, deadlines, rearms, other buffers, closes, adopted pipes and posts in any
  * order, on a kernel that refuses, delays, aborts and comes early as the choices have it. After
  * every turn it must hold that each accepted operation has called back once for each run, that ids
- * of ended operations are stale, that the counters agree with the simulation, and that the heaps are
+ * of ended operations are stale, that the counters agree with the simulation, and that the timers are
  * sound. Where nothing can be started again a rearmed operation has one more callback and no other,
  * a cancel that was accepted is told at the latest by the second callback, and a close comes last.
  * In the end the loop can be destroyed and nothing is left, no signal was lost or taken twice, and
@@ -771,8 +771,8 @@ static void program__check(program *p)
     program__check_levels(p, &stats);
     EXPECT(p, iocp_loop_handles(p->loop, handle__check, p) == IOCP_OK);
     EXPECT(p, stats.kernel == counts.pending);
-    EXPECT(p, ioc_heap_is_valid(&ops->timers));
-    EXPECT(p, ioc_heap_is_valid(&ops->deadlines));
+    EXPECT(p, ioc_timers_is_valid(&ops->timers));
+    EXPECT(p, ioc_timers_is_valid(&ops->deadlines));
     for (uint32_t i = 0; i < p->action_count; i++) {
         const action *a = &p->actions[i];
         bool is_alive = iocp_op_state(p->loop, a->op) != IOCP_OP_DEAD;

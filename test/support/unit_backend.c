@@ -112,7 +112,7 @@ static bool core__discard_operations(unit_core *core)
         is_any = true;
         ioc_link_remove(&op->link);
         if (ioc_op_is_small(op)) {
-            ioc_heap_clear(&core->ops.timers, &op->timer);
+            ioc_timers_clear(&core->ops.timers, &op->timer);
         } else {
             ioc_link_remove(&op->sibling);
         }

@@ -33,7 +33,7 @@ static void pass_pause(unit_core *core, ioc_op *op, uint64_t pause_ns)
 {
     uint64_t due_ns = core->port.now_ns + pause_ns;
     assert_int_equal(op->phase, IOC_PHASE_TIMED);
-    assert_true(ioc_heap_next_due(&core->ops.deadlines) == due_ns);
+    assert_true(ioc_timers_next_due(&core->ops.deadlines) == due_ns);
     core->port.now_ns = due_ns - 1;
     ioc_ops_update_now(&core->ops);
     ioc_cancel_run_deadlines(&core->ops, 1);
@@ -179,7 +179,7 @@ static void a_pause_can_be_cancelled(void **state)
     rearm(core, op, IOCP_EMFILE);
     assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ECANCELED), IOCP_OK);
     assert_int_equal(core->port.cancels, 0);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
 }
 

@@ -74,12 +74,12 @@ static void a_queued_operation_never_starts(void **state)
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
 }
 
-static void a_timer_leaves_the_heap(void **state)
+static void a_timer_that_is_cancelled_is_not_set_any_more(void **state)
 {
     unit_core *core = *state;
     ioc_op *op = start_timer(core, 100);
     assert_int_equal(cancel(core, op), IOCP_OK);
-    assert_int_equal(ioc_heap_count(&core->ops.timers), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.timers), 0);
     pass_time(core, 1000);
     assert_null(ioc_op_next_timer(&core->ops, core->ops.now_ns));
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
@@ -425,7 +425,7 @@ static void a_deadline_is_gone_once_the_outcome_is_settled(void **state)
     ioc_op *op = start_recv(core, unit_core_open(core));
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
     unit_core_packet(core, op, IOCP_OK, 3);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_ENOENT);
     pass_time(core, 100);
     assert_int_equal(core->port.cancels, 0);
@@ -443,7 +443,7 @@ static void a_deadline_can_be_moved_and_taken_away(void **state)
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, IOC_FOREVER), IOCP_OK);
     pass_time(core, 1000);
     assert_int_equal(core->port.cancels, 0);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     unit_core_packet(core, op, IOCP_OK, 1);
     (void)unit_core_deliver(core, op);
 }
@@ -465,6 +465,30 @@ static void a_deadline_that_the_kernel_refuses_asks_again(void **state)
     assert_int_equal(core->port.cancels, 2);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
+}
+
+static void a_refused_deadline_that_cannot_be_moved_without_memory_asks_again_at_once(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = start_recv(core, unit_core_open(core));
+    assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
+    while (core->ops.deadlines.entries < IOC_TIMER_CHUNK_ROOM) {
+        ioc_op *other = start_recv(core, unit_core_open(core));
+        assert_int_equal(ioc_op_set_deadline(&core->ops, other, 1000000 * IOC_NS_PER_MS), IOCP_OK);
+    }
+    unit_memory_allow(&core->memory, 0);
+    core->port.cancel_answer = IOCP_EUNKNOWN;
+    pass_time(core, 50);
+    assert_int_equal(core->port.cancels, 1);
+    assert_true(ioc_timers_next_due(&core->ops.deadlines) <= core->ops.now_ns);
+    core->port.cancel_answer = IOCP_OK;
+    pass_time(core, 0);
+    assert_int_equal(core->port.cancels, 2);
+    pass_time(core, 0);
+    assert_int_equal(core->port.cancels, 2);
+    unit_core_packet(core, op, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
+    unit_memory_allow(&core->memory, UINT64_MAX);
 }
 
 static void a_queued_operation_can_time_out(void **state)
@@ -682,7 +706,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CANCEL_TEST(a_queued_operation_never_starts),
-        CANCEL_TEST(a_timer_leaves_the_heap),
+        CANCEL_TEST(a_timer_that_is_cancelled_is_not_set_any_more),
         CANCEL_TEST(a_parked_operation_leaves_its_list),
         CANCEL_TEST(in_the_kernel_it_is_only_asked),
         CANCEL_TEST(a_success_that_was_quicker_is_delivered_with_its_bytes),
@@ -710,6 +734,7 @@ int main(void)
         CANCEL_TEST(a_deadline_is_gone_once_the_outcome_is_settled),
         CANCEL_TEST(a_deadline_can_be_moved_and_taken_away),
         CANCEL_TEST(a_deadline_that_the_kernel_refuses_asks_again),
+        CANCEL_TEST(a_refused_deadline_that_cannot_be_moved_without_memory_asks_again_at_once),
         CANCEL_TEST(a_queued_operation_can_time_out),
         CANCEL_TEST(cancels_and_closes_have_no_deadline),
         CANCEL_TEST(a_close_comes_last),

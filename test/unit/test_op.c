@@ -345,10 +345,10 @@ static void each_run_of_a_timer_has_its_limit_anew(void **state)
     for (int i = 0; i < 3; i++) {
         pass_time(core, 100);
         assert_ptr_equal(due_timer(core), op);
-        assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+        assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
         ioc_op_rearm(&core->ops, op);
         start_next_run(core, op);
-        assert_true(ioc_heap_next_due(&core->ops.deadlines) == core->ops.now_ns + 150);
+        assert_true(ioc_timers_next_due(&core->ops.deadlines) == core->ops.now_ns + 150);
     }
     ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
     (void)unit_core_deliver(core, op);
@@ -362,12 +362,12 @@ static void a_deadline_set_in_the_callback_holds_for_the_next_run(void **state)
     assert_ptr_equal(due_timer(core), op);
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, 50), IOCP_OK);
     ioc_op_rearm(&core->ops, op);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     pass_time(core, 10); /* it counts from the start, when the clock is read anyway */
     start_next_run(core, op);
-    assert_true(ioc_heap_next_due(&core->ops.deadlines) == core->ops.now_ns + 50);
+    assert_true(ioc_timers_next_due(&core->ops.deadlines) == core->ops.now_ns + 50);
     ioc_op_finish(&core->ops, op, IOCP_ETIMEDOUT);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     (void)unit_core_deliver(core, op);
 }
 
@@ -377,12 +377,12 @@ static void a_limit_that_is_taken_away_is_gone_for_every_run(void **state)
     ioc_op *op = start_timer(core, 100);
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, 150), IOCP_OK);
     assert_int_equal(ioc_op_set_deadline(&core->ops, op, IOC_FOREVER), IOCP_OK);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     pass_time(core, 100);
     assert_ptr_equal(due_timer(core), op);
     ioc_op_rearm(&core->ops, op);
     start_next_run(core, op);
-    assert_int_equal(ioc_heap_count(&core->ops.deadlines), 0);
+    assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
     (void)unit_core_deliver(core, op);
 }
@@ -403,7 +403,7 @@ static void the_longest_delay_never_comes(void **state)
 {
     unit_core *core = *state;
     ioc_op *op = start_timer(core, UINT64_MAX);
-    assert_true(ioc_heap_next_due(&core->ops.timers) == IOC_FOREVER);
+    assert_true(ioc_timers_next_due(&core->ops.timers) == IOC_FOREVER);
     pass_time(core, UINT64_MAX / 2);
     assert_null(due_timer(core));
     ioc_op_finish(&core->ops, op, IOCP_ECANCELED);
@@ -481,8 +481,7 @@ static void without_memory_a_timer_that_was_reset_ends_with_that_error(void **st
 {
     unit_core *core = *state;
     ioc_op *op = start_timer(core, 100);
-    const ioc_heap *timers = &core->ops.timers;
-    while (timers->count < timers->capacity) {
+    while (core->ops.timers.entries < IOC_TIMER_CHUNK_ROOM) {
         (void)start_timer(core, 1000);
     }
     unit_memory_allow(&core->memory, 0);
