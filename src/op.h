@@ -237,8 +237,8 @@ struct ioc_ops {
     ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
-    ioc_timers timers;      /* of small operations */
-    ioc_timers deadlines;   /* of alarms */
+    ioc_timers timers;    /* of small operations */
+    ioc_timers deadlines; /* of alarms */
     uint64_t now_ns;
     bool now_is_fresh;   /* read in this turn */
     bool is_ending;      /* the loop is being destroyed: nothing starts any more */
