@@ -118,6 +118,9 @@ static const bench_peer_row *const peers[BENCH_SIDES] = {
 #if defined(BENCH_HAS_LIBUV)
     [BENCH_LIBUV] = bench_libuv_rows,
 #endif
+#if defined(BENCH_HAS_ASIO)
+    [BENCH_ASIO] = bench_asio_rows,
+#endif
 };
 
 /* A peer has one body for a case of all sizes. */

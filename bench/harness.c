@@ -340,7 +340,7 @@ static void side__summarize(side *one, uint32_t count, const bench_case *which)
 
 void bench_side_name(const bench_case *which, bench_side side, char name[BENCH_NAME_BYTES])
 {
-    static const char *const prefixes[BENCH_SIDES] = {"", "raw/", "libuv/"};
+    static const char *const prefixes[BENCH_SIDES] = {"", "raw/", "libuv/", "asio/"};
     snprintf(name, BENCH_NAME_BYTES, "%s%s", prefixes[side], which->name);
 }
 

@@ -68,6 +68,7 @@ typedef enum bench_side {
     BENCH_LIBRARY,
     BENCH_RAW,
     BENCH_LIBUV,
+    BENCH_ASIO,
     BENCH_SIDES
 } bench_side;
 
@@ -156,7 +157,7 @@ typedef struct bench_figures {
 bool bench_measure(const bench_case *which, const bench_plan *plan,
                    bench_figures *const figures[BENCH_SIDES]);
 
-/* "case", "raw/case", "libuv/case": the name of a side. */
+/* "case", "raw/case", "libuv/case", "asio/case": the name of a side. */
 void bench_side_name(const bench_case *which, bench_side side, char name[BENCH_NAME_BYTES]);
 
 #endif

@@ -10,5 +10,6 @@ typedef struct bench_peer_row {
 } bench_peer_row;
 
 extern const bench_peer_row bench_libuv_rows[];
+extern const bench_peer_row bench_asio_rows[];
 
 #endif
