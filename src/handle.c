@@ -10,20 +10,37 @@ void ioc_handles_deinit(ioc_ops *ops)
     }
 }
 
+/* Each member once; the backend's part behind it is cleared. */
+static void handle__init(ioc_handle *handle, size_t backend_bytes)
+{
+    handle->is_append = false;
+    handle->is_open = false;
+    handle->is_unknown = false;
+    handle->is_asked = false;
+    handle->count = 0;
+    ioc_list_init(&handle->operations);
+    handle->parked = NULL;
+    handle->mover = NULL;
+    handle->close = NULL;
+    handle->position = 0;
+    handle->queued_bytes = 0;
+    handle->most_queued_bytes = 0;
+    handle->bytes_in = 0;
+    handle->bytes_out = 0;
+    handle->data = NULL;
+    memset(handle + 1, 0, backend_bytes);
+}
+
 ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind)
 {
     ioc_handle *handle = ioc_slab_take(&ops->handles);
     if (handle == NULL) {
         return NULL;
     }
-    memset(handle, 0, ops->backend->handle_bytes);
-    handle->kind = kind;
+    handle__init(handle, ops->backend->handle_bytes - sizeof *handle);
+    handle->kind = (uint8_t)kind;
     handle->opened_ns = ops->now_ns;
     handle->used_ns = ops->now_ns;
-    ioc_list_init(&handle->operations);
-    ioc_list_init(&handle->moves);
-    ioc_list_init(&handle->shutdowns);
-    ioc_list_init(&handle->drains);
     return handle;
 }
 
@@ -32,6 +49,9 @@ void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
     IOC_ASSERT(ioc_list_is_empty(&handle->operations));
     if (handle->is_open) {
         ops->backend->handle_close(ops->port, handle);
+    }
+    if (handle->parked != NULL) {
+        ioc_slab_give(&ops->parked, handle->parked);
     }
     ioc_slab_give(&ops->handles, handle);
 }
@@ -55,7 +75,7 @@ iocp_handle_t ioc_handle_id(const ioc_handle *handle)
 
 iocp_handle_kind_t ioc_handle_kind(const ioc_handle *handle)
 {
-    return handle->is_unknown ? IOCP_HANDLE_OTHER : handle->kind;
+    return handle->is_unknown ? IOCP_HANDLE_OTHER : (iocp_handle_kind_t)handle->kind;
 }
 
 bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds)
@@ -91,12 +111,38 @@ void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
 
 /* ---- Turns ---- */
 
+ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (handle->parked != NULL) {
+        return handle->parked;
+    }
+    ioc_parked *parked = ioc_slab_take(&ops->parked);
+    if (parked == NULL) {
+        ioc_op_finish(ops, op, IOCP_ENOMEM);
+        return NULL;
+    }
+    ioc_list_init(&parked->moves);
+    ioc_list_init(&parked->shutdowns);
+    ioc_list_init(&parked->drains);
+    handle->parked = parked;
+    return parked;
+}
+
+static void handle__park_move(ioc_ops *ops, ioc_op *op)
+{
+    ioc_parked *parked = ioc_handle_parked(ops, op);
+    if (parked != NULL) {
+        ioc_op_park(op, &parked->moves);
+    }
+}
+
 /* What becomes of an operation on a handle that is unknown. */
 static void handle__keep_waiting(ioc_ops *ops, ioc_op *op)
 {
     const ioc_outcome *refusal = &op->handle->refusal;
     if (refusal->status == IOCP_OK) {
-        ioc_op_park(op, &op->handle->moves);
+        handle__park_move(ops, op);
         return;
     }
     ioc_op_finish(ops, op, refusal->status);
@@ -115,7 +161,7 @@ bool ioc_handle_admits(ioc_ops *ops, ioc_op *op)
         return true;
     }
     if (handle->mover != NULL && handle->mover != op) {
-        ioc_op_park(op, &handle->moves);
+        handle__park_move(ops, op);
         return false;
     }
     handle->mover = op;
@@ -124,7 +170,7 @@ bool ioc_handle_admits(ioc_ops *ops, ioc_op *op)
 
 static ioc_op *handle__first_waiting(const ioc_handle *handle)
 {
-    ioc_link *link = ioc_list_first(&handle->moves);
+    ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->moves) : NULL;
     return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
 }
 

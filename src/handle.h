@@ -9,7 +9,7 @@
  *
  * A handle that was adopted is unknown at first: what it is has to be asked, and the question may
  * wait, so a thread of the pool asks it. That is an operation too, of the library's own (type 0),
- * the first on the handle's books. Those that are started meanwhile wait in `moves`. Once it is
+ * the first on the handle's books. Those that are started meanwhile are parked. Once it is
  * known they go on, if what it is has such operations; otherwise it stays unknown for good, and
  * each operation is told why.
  *
@@ -45,6 +45,12 @@ bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds);
 
 /* Enter an operation that is about to be queued. */
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op);
+
+/*
+ * The lists of its handle, for an operation that is to be parked. NULL: no memory for them, and it has
+ * ended with IOCP_ENOMEM.
+ */
+ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op);
 
 /*
  * An operation of it is about to be started: true, or it waits for its turn, or it has ended, since

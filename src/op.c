@@ -16,6 +16,7 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ioc_slab_set_small(&ops->slab, IOC_OP_SMALL_BYTES);
     ioc_slab_init(&ops->alarms, alloc, sizeof(ioc_alarm), 0);
     ioc_slab_init(&ops->handles, alloc, backend->handle_bytes, ioc_slab_tag(&ops->handles, now_ns));
+    ioc_slab_init(&ops->parked, alloc, sizeof(ioc_parked), 0);
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
     ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
     ioc_list_init(&ops->cancels);
@@ -34,6 +35,7 @@ void ioc_ops_deinit(ioc_ops *ops)
     ioc_timers_deinit(&ops->timers);
     ioc_slab_deinit(&ops->large_blocks);
     ioc_slab_deinit(&ops->small_blocks);
+    ioc_slab_deinit(&ops->parked);
     ioc_slab_deinit(&ops->handles);
     ioc_slab_deinit(&ops->alarms);
     ioc_slab_deinit(&ops->slab);
@@ -44,7 +46,7 @@ size_t ioc_ops_trim(ioc_ops *ops)
 {
     size_t bytes = ioc_timers_trim(&ops->timers) + ioc_timers_trim(&ops->deadlines);
     bytes += ioc_slab_trim(&ops->slab) + ioc_slab_trim(&ops->alarms);
-    bytes += ioc_slab_trim(&ops->handles);
+    bytes += ioc_slab_trim(&ops->handles) + ioc_slab_trim(&ops->parked);
     return bytes + ioc_slab_trim(&ops->small_blocks) + ioc_slab_trim(&ops->large_blocks);
 }
 

@@ -176,28 +176,46 @@ static inline bool ioc_op_is_small(const ioc_op *op)
     return (op->kind->traits & IOC_KIND_SMALL) != 0;
 }
 
-/* A kernel object that operations run on. What is done with it is the handle unit's: handle.h. */
+/*
+ * Operations of one handle that are parked: out of line, since on most handles none ever is. Each list
+ * is one of ioc_op.link.
+ */
+typedef struct ioc_parked {
+    ioc_list moves;     /* until `mover` has ended */
+    ioc_list shutdowns; /* until `sends` is 0 */
+    ioc_list drains;    /* until `queued_bytes` is low enough, those first that wait least */
+} ioc_parked;
+
+/*
+ * A kernel object that operations run on. What is done with it is the handle unit's: handle.h. A
+ * server has one for each connection, so what only some have shares its place with what these have
+ * not.
+ */
 struct ioc_handle {
-    iocp_handle_kind_t kind; /* set by the backend that opens it, as is_append */
-    bool is_append;          /* a file whose writes go behind its end */
-    bool is_open;            /* the backend holds a kernel object for it */
-    bool is_unknown;         /* adopted, and not looked at yet: see handle.h */
-    bool is_asked;           /* the kernel was asked to end all that is on it */
-    uint32_t count;          /* of its operations */
-    uint32_t sends;          /* in the kernel, or their callbacks due */
-    ioc_outcome refusal;     /* unknown for good: what each of its operations is told */
-    uint64_t queued_bytes;   /* of what goes out, from queueing until the callbacks */
-    uint64_t most_queued_bytes;
-    uint64_t position;   /* of a file: where the next READ or WRITE goes */
-    const ioc_op *mover; /* of those that take turns: whose it is; all others wait in `moves` */
+    uint8_t kind;        /* iocp_handle_kind_t; set by the backend that opens it, as is_append */
+    bool is_append : 1;  /* a file whose writes go behind its end */
+    bool is_open : 1;    /* the backend holds a kernel object for it */
+    bool is_unknown : 1; /* adopted, and not looked at yet: see handle.h */
+    bool is_asked : 1;   /* the kernel was asked to end all that is on it */
+    uint32_t count;      /* of its operations */
     ioc_list operations; /* the books: ioc_op.sibling */
-    ioc_list moves;      /* parked until `mover` has ended: ioc_op.link, as below */
-    ioc_list shutdowns;  /* parked until `sends` is 0 */
-    ioc_list drains; /* parked until `queued_bytes` is low enough, those first that wait least */
-    ioc_op *close;   /* the gate is shut: this one's callback comes last */
-    void *data;      /* the program's */
-    uint64_t bytes_in;
-    uint64_t bytes_out;
+    ioc_parked *parked;  /* NULL: none has been */
+    const ioc_op *mover; /* of those that take turns: whose it is; all others are parked */
+    ioc_op *close;       /* the gate is shut: this one's callback comes last */
+    union {
+        uint64_t position; /* of a file: where the next READ or WRITE goes */
+        uint32_t sends;    /* of a socket: in the kernel, or their callbacks due */
+    };
+    uint64_t queued_bytes; /* of what goes out, from queueing until the callbacks */
+    uint64_t most_queued_bytes;
+    union {
+        struct {
+            uint64_t bytes_in;
+            uint64_t bytes_out;
+        };
+        ioc_outcome refusal; /* unknown for good: what each of its operations is told */
+    };
+    void *data; /* the program's */
     uint64_t opened_ns;
     uint64_t used_ns; /* when an operation of it ended */
 };
@@ -230,6 +248,7 @@ struct ioc_ops {
     ioc_slab slab;         /* of backend->op_bytes, and small ones */
     ioc_slab alarms;
     ioc_slab handles; /* of backend->handle_bytes: see handle.h */
+    ioc_slab parked;
     ioc_slab small_blocks;
     ioc_slab large_blocks;
     ioc_list cancels; /* QUEUED: cancels and closes, handled first */

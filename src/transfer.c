@@ -52,9 +52,15 @@ void ioc_transfer_queued(ioc_ops *ops, ioc_op *op)
     }
 }
 
+static ioc_op *transfer__first_shutdown(const ioc_handle *handle)
+{
+    ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->shutdowns) : NULL;
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+}
+
 static ioc_op *transfer__first_drain(const ioc_handle *handle)
 {
-    ioc_link *link = ioc_list_first(&handle->drains);
+    ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->drains) : NULL;
     return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
 }
 
@@ -76,9 +82,8 @@ static void transfer__gone_out(ioc_ops *ops, ioc_op *op)
  * Behind those that are content with as much or more, so that only those are looked at that go on.
  * Programs have a limit or two: the place is found at once.
  */
-static void drain__park(ioc_op *op)
+static void drain__park(ioc_op *op, ioc_list *drains)
 {
-    ioc_list *drains = &op->handle->drains;
     ioc_link *before = drains->ends.previous;
     while (before != &drains->ends &&
            ioc_drain_of(IOC_CONTAINER_OF(before, ioc_op, link))->bytes < ioc_drain_of(op)->bytes) {
@@ -92,8 +97,11 @@ void ioc_drain_start(ioc_ops *ops, ioc_op *op)
 {
     if (op->handle->queued_bytes <= ioc_drain_of(op)->bytes) {
         ioc_op_finish(ops, op, IOCP_OK);
-    } else {
-        drain__park(op);
+        return;
+    }
+    ioc_parked *parked = ioc_handle_parked(ops, op);
+    if (parked != NULL) {
+        drain__park(op, &parked->drains);
     }
 }
 
@@ -101,7 +109,7 @@ void ioc_drain_start(ioc_ops *ops, ioc_op *op)
 
 void ioc_transfer_start_send(ioc_ops *ops, ioc_op *op)
 {
-    if (!ioc_list_is_empty(&op->handle->shutdowns)) {
+    if (transfer__first_shutdown(op->handle) != NULL) {
         ioc_op_finish(ops, op, IOCP_EPIPE);
         return;
     }
@@ -149,10 +157,13 @@ bool ioc_transfer_is_moving(const ioc_handle *handle)
 
 void ioc_shutdown_start(ioc_ops *ops, ioc_op *op)
 {
-    if (ioc_shutdown_of(op)->how != IOCP_SHUTDOWN_RECV && op->handle->sends > 0) {
-        ioc_op_park(op, &op->handle->shutdowns);
-    } else {
+    if (ioc_shutdown_of(op)->how == IOCP_SHUTDOWN_RECV || op->handle->sends == 0) {
         ioc_op_start_in_kernel(ops, op);
+        return;
+    }
+    ioc_parked *parked = ioc_handle_parked(ops, op);
+    if (parked != NULL) {
+        ioc_op_park(op, &parked->shutdowns);
     }
 }
 
@@ -181,8 +192,8 @@ static void transfer__send_ended(ioc_ops *ops, ioc_op *op)
     op->is_counted = false;
     IOC_ASSERT(handle->sends > 0);
     handle->sends--;
-    while (handle->sends == 0 && !ioc_list_is_empty(&handle->shutdowns)) {
-        ioc_op *shutdown = IOC_CONTAINER_OF(ioc_list_first(&handle->shutdowns), ioc_op, link);
+    for (ioc_op *shutdown;
+         handle->sends == 0 && (shutdown = transfer__first_shutdown(handle)) != NULL;) {
         if (ioc_op_can_start(ops, shutdown)) {
             /* At once, so that no send that is queued already comes between. */
             ioc_op_start_in_kernel(ops, shutdown);

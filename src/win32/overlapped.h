@@ -33,7 +33,6 @@
 #include "handle.h"
 #include "port.h"
 
-struct ioc_winsock_functions;
 struct ioc_family;
 
 typedef struct ioc_win_handle {
@@ -42,18 +41,19 @@ typedef struct ioc_win_handle {
         HANDLE native;
         SOCKET socket;
     };
-    const struct ioc_family *family; /* of a socket */
-    bool is_bound;                   /* to an address */
-    bool is_associated;              /* with the port */
-    bool is_ifs;     /* its provider's handles are the system's own: packets can be skipped */
-    bool is_socket;  /* one that was adopted as something else, and is of no use */
-    bool is_adopted; /* its file object may be shared: nothing of it is changed for others */
-    bool skips_packets;
-    bool is_shared;     /* a socket: the program has said who else may bind to its address */
-    bool is_unbuffered; /* a file */
-    uint64_t end;       /* of an unbuffered file: where the last read found it, 0: nowhere */
-    const struct ioc_winsock_functions *functions;
+    union {
+        const struct ioc_family *family; /* of a socket */
+        uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
+    };
     WSAPROTOCOL_INFOW *provider; /* of a listener, for the sockets that it accepts */
+    bool is_bound : 1;           /* to an address */
+    bool is_associated : 1;      /* with the port */
+    bool is_ifs : 1;     /* its provider's handles are the system's own: packets can be skipped */
+    bool is_socket : 1;  /* one that was adopted as something else, and is of no use */
+    bool is_adopted : 1; /* its file object may be shared: nothing of it is changed for others */
+    bool skips_packets : 1;
+    bool is_shared : 1;     /* a socket: the program has said who else may bind to its address */
+    bool is_unbuffered : 1; /* a file */
 } ioc_win_handle;
 
 typedef struct ioc_win_op {

@@ -30,11 +30,23 @@ struct ioc_source {
                       ioc_dequeued *dequeued);
 };
 
+/*
+ * The event of an OVERLAPPED is looked at when a call starts, and none ever has one. When a token comes
+ * back without a packet that is over, and its place is that of the link.
+ */
 struct ioc_token {
-    OVERLAPPED overlapped;
+    union {
+        OVERLAPPED overlapped;
+        struct {
+            ULONG_PTR before[offsetof(OVERLAPPED, hEvent) / sizeof(ULONG_PTR)];
+            ioc_mpsc_node returned; /* in port.returned */
+        };
+    };
     ioc_link *(*take)(ioc_win_port *port, ioc_token *token); /* as ioc_source.take */
-    ioc_mpsc_node returned;                                  /* in port.returned */
 };
+
+_Static_assert(sizeof(ioc_mpsc_node) == sizeof(HANDLE), "the link fits");
+_Static_assert(offsetof(ioc_token, returned) == offsetof(OVERLAPPED, hEvent), "and is there");
 
 typedef void (*ioc_part_close_fn)(ioc_win_port *port, ioc_part *part);
 

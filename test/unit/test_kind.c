@@ -98,7 +98,7 @@ static void assert_settled(unit_core *core, const few_bytes *row, const uint32_t
         list[i] = (iocp_buf_t){.length = lengths[i], .base = data};
     }
     ioc_handle *handle = unit_core_open(core);
-    handle->kind = row->on;
+    handle->kind = (uint8_t)row->on;
     ioc_op *op = ioc_op_new(&core->ops, row->type, unit_core_disarm, core);
     assert_int_equal(ioc_transfer_set_buffers(&core->ops, op, list, 3), IOCP_OK);
     ioc_handle_enter(handle, op);

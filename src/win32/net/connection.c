@@ -40,8 +40,9 @@ ioc_start ioc_connection_start_accept(ioc_port *base, ioc_op *op)
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
     DWORD size = accept__size(listener);
-    BOOL is_done = listener->functions->AcceptEx(listener->socket, accepted->socket, op->block, 0,
-                                                 size, size, &ioc_win_op_of(op)->bytes, overlapped);
+    const ioc_winsock_functions *functions = ioc_winsock_functions_of(port, listener->family);
+    BOOL is_done = functions->AcceptEx(listener->socket, accepted->socket, op->block, 0, size, size,
+                                       &ioc_win_op_of(op)->bytes, overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     ioc_start start = ioc_overlapped_started(base, op, !is_done, error);
     if (start == IOC_START_FAILED) {
@@ -81,7 +82,7 @@ static ioc_link *accept__again(ioc_win_port *port, ioc_token *token)
     return ioc_connection_start_accept(&port->base, op) == IOC_START_PENDING ? NULL : &op->link;
 }
 
-static void accept__tell_peer(ioc_op *op)
+static void accept__tell_peer(const ioc_win_port *port, ioc_op *op)
 {
     const ioc_win_handle *listener = ioc_win_handle_of(op->handle);
     struct sockaddr *local = NULL;
@@ -89,8 +90,9 @@ static void accept__tell_peer(ioc_op *op)
     int local_length = 0;
     int peer_length = 0;
     DWORD size = accept__size(listener);
-    listener->functions->GetAcceptExSockaddrs(op->block, 0, size, size, &local, &local_length,
-                                              &peer, &peer_length);
+    ioc_winsock_functions_of(port, listener->family)
+        ->GetAcceptExSockaddrs(op->block, 0, size, size, &local, &local_length, &peer,
+                               &peer_length);
     ioc_accept_of(op)->address = peer;
     ioc_accept_of(op)->address_length = (uint32_t)peer_length;
 }
@@ -110,7 +112,7 @@ bool ioc_connection_accepted(ioc_port *base, ioc_op *op)
         connection__fail(port, op);
     }
     if (op->outcome.status == IOCP_OK) {
-        accept__tell_peer(op);
+        accept__tell_peer(port, op);
         return true;
     }
     ioc_socket_close(port, accepted);
@@ -211,8 +213,9 @@ ioc_start ioc_connection_start_connect(ioc_port *base, ioc_op *op)
         connect__ask_once(port, handle->socket);
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
-    BOOL is_done = handle->functions->ConnectEx(
-        handle->socket, op->block, connect__address_length(op), NULL, 0, NULL, overlapped);
+    BOOL is_done = ioc_winsock_functions_of(port, handle->family)
+                       ->ConnectEx(handle->socket, op->block, connect__address_length(op), NULL, 0,
+                                   NULL, overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     return ioc_overlapped_started(base, op, !is_done, error);
 }

@@ -24,8 +24,8 @@ static int socket__find_functions(ioc_win_port *port, ioc_win_handle *handle)
     if (handle->handle.kind != IOCP_HANDLE_STREAM) {
         return IOCP_OK;
     }
-    handle->functions = ioc_winsock_load(port, handle->socket, handle->family);
-    return handle->functions != NULL ? IOCP_OK : ioc_port_fail_winsock(port);
+    return ioc_winsock_load(port, handle->socket, handle->family) ? IOCP_OK
+                                                                  : ioc_port_fail_winsock(port);
 }
 
 /* How sockets of the loop's behave unless the program says otherwise. */
@@ -47,7 +47,8 @@ static int socket__set_kind(ioc_win_handle *handle, int family, int type)
     if (handle->family == NULL || (type == SOCK_DGRAM && !handle->family->has_datagrams)) {
         return IOCP_EAFNOSUPPORT;
     }
-    handle->handle.kind = type == SOCK_STREAM ? IOCP_HANDLE_STREAM : IOCP_HANDLE_DATAGRAM;
+    handle->handle.kind =
+        (uint8_t)(type == SOCK_STREAM ? IOCP_HANDLE_STREAM : IOCP_HANDLE_DATAGRAM);
     return IOCP_OK;
 }
 
@@ -135,7 +136,6 @@ bool ioc_socket_open_accepted(ioc_win_port *port, const ioc_win_handle *listener
 {
     bool has_provider = listener->provider != NULL;
     accepted->family = listener->family;
-    accepted->functions = listener->functions;
     accepted->is_ifs = listener->is_ifs;
     accepted->is_bound = true;
     accepted->socket =

@@ -32,15 +32,25 @@ static ioc_winsock *winsock__of(const ioc_win_port *port)
     return IOC_CONTAINER_OF(ioc_port_part(port, winsock__close), ioc_winsock, part);
 }
 
-const ioc_winsock_functions *ioc_winsock_load(ioc_win_port *port, SOCKET socket,
-                                              const ioc_family *family)
+static ioc_winsock_functions *winsock__functions(const ioc_win_port *port, const ioc_family *family)
+{
+    return &winsock__of(port)->functions[family - ioc_families];
+}
+
+const ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port,
+                                                      const ioc_family *family)
+{
+    return winsock__functions(port, family);
+}
+
+bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family)
 {
     static const GUID accept_ex = WSAID_ACCEPTEX;
     static const GUID connect_ex = WSAID_CONNECTEX;
     static const GUID get_accept_ex_sockaddrs = WSAID_GETACCEPTEXSOCKADDRS;
 
     const ioc_sys *sys = port->sys;
-    ioc_winsock_functions *functions = &winsock__of(port)->functions[family - ioc_families];
+    ioc_winsock_functions *functions = winsock__functions(port, family);
     if (!functions->is_loaded) {
         functions->is_loaded =
             winsock__ask(sys, socket, accept_ex, &functions->AcceptEx,
@@ -50,7 +60,7 @@ const ioc_winsock_functions *ioc_winsock_load(ioc_win_port *port, SOCKET socket,
             winsock__ask(sys, socket, get_accept_ex_sockaddrs, &functions->GetAcceptExSockaddrs,
                          sizeof functions->GetAcceptExSockaddrs);
     }
-    return functions->is_loaded ? functions : NULL;
+    return functions->is_loaded;
 }
 
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family, bool is_stream)

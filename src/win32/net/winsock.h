@@ -31,9 +31,12 @@ typedef struct ioc_winsock {
 /* 0 or a Winsock code. */
 uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
 
-/* The functions for a family, asked of `socket` the first time. NULL: see WSAGetLastError. */
-const ioc_winsock_functions *ioc_winsock_load(ioc_win_port *port, SOCKET socket,
-                                              const ioc_family *family);
+/* Ask `socket` for the functions of its family, the first time. False: see WSAGetLastError. */
+bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family);
+
+/* They have been asked for. */
+const ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port,
+                                                      const ioc_family *family);
 
 /*
  * Whether packets can be skipped on a socket that the loop has opened. Winsock chooses the provider

@@ -90,7 +90,7 @@ static int adopt__use(ioc_win_port *port, ioc_win_handle *handle, uint64_t answe
     if ((answer & ADOPT_IS_SYNCHRONOUS) != 0) {
         return IOCP_ENOTOVERLAPPED;
     }
-    handle->handle.kind = (iocp_handle_kind_t)(answer & ADOPT_KIND);
+    handle->handle.kind = (uint8_t)(answer & ADOPT_KIND);
     if (handle->handle.kind == IOCP_HANDLE_OTHER) {
         return IOCP_OK;
     }

@@ -112,14 +112,15 @@ int ioc_file_find_kind(ioc_win_port *port, HANDLE native, iocp_handle_kind_t *ki
 /* The path may be that of a pipe or a device. */
 static int file__check(ioc_win_port *port, ioc_win_handle *handle, uint32_t flags, ioc_place place)
 {
-    iocp_handle_kind_t *kind = &handle->handle.kind;
-    int status = ioc_file_find_kind(port, handle->native, kind);
+    iocp_handle_kind_t kind = IOCP_HANDLE_OTHER;
+    int status = ioc_file_find_kind(port, handle->native, &kind);
+    handle->handle.kind = (uint8_t)kind;
     if (status != IOCP_OK) {
         return status;
     }
-    bool is_usable = *kind == IOCP_HANDLE_FILE
+    bool is_usable = kind == IOCP_HANDLE_FILE
                          ? !file__is_device(port, handle, place)
-                         : *kind == IOCP_HANDLE_PIPE && (flags & IOCP_FILE_APPEND) == 0;
+                         : kind == IOCP_HANDLE_PIPE && (flags & IOCP_FILE_APPEND) == 0;
     return is_usable ? IOCP_OK : IOCP_ENOTSUP;
 }
 
