@@ -311,6 +311,28 @@ static void a_shutdown_that_waits_does_not_start_on_a_handle_that_closes(void **
 /* ---- Adopted ---- */
 
 /* The backend knows it with the packet, the program with the answer's delivery. */
+/* What a handle needs for those that wait comes with the first one. */
+static void without_memory_what_would_have_to_wait_ends_with_that_error(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *socket = unit_core_open(core);
+    ioc_op *recv = queue_transfer(core, socket, IOCP_TYPE_RECV, 1);
+    ioc_op *send = queue_transfer(core, socket, IOCP_TYPE_SEND, 1);
+    start_all(core);
+    ioc_op *waiting[] = {queue_transfer(core, socket, IOCP_TYPE_RECV, 1),
+                         queue_drain(core, socket, 0),
+                         queue_shutdown(core, socket, IOCP_SHUTDOWN_SEND)};
+    unit_memory_allow(&core->memory, 0);
+    start_all(core);
+    for (size_t i = 0; i < IOC_COUNT_OF(waiting); i++) {
+        assert_int_equal(unit_core_deliver(core, waiting[i]), IOCP_ENOMEM);
+    }
+    unit_memory_allow(&core->memory, UINT64_MAX);
+    end(core, send, 1);
+    end(core, recv, 1);
+    assert_null(socket->mover);
+}
+
 static void what_an_adopted_handle_is_is_told_once_that_is_delivered(void **state)
 {
     unit_core *core = *state;
@@ -346,6 +368,7 @@ int main(void)
         HANDLE_TEST(a_shutdown_waits_for_the_sends_that_have_started_and_for_no_others),
         HANDLE_TEST(a_shutdown_waits_for_the_sends_if_it_ends_them),
         HANDLE_TEST(a_shutdown_that_waits_does_not_start_on_a_handle_that_closes),
+        HANDLE_TEST(without_memory_what_would_have_to_wait_ends_with_that_error),
         HANDLE_TEST(what_an_adopted_handle_is_is_told_once_that_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
