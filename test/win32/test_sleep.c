@@ -45,6 +45,7 @@ static struct {
     LONGLONG due;
     LONG period;
     PTIMERAPCROUTINE routine;
+    unsigned resumes; /* timers set that wake a machine which sleeps */
     bool
         is_patient; /* the timer alone ends a sleep: a slow machine must not look like a lost one */
     bool is_short;  /* this sleep is not alertable: no timer is so quick that its APC ends it */
@@ -75,6 +76,7 @@ static BOOL WINAPI sleep__set_timer(HANDLE timer, const LARGE_INTEGER *due, LONG
     now.due = due->QuadPart;
     now.period = period;
     now.routine = routine;
+    now.resumes += resumes != FALSE;
     return win_faults_table()->SetWaitableTimer(timer, due, period, routine, argument, resumes);
 }
 
@@ -492,6 +494,20 @@ static void a_timer_is_set_from_now_on_rounded_up_and_fires_once(void **state)
         assert_int_equal(now.period, 0);
         bool is_apc = sleep_methods[i] == IOCP_SLEEP_APC;
         assert_true(now.routine == (is_apc ? ioc_apc_of_timer() : NULL));
+    }
+}
+
+/* A laptop in its bag sleeps on (SetWaitableTimer, fResume). */
+static void no_timer_wakes_a_machine_that_sleeps(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        sleep__open_port(sleep_methods[i]);
+        uint64_t before = sleep__sets();
+        sleep__sleep_shortly(1, 1 + SLEEP_MS);
+        sleep__sleep_shortly(1, SLEEP_FAR);
+        assert_int_equal(sleep__sets() - before, 2);
+        assert_int_equal(now.resumes, 0);
     }
 }
 
@@ -1033,6 +1049,7 @@ int main(void)
         SLEEP_TEST(a_timer_with_a_packet_is_set_once_for_a_time_that_stays),
         SLEEP_TEST(a_timer_with_an_apc_is_set_for_each_sleep),
         SLEEP_TEST(a_timer_is_set_from_now_on_rounded_up_and_fires_once),
+        SLEEP_TEST(no_timer_wakes_a_machine_that_sleeps),
         SLEEP_TEST(a_timer_is_taken_back_when_no_time_is_wanted),
         SLEEP_TEST(a_call_that_does_not_sleep_leaves_the_timer_alone),
         SLEEP_TEST(the_ports_limit_leaves_a_timer_room_and_is_endless_only_without_one),
