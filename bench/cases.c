@@ -63,6 +63,7 @@ const bench_case bench_cases[] = {
      .operations = BENCH_BURST},
     {.name = "post_thread", .library = &bench_lib_post_thread, .operations = BENCH_POSTS},
     ALONE(notify_signalled),
+    CASE(loop_create),
 #if !defined(_WIN32)
     ALONE(send_inline),
 #else

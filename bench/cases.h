@@ -44,6 +44,7 @@ extern const bench_body bench_lib_send_inline; /* natively alone: the stub is do
 extern const bench_body bench_lib_post_burst, bench_raw_post_burst;
 extern const bench_body bench_lib_post_thread;
 extern const bench_body bench_lib_notify_signalled;
+extern const bench_body bench_lib_loop_create, bench_raw_loop_create;
 extern const bench_body bench_lib_async_roundtrip, bench_raw_async_roundtrip;
 extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;

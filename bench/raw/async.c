@@ -24,6 +24,7 @@ static void async__on_wake_here(raw_op *op, DWORD bytes, ULONG error)
     async_state *state = op->owner;
     (void)bytes;
     (void)error;
+    state->here.pending++;
     if (--state->left == 0) {
         state->here.is_stopped = true;
     } else if (!async__send(&state->there, &state->wake_there)) {
@@ -36,6 +37,7 @@ static void async__on_wake_there(raw_op *op, DWORD bytes, ULONG error)
     async_state *state = op->owner;
     (void)bytes;
     (void)error;
+    state->there.pending++;
     async__send(&state->here, &state->wake_here);
 }
 
@@ -44,6 +46,7 @@ static void async__on_quit(raw_op *op, DWORD bytes, ULONG error)
     async_state *state = op->owner;
     (void)bytes;
     (void)error;
+    state->there.pending++;
     state->there.is_stopped = true;
 }
 
@@ -67,7 +70,13 @@ static bool async__setup(bench_run *run)
     state->wake_there.owner = state;
     state->quit.done = async__on_quit;
     state->quit.owner = state;
-    return raw_open(&state->here, run) && raw_open(&state->there, run);
+    if (!raw_open(&state->here, run) || !raw_open(&state->there, run)) {
+        return false;
+    }
+    /* Always one: the other thread sends the next when the last has been taken. */
+    state->here.pending = 1;
+    state->there.pending = 1;
+    return true;
 }
 
 static bool async__prepare(bench_run *run)
@@ -102,7 +111,7 @@ static void async__teardown(bench_run *run)
 {
     async_state *state = run->state;
     if (state != NULL) {
-        state->here.pending = 0; /* not counted: the packets come from the other thread */
+        state->here.pending = 0; /* no packet comes any more */
         state->there.pending = 0;
         raw_close(&state->here);
         raw_close(&state->there);

@@ -23,6 +23,12 @@ bool raw_open(raw_loop *loop, bench_run *run)
     return true;
 }
 
+ULONG raw_capacity(const raw_loop *loop)
+{
+    ULONG least = loop->pending > 0 ? loop->pending : 1;
+    return least < RAW_BATCH ? least : RAW_BATCH;
+}
+
 void raw_close(raw_loop *loop)
 {
     if (loop->port == NULL) {
@@ -30,8 +36,8 @@ void raw_close(raw_loop *loop)
     }
     while (loop->pending > 0) {
         ULONG count = 0;
-        if (!GetQueuedCompletionStatusEx(loop->port, loop->entries, RAW_BATCH, &count, DRAIN_MS,
-                                         FALSE)) {
+        if (!GetQueuedCompletionStatusEx(loop->port, loop->entries, raw_capacity(loop), &count,
+                                         DRAIN_MS, FALSE)) {
             bench_fail(loop->run, "GetQueuedCompletionStatusEx at the end", (long)GetLastError());
             break;
         }
@@ -51,8 +57,8 @@ bool raw_run(raw_loop *loop)
 {
     while (!loop->is_stopped) {
         ULONG count = 0;
-        if (!GetQueuedCompletionStatusEx(loop->port, loop->entries, RAW_BATCH, &count, INFINITE,
-                                         FALSE)) {
+        if (!GetQueuedCompletionStatusEx(loop->port, loop->entries, raw_capacity(loop), &count,
+                                         INFINITE, FALSE)) {
             return bench_fail(loop->run, "GetQueuedCompletionStatusEx", (long)GetLastError());
         }
         loop->pending -= count;

@@ -1,7 +1,8 @@
 /*
  * What the raw twins share: a completion port used by hand, as one would write it for one program.
- * It asks the port for as many packets at once as the library does, skips the port where the kernel
- * is done at once, and has one structure for each operation with the OVERLAPPED in front.
+ * It asks the port for as many packets at once as can come, as the library does, skips the port
+ * where the kernel is done at once, and has one structure for each operation with the OVERLAPPED in
+ * front.
  */
 #ifndef BENCH_RAW_H
 #define BENCH_RAW_H
@@ -26,7 +27,7 @@ typedef struct raw_loop {
     bench_run *run;
     HANDLE port;
     bool is_stopped;
-    unsigned pending; /* operations whose packets are to come */
+    unsigned pending; /* packets that are to come */
     OVERLAPPED_ENTRY entries[RAW_BATCH];
 } raw_loop;
 
@@ -34,6 +35,9 @@ bool raw_open(raw_loop *loop, bench_run *run);
 
 /* Wait for what is pending (its sockets are closed already), then close the port. */
 void raw_close(raw_loop *loop);
+
+/* How many packets to ask for: those that can come, one at least. */
+ULONG raw_capacity(const raw_loop *loop);
 
 /* Dequeue and call `done` until it sets is_stopped. */
 bool raw_run(raw_loop *loop);

@@ -41,7 +41,8 @@ static bool tick__measure(bench_run *run, uint64_t iterations)
     raw_loop *loop = &((tick_state *)run->state)->loop;
     for (uint64_t i = 0; i < iterations; i++) {
         ULONG count = 0;
-        if (GetQueuedCompletionStatusEx(loop->port, loop->entries, RAW_BATCH, &count, 0, FALSE)) {
+        if (GetQueuedCompletionStatusEx(loop->port, loop->entries, raw_capacity(loop), &count, 0,
+                                        FALSE)) {
             return bench_fail(run, "packets nobody expected", (long)count);
         }
         if (GetLastError() != WAIT_TIMEOUT) {

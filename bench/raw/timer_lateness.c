@@ -45,7 +45,8 @@ static bool lateness__sleep(lateness_state *state, uint64_t ns)
     if (!SetWaitableTimer(state->timer, &due, 0, lateness__alert, NULL, FALSE)) {
         return bench_fail(loop->run, "SetWaitableTimer", (long)GetLastError());
     }
-    if (GetQueuedCompletionStatusEx(loop->port, loop->entries, RAW_BATCH, &count, INFINITE, TRUE)) {
+    if (GetQueuedCompletionStatusEx(loop->port, loop->entries, raw_capacity(loop), &count, INFINITE,
+                                    TRUE)) {
         return bench_fail(loop->run, "packets nobody expected", (long)count);
     }
     return GetLastError() == WAIT_IO_COMPLETION ||
