@@ -52,7 +52,8 @@ static struct {
     size_t handles_before;
     ioc_sys sys;
     iocp_loop_t *loop;
-    bool is_over; /* the test's records may be gone, if it failed */
+    bool is_over;  /* the test's records may be gone, if it failed */
+    int rto_error; /* what SIO_TCP_INITIAL_RTO fails with, 0: it works */
     event events[MOST_EVENTS];
     int event_count;
     int refused_option; /* setsockopt refuses it, for ever */
@@ -142,8 +143,8 @@ static int WINAPI spy__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes
         static const unsigned char once[] = {0xff, 0xff, 0xfe};
         assert_true(in_bytes == 4 && memcmp(in, once, sizeof once) == 0);
         spy__note(MADE_TO_ASK_ONCE);
-        WSASetLastError(WSAEOPNOTSUPP);
-        return SOCKET_ERROR;
+        WSASetLastError(now.rto_error);
+        return now.rto_error == 0 ? 0 : SOCKET_ERROR;
     }
     int status = win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned,
                                               overlapped, routine);
@@ -728,6 +729,31 @@ static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
     }
 }
 
+static int conn__ask_twice(int error)
+{
+    contract_address address;
+    conn__use_mode(IOCP_COMPLETION_AUTO);
+    (void)conn__listen(&address);
+    now.rto_error = error;
+    now.event_count = 0;
+    for (int i = 0; i < 2; i++) {
+        record connected = {0};
+        conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
+        conn__expect(&connected, IOCP_OK, 0);
+    }
+    return conn__count(MADE_TO_ASK_ONCE);
+}
+
+/* Any other refusal may be that of one socket, or of the moment. */
+static void a_provider_that_does_not_know_a_request_hears_it_once(void **state)
+{
+    (void)state;
+    assert_int_equal(conn__ask_twice(0), 2);
+    assert_int_equal(conn__ask_twice(WSAENOBUFS), 2);
+    assert_int_equal(conn__ask_twice(WSAEOPNOTSUPP), 1);
+    assert_int_equal(conn__ask_twice(0), 2); /* a loop asks for itself */
+}
+
 static void a_connect_of_a_bound_socket_leaves_its_port_alone(void **state)
 {
     (void)state;
@@ -1051,6 +1077,7 @@ int main(void)
         CONN_TEST(a_stream_is_never_cut_off_as_a_datagram_is),
         CONN_TEST(many_sends_are_called_off_by_one_call),
         CONN_TEST(a_connect_shares_its_port_with_those_to_other_peers),
+        CONN_TEST(a_provider_that_does_not_know_a_request_hears_it_once),
         CONN_TEST(a_connect_of_a_bound_socket_leaves_its_port_alone),
         CONN_TEST(a_connect_whose_socket_cannot_be_bound_says_why),
         CONN_TEST(both_ends_of_a_connection_are_told_that_they_are_connected),

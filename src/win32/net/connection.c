@@ -161,9 +161,10 @@ static bool connect__bind_to_any(ioc_win_port *port, ioc_win_handle *handle)
 
 /*
  * Windows asks a closed port three times, for two seconds, before it believes it. On this machine no
- * segment gets lost, so once is enough. A refusal changes nothing but that.
+ * segment gets lost, so once is enough. A refusal changes nothing but that, and a provider that does
+ * not know the request is not asked again.
  */
-static void connect__ask_once(ioc_win_port *port, SOCKET socket)
+static void connect__ask_once(ioc_win_port *port, const ioc_win_handle *handle)
 {
     /* TCP_INITIAL_RTO_PARAMETERS of <mstcpip.h>, which not every header set has. */
     struct {
@@ -173,7 +174,10 @@ static void connect__ask_once(ioc_win_port *port, SOCKET socket)
         .rtt = UINT16_MAX,                       /* TCP_INITIAL_RTO_UNSPECIFIED_RTT */
         .max_syn_retransmissions = UINT8_MAX - 1 /* TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS */
     };
-    (void)ioc_winsock_request(port->sys, socket, SIO_TCP_INITIAL_RTO, &rto, sizeof rto);
+    bool *has_none = &ioc_winsock_functions_of(port, handle->family)->has_no_initial_rto;
+    *has_none = *has_none || (!ioc_winsock_request(port->sys, handle->socket, SIO_TCP_INITIAL_RTO,
+                                                   &rto, sizeof rto) &&
+                              port->sys->WSAGetLastError() == WSAEOPNOTSUPP);
 }
 
 static int connect__address_length(const ioc_op *op)
@@ -210,7 +214,7 @@ ioc_start ioc_connection_start_connect(ioc_port *base, ioc_op *op)
         return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
     }
     if (connect__is_loopback(handle, op)) {
-        connect__ask_once(port, handle->socket);
+        connect__ask_once(port, handle);
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
     BOOL is_done = ioc_winsock_functions_of(port, handle->family)

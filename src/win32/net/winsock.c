@@ -32,15 +32,9 @@ static ioc_winsock *winsock__of(const ioc_win_port *port)
     return IOC_CONTAINER_OF(ioc_port_part(port, winsock__close), ioc_winsock, part);
 }
 
-static ioc_winsock_functions *winsock__functions(const ioc_win_port *port, const ioc_family *family)
+ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family)
 {
     return &winsock__of(port)->functions[family - ioc_families];
-}
-
-const ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port,
-                                                      const ioc_family *family)
-{
-    return winsock__functions(port, family);
 }
 
 bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family)
@@ -50,7 +44,7 @@ bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *famil
     static const GUID get_accept_ex_sockaddrs = WSAID_GETACCEPTEXSOCKADDRS;
 
     const ioc_sys *sys = port->sys;
-    ioc_winsock_functions *functions = winsock__functions(port, family);
+    ioc_winsock_functions *functions = ioc_winsock_functions_of(port, family);
     if (!functions->is_loaded) {
         functions->is_loaded =
             winsock__ask(sys, socket, accept_ex, &functions->AcceptEx,

@@ -9,6 +9,7 @@
 
 typedef struct ioc_winsock_functions {
     bool is_loaded;
+    bool has_no_initial_rto; /* SIO_TCP_INITIAL_RTO is not known here: do not ask again */
     LPFN_ACCEPTEX AcceptEx;
     LPFN_CONNECTEX ConnectEx;
     LPFN_GETACCEPTEXSOCKADDRS GetAcceptExSockaddrs;
@@ -35,8 +36,7 @@ uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
 bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family);
 
 /* They have been asked for. */
-const ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port,
-                                                      const ioc_family *family);
+ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family);
 
 /*
  * Whether packets can be skipped on a socket that the loop has opened. Winsock chooses the provider
