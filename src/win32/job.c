@@ -158,6 +158,7 @@ static uint32_t job__open(ioc_win_port *port, ioc_op *op)
         ioc_alloc_give(port->alloc, job);
         return error;
     }
+    ioc_port_expect_any(port); /* messages: any number for one watch */
     jobs->last_key = job->key;
     jobs->list[jobs->count++] = job;
     ioc_watch_of(op)->backend = job;

@@ -2,6 +2,7 @@
 
 #include "apc.h"
 #include "errmap.h"
+#include "op.h"
 
 /*
  * How many threads the port lets run at once. One would do for one loop thread; but a thread that
@@ -57,6 +58,7 @@ int ioc_port_init(ioc_win_port *port, const ioc_port_options *options, uint32_t 
     port->alloc = options->alloc;
     port->ops = options->ops;
     port->batch = options->batch;
+    port->least = 1;
     port->completion_mode = options->completion_mode;
     port->wake.take = port__take_wake;
     InitializeSRWLock(&port->thread_lock);
@@ -112,6 +114,7 @@ uintptr_t ioc_port_thread_id(ioc_port *base)
 
 void *ioc_port_native(ioc_port *base)
 {
+    ioc_port_expect_any(ioc_win_port_of(base));
     return ioc_win_port_of(base)->port;
 }
 
@@ -217,6 +220,24 @@ static void port__take(ioc_win_port *port, const OVERLAPPED_ENTRY *entry, ioc_li
     port__end(source->take(port, source, entry, dequeued), ended, dequeued);
 }
 
+void ioc_port_expect_any(ioc_win_port *port)
+{
+    port->least = port->batch;
+}
+
+/*
+ * As many as can come, so that the array is filled as a rule. Windows does not care; Wine asks its
+ * server once more where it is not. A wake comes besides, or a marker, or the packet of who shares
+ * an adopted handle: one or two, and if they come at the same moment as all the others, the next
+ * dequeue takes them.
+ */
+static ULONG port__capacity(const ioc_win_port *port)
+{
+    size_t expected = port->ops->in_kernel;
+    expected = expected > port->least ? expected : port->least;
+    return expected < port->batch ? (ULONG)expected : port->batch;
+}
+
 static void port__take_returned(ioc_win_port *port, ioc_list *ended, ioc_dequeued *dequeued)
 {
     for (size_t left = ioc_mpsc_take(&port->returned); left > 0; left--) {
@@ -245,8 +266,8 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
     *dequeued = (ioc_dequeued){0};
     DWORD limit_ms = port__time_limit(port, now_ns, until_ns);
     /* Alertable, for the APCs of wakes and of timers. After a timeout `count` means nothing. */
-    if (!port->sys->GetQueuedCompletionStatusEx(port->port, port->entries, port->batch, &count,
-                                                limit_ms, TRUE)) {
+    if (!port->sys->GetQueuedCompletionStatusEx(port->port, port->entries, port__capacity(port),
+                                                &count, limit_ms, TRUE)) {
         DWORD error = port->sys->GetLastError();
         bool is_quiet = error == WAIT_TIMEOUT || error == WAIT_IO_COMPLETION;
         status = is_quiet ? IOCP_OK : ioc_port_fail(port, error);
@@ -254,6 +275,9 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
     }
     for (ULONG i = 0; i < count; i++) {
         port__take(port, &port->entries[i], ended, dequeued);
+    }
+    if (dequeued->foreign > 0) {
+        ioc_port_expect_any(port);
     }
     port__take_returned(port, ended, dequeued);
     return status;

@@ -76,6 +76,7 @@ struct ioc_win_port {
     const struct ioc_ops *ops;
     OVERLAPPED_ENTRY *entries;
     uint32_t batch;
+    uint32_t least;   /* of packets that are asked for at once: 1, or all of the batch */
     iocp_completion_mode_t completion_mode;
     ioc_clock clock;
     ioc_nt nt;
@@ -103,6 +104,12 @@ int ioc_port_dequeue(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_lis
                      ioc_dequeued *dequeued);
 ioc_wake ioc_port_wake(ioc_port *port);
 void *ioc_port_native(ioc_port *port);
+
+/*
+ * From here on packets may come that nobody has asked for one by one: a job's messages, or what the
+ * program sends. Without this a dequeue asks for one packet for each operation in the kernel.
+ */
+void ioc_port_expect_any(ioc_win_port *port);
 
 /* For units: what they have with the port. A part is closed with it, the last one first. */
 void ioc_port_add_source(ioc_win_port *port, ioc_source *source);

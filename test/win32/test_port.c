@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include "backend.h"
+#include "loop.h"
+#include "win32/port.h"
 #include "win32/sys.h"
 
 #include "threads.h"
@@ -13,6 +15,7 @@
 
 typedef struct port_test {
     unit_memory memory;
+    ioc_ops ops; /* of which the port looks at one number */
     const ioc_backend *backend;
     ioc_port *port;
     ioc_list ended;
@@ -54,6 +57,7 @@ static void port__open(const ioc_sys *sys)
     ioc_win_options win_options = {.sys = sys};
     ioc_port_options options = {
         .alloc = &port_now.memory.alloc,
+        .ops = &port_now.ops,
         .batch = PORT_BATCH,
         .completion_mode = IOCP_COMPLETION_AUTO,
         .sleep_method = IOCP_SLEEP_PORT,
@@ -77,6 +81,7 @@ static int port__setup(void **state)
     win_faults_reset();
     unit_memory_init(&port_now.memory);
     ioc_list_init(&port_now.ended);
+    port_now.ops.in_kernel = 0;
     port_now.backend = ioc_backend_default();
     port_now.handles_before = win_open_handles();
     port__open(win_faults_table());
@@ -145,7 +150,7 @@ static void a_long_timeout_is_not_taken_for_an_endless_one(void **state)
     port__reopen(ioc_sys_default());
 }
 
-static void the_dequeue_is_alertable_and_takes_a_batch(void **state)
+static void the_dequeue_is_alertable(void **state)
 {
     (void)state;
     ioc_sys sys = *ioc_sys_default();
@@ -153,6 +158,37 @@ static void the_dequeue_is_alertable_and_takes_a_batch(void **state)
     port__reopen(&sys);
     (void)port__asked_ms(0);
     assert_true(port_fake.is_alertable);
+    port__reopen(ioc_sys_default());
+}
+
+static void the_dequeue_asks_for_as_many_packets_as_can_come(void **state)
+{
+    (void)state;
+    static const ULONG capacities[] = {1, 1, 2, PORT_BATCH - 1, PORT_BATCH, PORT_BATCH, PORT_BATCH};
+    static const size_t in_kernel[] = {
+        0, 1, 2, PORT_BATCH - 1, PORT_BATCH, PORT_BATCH + 1, SIZE_MAX / 2};
+    ioc_sys sys = *ioc_sys_default();
+    sys.GetQueuedCompletionStatusEx = port__fake_dequeue;
+    port__reopen(&sys);
+    for (size_t i = 0; i < IOC_COUNT_OF(in_kernel); i++) {
+        port_now.ops.in_kernel = in_kernel[i];
+        (void)port__asked_ms(0);
+        assert_int_equal(port_fake.capacity, capacities[i]);
+        (void)port__asked_ms(IOC_FOREVER);
+        assert_int_equal(port_fake.capacity, capacities[i]);
+    }
+    port__reopen(ioc_sys_default());
+}
+
+/* Once the program has the port's handle it may send any number. */
+static void a_port_that_the_program_has_is_asked_for_a_batch(void **state)
+{
+    (void)state;
+    ioc_sys sys = *ioc_sys_default();
+    sys.GetQueuedCompletionStatusEx = port__fake_dequeue;
+    port__reopen(&sys);
+    (void)port__native();
+    (void)port__asked_ms(0);
     assert_int_equal(port_fake.capacity, PORT_BATCH);
     port__reopen(ioc_sys_default());
 }
@@ -216,6 +252,50 @@ static void foreign_packets_are_counted_and_not_looked_at(void **state)
     assert_true(ioc_list_is_empty(&port_now.ended));
 }
 
+static ULONG port_capacity; /* of the last dequeue */
+
+static BOOL WINAPI port__note_capacity(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG capacity,
+                                       ULONG *count, DWORD timeout_ms, BOOL is_alertable)
+{
+    port_capacity = capacity;
+    return GetQueuedCompletionStatusEx(port, entries, capacity, count, timeout_ms, is_alertable);
+}
+
+/* As behind the handle of another process that shares what was adopted: where one is, are more. */
+static void a_port_that_brings_foreign_packets_is_asked_for_a_batch(void **state)
+{
+    (void)state;
+    ioc_sys sys = *win_faults_table();
+    sys.GetQueuedCompletionStatusEx = port__note_capacity;
+    port__reopen(&sys);
+    HANDLE native = ioc_win_port_of(port_now.port)->port;
+    for (int i = 0; i < 3; i++) {
+        assert_true(PostQueuedCompletionStatus(native, 0, 0, NULL));
+    }
+    assert_int_equal(port__dequeue(0), IOCP_OK);
+    assert_int_equal(port_capacity, 1);
+    assert_int_equal(port_now.dequeued.foreign, 1);
+    assert_int_equal(port__dequeue(0), IOCP_OK);
+    assert_int_equal(port_capacity, PORT_BATCH);
+    assert_int_equal(port_now.dequeued.foreign, 2);
+    port__reopen(win_faults_table());
+}
+
+/* A wake comes besides the packets that were counted: what is left waits for the next dequeue. */
+static void packets_that_were_not_expected_are_taken_by_the_next_dequeue(void **state)
+{
+    (void)state;
+    HANDLE native = ioc_win_port_of(port_now.port)->port;
+    assert_int_equal(port_now.backend->wake(port_now.port), IOC_WAKE_PACKET);
+    assert_true(PostQueuedCompletionStatus(native, 0, 0, NULL));
+    assert_int_equal(port__dequeue(IOC_FOREVER), IOCP_OK);
+    assert_int_equal(port_now.dequeued.wakes, 1);
+    assert_int_equal(port_now.dequeued.foreign, 0);
+    assert_int_equal(port__dequeue(IOC_FOREVER), IOCP_OK);
+    assert_int_equal(port_now.dequeued.wakes, 0);
+    assert_int_equal(port_now.dequeued.foreign, 1);
+}
+
 static void more_packets_than_a_batch_come_in_batches(void **state)
 {
     (void)state;
@@ -242,6 +322,22 @@ static iocp_action_t IOCP_CALL port__ignore(iocp_loop_t *loop, const iocp_result
     (void)result;
     (void)userdata;
     return IOCP_DISARM;
+}
+
+/* Each of its members sends some, and the watch is one operation. */
+static void a_port_with_a_job_is_asked_for_a_batch(void **state)
+{
+    (void)state;
+    ioc_sys sys = *win_faults_table();
+    sys.GetQueuedCompletionStatusEx = port__note_capacity;
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    assert_non_null(job);
+    iocp_loop_t *loop = win_loop_create(&sys, &port_now.memory, IOCP_COMPLETION_AUTO);
+    assert_int_equal(iocp_job_watch(loop, job, port__ignore, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(loop, 0), IOCP_OK);
+    assert_int_equal(port_capacity, loop->loop_only.batch);
+    assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_OK);
+    assert_true(CloseHandle(job));
 }
 
 static void a_loop_counts_foreign_packets_and_goes_on(void **state)
@@ -614,12 +710,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PORT_TEST(timeouts_are_rounded_up),
         PORT_TEST(a_long_timeout_is_not_taken_for_an_endless_one),
-        PORT_TEST(the_dequeue_is_alertable_and_takes_a_batch),
+        PORT_TEST(the_dequeue_is_alertable),
+        PORT_TEST(the_dequeue_asks_for_as_many_packets_as_can_come),
+        PORT_TEST(a_port_that_the_program_has_is_asked_for_a_batch),
         PORT_TEST(only_the_answer_of_a_dequeue_is_trusted),
         PORT_TEST(a_dequeue_that_fails_tells_why),
         PORT_TEST(a_real_timeout_ends_not_early),
         PORT_TEST(foreign_packets_are_counted_and_not_looked_at),
+        PORT_TEST(a_port_that_brings_foreign_packets_is_asked_for_a_batch),
+        PORT_TEST(packets_that_were_not_expected_are_taken_by_the_next_dequeue),
         PORT_TEST(more_packets_than_a_batch_come_in_batches),
+        PORT_TEST(a_port_with_a_job_is_asked_for_a_batch),
         PORT_TEST(a_loop_counts_foreign_packets_and_goes_on),
         PORT_TEST(the_port_does_not_limit_its_threads),
         PORT_TEST(winsock_is_asked_for_in_the_version_that_has_ports),

@@ -35,6 +35,7 @@ static struct {
     size_t handles_before;
     unit_memory memory;
     iocp_loop_t *loop;
+    ioc_ops ops; /* of a port by itself: none */
     ioc_port *port;
     ioc_list ended;
     ioc_dequeued dequeued;
@@ -188,6 +189,7 @@ static int sleep__try_port(iocp_sleep_method_t method, uint32_t *native_error)
     ioc_win_options win_options = {.sys = &now.sys};
     ioc_port_options options = {
         .alloc = &now.memory.alloc,
+        .ops = &now.ops,
         .batch = SLEEP_BATCH,
         .sleep_method = method,
         .extra = &win_options,
