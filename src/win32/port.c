@@ -233,7 +233,7 @@ void ioc_port_expect_any(ioc_win_port *port)
  */
 static ULONG port__capacity(const ioc_win_port *port)
 {
-    size_t expected = port->ops->in_kernel;
+    size_t expected = port->ops->in_kernel + port->besides;
     expected = expected > port->least ? expected : port->least;
     return expected < port->batch ? (ULONG)expected : port->batch;
 }

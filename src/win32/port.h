@@ -77,6 +77,7 @@ struct ioc_win_port {
     OVERLAPPED_ENTRY *entries;
     uint32_t batch;
     uint32_t least;   /* of packets that are asked for at once: 1, or all of the batch */
+    uint32_t besides; /* packets that may come for no operation in the kernel */
     iocp_completion_mode_t completion_mode;
     ioc_clock clock;
     ioc_nt nt;

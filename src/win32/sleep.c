@@ -39,17 +39,18 @@ bool ioc_sleep_has_high_resolution(const ioc_sys *sys)
 /* Of high resolution where its packet is asked for and the system has such, Windows 10 1803. */
 static HANDLE sleep__open_timer(const ioc_sleep *sleep)
 {
+    const ioc_sys *sys = sleep->port->sys;
     HANDLE timer = NULL;
     if (sleep->method == IOCP_SLEEP_WAIT_PACKET) {
-        timer = sleep__create_timer(sleep->sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
+        timer = sleep__create_timer(sys, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION);
     }
-    return timer != NULL ? timer : sleep__create_timer(sleep->sys, 0);
+    return timer != NULL ? timer : sleep__create_timer(sys, 0);
 }
 
-/* What a method needs, or a Win32 code. After an error nothing of it is left. */
+/* What the method needs, or a Win32 code. After an error nothing of it is left. */
 static uint32_t sleep__open_parts(ioc_sleep *sleep)
 {
-    const ioc_sys *sys = sleep->sys;
+    const ioc_sys *sys = sleep->port->sys;
     sleep->timer = sleep__open_timer(sleep);
     if (sleep->timer == NULL) {
         return sys->GetLastError();
@@ -57,7 +58,7 @@ static uint32_t sleep__open_parts(ioc_sleep *sleep)
     if (sleep->method != IOCP_SLEEP_WAIT_PACKET) {
         return 0;
     }
-    LONG status = sleep->nt->NtCreateWaitCompletionPacket(&sleep->packet, GENERIC_ALL, NULL);
+    LONG status = sleep->port->nt.NtCreateWaitCompletionPacket(&sleep->packet, GENERIC_ALL, NULL);
     if (status == IOC_NT_SUCCESS) {
         return 0;
     }
@@ -69,13 +70,13 @@ static uint32_t sleep__open_parts(ioc_sleep *sleep)
     return native_error;
 }
 
-static int sleep__open(ioc_sleep *sleep, iocp_sleep_method_t method, uint32_t *native_error)
+/* A method that was asked for: what cannot be opened is told now. */
+static int sleep__open(ioc_sleep *sleep, uint32_t *native_error)
 {
-    sleep->method = method;
-    if (method == IOCP_SLEEP_PORT) {
+    if (sleep->method == IOCP_SLEEP_PORT) {
         return IOCP_OK;
     }
-    if (method == IOCP_SLEEP_WAIT_PACKET && !ioc_nt_has_wait_packets(sleep->nt)) {
+    if (sleep->method == IOCP_SLEEP_WAIT_PACKET && !ioc_nt_has_wait_packets(&sleep->port->nt)) {
         return IOCP_ENOTSUP;
     }
     uint32_t error = sleep__open_parts(sleep);
@@ -86,13 +87,11 @@ static int sleep__open(ioc_sleep *sleep, iocp_sleep_method_t method, uint32_t *n
     return ioc_errmap_from_native(error);
 }
 
-/* The best that works. */
+/* Of AUTO, before the first sleep until a time: if one cannot be opened, the next in their order. */
 static void sleep__open_any(ioc_sleep *sleep)
 {
-    uint32_t unused;
-    if (sleep__open(sleep, IOCP_SLEEP_WAIT_PACKET, &unused) != IOCP_OK &&
-        sleep__open(sleep, IOCP_SLEEP_APC, &unused) != IOCP_OK) {
-        (void)sleep__open(sleep, IOCP_SLEEP_PORT, &unused);
+    while (sleep->method != IOCP_SLEEP_PORT && sleep__open_parts(sleep) != 0) {
+        sleep->method++;
     }
 }
 
@@ -100,21 +99,20 @@ static void sleep__open_any(ioc_sleep *sleep)
 static void sleep__close_packet(ioc_sleep *sleep)
 {
     if (sleep->is_associated) {
-        (void)sleep->nt->NtCancelWaitCompletionPacket(sleep->packet, TRUE);
+        (void)sleep->port->nt.NtCancelWaitCompletionPacket(sleep->packet, TRUE);
     }
-    (void)sleep->sys->CloseHandle(sleep->packet);
+    (void)sleep->port->sys->CloseHandle(sleep->packet);
 }
 
 static void sleep__close(ioc_win_port *port, ioc_part *part)
 {
     ioc_sleep *sleep = IOC_CONTAINER_OF(part, ioc_sleep, part);
-    (void)port;
     if (sleep->packet != NULL) {
         sleep__close_packet(sleep);
     }
     if (sleep->timer != NULL) {
-        (void)sleep->sys->CancelWaitableTimer(sleep->timer); /* and its APC, if that has not run */
-        (void)sleep->sys->CloseHandle(sleep->timer);
+        (void)port->sys->CancelWaitableTimer(sleep->timer); /* and its APC, if that has not run */
+        (void)port->sys->CloseHandle(sleep->timer);
     }
 }
 
@@ -125,26 +123,34 @@ static bool sleep__set_timer(ioc_sleep *sleep, uint64_t timeout_ns)
     bool is_apc = sleep->method == IOCP_SLEEP_APC;
     LARGE_INTEGER due; /* below 0: from now */
     due.QuadPart = -(LONGLONG)ioc_divide_up(timeout_ns, SLEEP_NS_PER_UNIT);
-    return sleep->sys->SetWaitableTimer(sleep->timer, &due, 0, is_apc ? ioc_apc_of_timer() : NULL,
-                                        NULL, FALSE);
+    return sleep->port->sys->SetWaitableTimer(sleep->timer, &due, 0,
+                                              is_apc ? ioc_apc_of_timer() : NULL, NULL, FALSE);
 }
 
 /* Have the timer's packet sent to the port. One that waits already does so for the new time. */
 static bool sleep__associate(ioc_sleep *sleep)
 {
+    ioc_win_port *port = sleep->port;
     if (!sleep->is_associated) {
-        sleep->is_associated = sleep->nt->NtAssociateWaitCompletionPacket(
-                                   sleep->packet, sleep->port, sleep->timer, &sleep->source,
+        sleep->is_associated = port->nt.NtAssociateWaitCompletionPacket(
+                                   sleep->packet, port->port, sleep->timer, &sleep->source,
                                    &sleep->source, IOC_NT_SUCCESS, 0, NULL) == IOC_NT_SUCCESS;
+        port->besides += sleep->is_associated;
     }
     return sleep->is_associated;
+}
+
+static bool sleep__is_set_for(const ioc_sleep *sleep, uint64_t until_ns)
+{
+    return sleep->method == IOCP_SLEEP_WAIT_PACKET && sleep->until_ns != 0 &&
+           sleep->until_ns <= until_ns;
 }
 
 /* True: the timer will wake us, at the time or on the way there. */
 static bool sleep__arm(ioc_sleep *sleep, uint64_t timeout_ns, uint64_t until_ns)
 {
     bool is_packet = sleep->method == IOCP_SLEEP_WAIT_PACKET;
-    if (is_packet && sleep->until_ns == until_ns) {
+    if (sleep__is_set_for(sleep, until_ns)) {
         return true;
     }
     sleep->until_ns = 0;
@@ -157,7 +163,7 @@ static bool sleep__arm(ioc_sleep *sleep, uint64_t timeout_ns, uint64_t until_ns)
 static void sleep__disarm(ioc_sleep *sleep)
 {
     if (sleep->until_ns != 0) {
-        (void)sleep->sys->CancelWaitableTimer(sleep->timer);
+        (void)sleep->port->sys->CancelWaitableTimer(sleep->timer);
         sleep->until_ns = 0;
     }
 }
@@ -173,6 +179,9 @@ static DWORD sleep__prepare(void *context, uint64_t now_ns, uint64_t until_ns)
     uint64_t left_ns = until_ns - now_ns;
     uint64_t timeout_ns = left_ns < SLEEP_MOST_NS ? left_ns : SLEEP_MOST_NS;
     DWORD limit_ms = sleep__milliseconds(timeout_ns);
+    if (sleep->timer == NULL) {
+        sleep__open_any(sleep);
+    }
     if (sleep->method == IOCP_SLEEP_PORT || !sleep__arm(sleep, timeout_ns, until_ns)) {
         return limit_ms;
     }
@@ -183,9 +192,9 @@ static ioc_link *sleep__take(ioc_win_port *port, ioc_source *source, const OVERL
                              ioc_dequeued *dequeued)
 {
     ioc_sleep *sleep = IOC_CONTAINER_OF(source, ioc_sleep, source);
-    (void)port;
     (void)entry;
     (void)dequeued;
+    port->besides -= sleep->is_associated;
     sleep->is_associated = false;
     sleep->until_ns = 0;
     return NULL;
@@ -193,19 +202,19 @@ static ioc_link *sleep__take(ioc_win_port *port, ioc_source *source, const OVERL
 
 /* ---- With the port ---- */
 
+/* As far as it can be told without opening anything. */
+static iocp_sleep_method_t sleep__best(const ioc_win_port *port)
+{
+    return ioc_nt_has_wait_packets(&port->nt) ? IOCP_SLEEP_WAIT_PACKET : IOCP_SLEEP_APC;
+}
+
 int ioc_sleep_attach(ioc_sleep *sleep, ioc_win_port *port, iocp_sleep_method_t method,
                      uint32_t *native_error)
 {
-    int status = IOCP_OK;
     memset(sleep, 0, sizeof *sleep);
-    sleep->sys = port->sys;
-    sleep->nt = &port->nt;
-    sleep->port = port->port;
-    if (method == IOCP_SLEEP_AUTO) {
-        sleep__open_any(sleep);
-    } else {
-        status = sleep__open(sleep, method, native_error);
-    }
+    sleep->port = port;
+    sleep->method = method != IOCP_SLEEP_AUTO ? method : sleep__best(port);
+    int status = method != IOCP_SLEEP_AUTO ? sleep__open(sleep, native_error) : IOCP_OK;
     if (status != IOCP_OK) {
         return status;
     }

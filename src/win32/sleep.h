@@ -9,10 +9,16 @@
  * PORT it is all there is.
  *
  * With packets a timer that is set stays set over turns that end for another reason, and is set
- * anew only if the time has changed. With APCs it is set before each sleep: somebody else's
- * alertable wait may have used up the APC. Where no time is wanted the timer is taken back, so that
- * an idle loop sleeps on. The APC itself touches nothing, so that it cannot come too late for
- * anything (apc.h).
+ * anew only for an earlier time. If a later one is wanted it ends one sleep on the way there, and
+ * the next one sets it: that is one sleep too many for each time that it was set, and no call at all
+ * for a deadline that moves on with every packet. With APCs it is set before each sleep: somebody
+ * else's alertable wait may have used up the APC. Where no time is wanted the timer is taken back,
+ * so that an idle loop sleeps on. The APC itself touches nothing, so that it cannot come too late
+ * for anything (apc.h).
+ *
+ * A method that was asked for is opened with the port, which tells what is wrong with it. AUTO opens
+ * nothing before the first sleep until a time, and takes then what can be opened: many a loop never
+ * sleeps so.
  *
  * With packets the timer is one of high resolution. With APCs it never is: no page of Microsoft's
  * promises the APC of such a timer, and a program that tried says that its callback does not work
@@ -38,11 +44,9 @@
 typedef struct ioc_sleep {
     ioc_part part;
     ioc_source source; /* WAIT_PACKET */
-    const ioc_sys *sys;
-    const ioc_nt *nt;
-    HANDLE port;
+    ioc_win_port *port;
     iocp_sleep_method_t method;
-    HANDLE timer;
+    HANDLE timer;       /* NULL: not opened yet, or never */
     HANDLE packet;      /* WAIT_PACKET */
     bool is_associated; /* WAIT_PACKET: the packet waits for the timer, or is in the port */
     uint64_t until_ns; /* what the timer is set for, or a part of the way to it; 0: it is not set */
@@ -56,7 +60,7 @@ typedef struct ioc_sleep {
 int ioc_sleep_attach(ioc_sleep *sleep, ioc_win_port *port, iocp_sleep_method_t method,
                      uint32_t *native_error);
 
-/* The one in use, never AUTO. */
+/* The one in use, or to be tried first, never AUTO. */
 iocp_sleep_method_t ioc_sleep_method(const ioc_win_port *port);
 
 /* Whether the system has timers that do not follow its tick. Tries. */

@@ -178,7 +178,7 @@ static void wait_packets_need_all_three_functions(void **state)
     assert_int_equal(nt__try_open(IOCP_SLEEP_AUTO), IOCP_OK);
     assert_int_equal(nt__sleep_method(), IOCP_SLEEP_WAIT_PACKET);
     nt__wait_for_an_event();
-    assert_int_equal(win_packets_count_of(WIN_PACKET_CREATE), 2);
+    assert_int_equal(win_packets_count_of(WIN_PACKET_CREATE), 1); /* no sleep until a time yet */
     assert_true(UnregisterWaitEx(wait, INVALID_HANDLE_VALUE));
     assert_true(CloseHandle(event));
 }

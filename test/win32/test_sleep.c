@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "loop.h"
 #include "win32/apc.h"
+#include "win32/port.h"
 #include "win32/sys.h"
 
 #include "threads.h"
@@ -51,6 +52,7 @@ static struct {
         is_patient; /* the timer alone ends a sleep: a slow machine must not look like a lost one */
     bool is_short;  /* this sleep is not alertable: no timer is so quick that its APC ends it */
     DWORD limit_ms;
+    ULONG capacity;
     DWORD ended_by;        /* the error behind the last dequeue, 0: it brought packets */
     HANDLE asleep;         /* set when the loop is about to sleep */
     uint64_t stands_at_ns; /* the loop's clock; 0: it is the system's */
@@ -120,6 +122,7 @@ static BOOL WINAPI sleep__dequeue(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG 
 {
     bool is_sleep = timeout_ms != 0;
     now.limit_ms = timeout_ms;
+    now.capacity = capacity;
     if (now.ms_takes_ns != 0 && is_sleep) {
         return sleep__pass_limit(timeout_ms);
     }
@@ -357,23 +360,58 @@ static void packets_that_the_system_does_not_have_are_not_supported(void **state
     assert_int_equal(now.creates, 0);
 }
 
+/* What is in use when it has slept; before, what it is about to try. */
+static void sleep__expect_auto(iocp_sleep_method_t tried, iocp_sleep_method_t used)
+{
+    sleep__open_port(IOCP_SLEEP_AUTO);
+    assert_int_equal(sleep__method(), tried);
+    sleep__sleep_shortly(1, SLEEP_FAR);
+    assert_int_equal(sleep__method(), used);
+    assert_int_equal(now.limit_ms,
+                     SLEEP_MOST / SLEEP_MS + (used == IOCP_SLEEP_PORT ? 0 : SLEEP_ROOM));
+}
+
 static void auto_takes_packets_then_apcs_then_the_ports_limit(void **state)
 {
     (void)state;
-    sleep__open_port(IOCP_SLEEP_AUTO);
-    assert_int_equal(sleep__method(), IOCP_SLEEP_WAIT_PACKET);
+    sleep__expect_auto(IOCP_SLEEP_WAIT_PACKET, IOCP_SLEEP_WAIT_PACKET);
     win_packets_refuse_nth(WIN_PACKET_CREATE, 1, 0xC0000002); /* STATUS_NOT_IMPLEMENTED */
-    sleep__open_port(IOCP_SLEEP_AUTO);
-    assert_int_equal(sleep__method(), IOCP_SLEEP_APC);
+    sleep__expect_auto(IOCP_SLEEP_WAIT_PACKET, IOCP_SLEEP_APC);
     win_packets_offer(WIN_PACKETS_NONE);
+    sleep__expect_auto(IOCP_SLEEP_APC, IOCP_SLEEP_APC);
+    win_faults_fail_all_of(WIN_CREATE_TIMER, 0);
+    sleep__expect_auto(IOCP_SLEEP_APC, IOCP_SLEEP_PORT);
+    win_packets_offer(WIN_PACKETS_ALL);
+    sleep__expect_auto(IOCP_SLEEP_WAIT_PACKET, IOCP_SLEEP_PORT);
+}
+
+/* A loop that never sleeps until a time is its port and nothing else. */
+static void auto_opens_nothing_before_the_first_sleep_until_a_time(void **state)
+{
+    (void)state;
     sleep__open_port(IOCP_SLEEP_AUTO);
-    assert_int_equal(sleep__method(), IOCP_SLEEP_APC);
+    sleep__sleep_shortly(1, IOC_FOREVER);
+    sleep__sleep(1, 0);
+    assert_int_equal(now.creates, 0);
+    assert_int_equal(win_packets_count_of(WIN_PACKET_CREATE), 0);
+    assert_int_equal(win_faults_count_of(WIN_CANCEL_TIMER), 0);
+    for (int i = 0; i < 3; i++) {
+        sleep__sleep_shortly(1, SLEEP_FAR);
+        assert_int_equal(now.creates, 1);
+        assert_int_equal(win_packets_count_of(WIN_PACKET_CREATE), 1);
+    }
+}
+
+/* What could not be opened is not tried before each sleep. */
+static void auto_tries_to_open_once(void **state)
+{
+    (void)state;
     win_faults_fail_all_of(WIN_CREATE_TIMER, 0);
     sleep__open_port(IOCP_SLEEP_AUTO);
-    assert_int_equal(sleep__method(), IOCP_SLEEP_PORT);
-    win_packets_offer(WIN_PACKETS_ALL);
-    sleep__open_port(IOCP_SLEEP_AUTO);
-    assert_int_equal(sleep__method(), IOCP_SLEEP_PORT);
+    for (int i = 0; i < 3; i++) {
+        sleep__sleep_shortly(1, SLEEP_FAR);
+        assert_int_equal(win_faults_count_of(WIN_CREATE_TIMER), 3); /* both kinds, and for APCs */
+    }
 }
 
 static void a_method_that_was_asked_for_and_cannot_be_opened_tells_why(void **state)
@@ -464,10 +502,57 @@ static void a_timer_with_a_packet_is_set_once_for_a_time_that_stays(void **state
     assert_int_equal(sleep__sets(), 1);
     assert_int_equal(win_packets_count_of(WIN_PACKET_ASSOCIATE), 1);
     sleep__sleep_shortly(11 * SLEEP_MS, SLEEP_FAR - 1);
-    sleep__sleep_shortly(11 * SLEEP_MS, SLEEP_FAR + 1);
-    assert_int_equal(sleep__sets(), 3);
+    assert_int_equal(sleep__sets(), 2);
     assert_int_equal(win_packets_count_of(WIN_PACKET_ASSOCIATE), 1);
     assert_int_equal(win_faults_count_of(WIN_CANCEL_TIMER), 0);
+}
+
+/* As the limit of an idle connection does that moves on whenever it says something. */
+static void a_time_that_moves_on_costs_no_call(void **state)
+{
+    (void)state;
+    sleep__open_port(IOCP_SLEEP_WAIT_PACKET);
+    for (uint64_t i = 1; i <= 10; i++) {
+        uint64_t until_ns = i * SLEEP_MS + 5 * SLEEP_S;
+        sleep__sleep_shortly(i * SLEEP_MS, until_ns);
+        assert_int_equal(now.limit_ms, 5000 + SLEEP_ROOM);
+    }
+    assert_int_equal(sleep__sets(), 1);
+    assert_int_equal(win_packets_count_of(WIN_PACKET_ASSOCIATE), 1);
+    assert_int_equal(win_faults_count_of(WIN_CANCEL_TIMER), 0);
+}
+
+static void a_timer_that_is_set_for_earlier_ends_one_sleep_and_is_set_anew(void **state)
+{
+    (void)state;
+    sleep__open_port(IOCP_SLEEP_WAIT_PACKET);
+    sleep__sleep_shortly(1, 1 + SLEEP_MS);
+    sleep__sleep(1, 1 + 20 * SLEEP_MS);
+    assert_int_equal(now.ended_by, 0);
+    assert_int_equal(sleep__sets(), 1);
+    sleep__sleep(1 + SLEEP_MS, 1 + 20 * SLEEP_MS);
+    assert_int_equal(now.ended_by, 0);
+    assert_int_equal(now.due, -(LONGLONG)(19 * SLEEP_MS / 100));
+    assert_int_equal(sleep__sets(), 2);
+    assert_int_equal(win_packets_signals(), 2);
+}
+
+static void the_packet_of_a_timer_is_asked_for_besides_those_of_operations(void **state)
+{
+    (void)state;
+    HANDLE native;
+    sleep__open_port(IOCP_SLEEP_WAIT_PACKET);
+    native = ioc_win_port_of(now.port)->port;
+    now.ops.in_kernel = 1;
+    sleep__sleep(1, 1 + SLEEP_MS);
+    assert_int_equal(now.ended_by, 0);
+    assert_int_equal(now.capacity, 2);
+    sleep__sleep(1, 0);
+    assert_int_equal(now.capacity, 1); /* it has come */
+    assert_true(PostQueuedCompletionStatus(native, 0, 0, NULL));
+    sleep__sleep(1, SLEEP_FAR);
+    assert_int_equal(now.capacity, 2);
+    assert_int_equal(now.dequeued.foreign, 1);
 }
 
 /* Somebody else's alertable wait may have used up the APC. */
@@ -487,10 +572,10 @@ static void a_timer_is_set_from_now_on_rounded_up_and_fires_once(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         sleep__open_port(sleep_methods[i]);
-        sleep__sleep_shortly(1000, 1000 + SLEEP_MS);
-        assert_int_equal(now.due, -10000);
         sleep__sleep_shortly(1000, 1001 + SLEEP_MS);
         assert_int_equal(now.due, -10001);
+        sleep__sleep_shortly(1000, 1000 + SLEEP_MS);
+        assert_int_equal(now.due, -10000);
         sleep__sleep_shortly(1000, 1001);
         assert_int_equal(now.due, -1);
         assert_int_equal(now.period, 0);
@@ -506,8 +591,8 @@ static void no_timer_wakes_a_machine_that_sleeps(void **state)
     for (size_t i = 0; i < 2; i++) {
         sleep__open_port(sleep_methods[i]);
         uint64_t before = sleep__sets();
-        sleep__sleep_shortly(1, 1 + SLEEP_MS);
         sleep__sleep_shortly(1, SLEEP_FAR);
+        sleep__sleep_shortly(1, 1 + SLEEP_MS);
         assert_int_equal(sleep__sets() - before, 2);
         assert_int_equal(now.resumes, 0);
     }
@@ -572,7 +657,7 @@ static void what_is_asked_of_the_system_at_once_is_five_minutes_at_most(void **s
 {
     (void)state;
     static const uint64_t times[] = {
-        1 + SLEEP_MOST - 100, 1 + SLEEP_MOST, 2 + SLEEP_MOST, 1 + SLEEP_FAR, IOC_FOREVER - 1,
+        IOC_FOREVER - 1, 1 + SLEEP_FAR, 2 + SLEEP_MOST, 1 + SLEEP_MOST, 1 + SLEEP_MOST - 100,
     };
     for (size_t i = 0; i < IOC_COUNT_OF(sleep_methods); i++) {
         bool is_port = sleep_methods[i] == IOCP_SLEEP_PORT;
@@ -581,7 +666,7 @@ static void what_is_asked_of_the_system_at_once_is_five_minutes_at_most(void **s
             sleep__sleep_shortly(1, times[k]);
             assert_int_equal(now.limit_ms, SLEEP_MOST / SLEEP_MS + (is_port ? 0 : SLEEP_ROOM));
             if (!is_port) {
-                assert_true(now.due == -(LONGLONG)(SLEEP_MOST / 100) + (k == 0));
+                assert_true(now.due == -(LONGLONG)(SLEEP_MOST / 100) + (k == 4));
             }
         }
     }
@@ -1043,12 +1128,17 @@ int main(void)
         SLEEP_TEST(each_method_can_be_asked_for_and_the_stats_say_which),
         SLEEP_TEST(packets_that_the_system_does_not_have_are_not_supported),
         SLEEP_TEST(auto_takes_packets_then_apcs_then_the_ports_limit),
+        SLEEP_TEST(auto_opens_nothing_before_the_first_sleep_until_a_time),
+        SLEEP_TEST(auto_tries_to_open_once),
         SLEEP_TEST(a_method_that_was_asked_for_and_cannot_be_opened_tells_why),
         SLEEP_TEST(the_timer_of_a_packet_is_of_high_resolution_if_the_system_has_such),
         SLEEP_TEST(the_timer_of_an_apc_is_never_of_high_resolution),
         SLEEP_TEST(the_ports_own_limit_needs_no_timer),
         SLEEP_TEST(the_capabilities_are_what_the_system_has),
         SLEEP_TEST(a_timer_with_a_packet_is_set_once_for_a_time_that_stays),
+        SLEEP_TEST(a_time_that_moves_on_costs_no_call),
+        SLEEP_TEST(a_timer_that_is_set_for_earlier_ends_one_sleep_and_is_set_anew),
+        SLEEP_TEST(the_packet_of_a_timer_is_asked_for_besides_those_of_operations),
         SLEEP_TEST(a_timer_with_an_apc_is_set_for_each_sleep),
         SLEEP_TEST(a_timer_is_set_from_now_on_rounded_up_and_fires_once),
         SLEEP_TEST(no_timer_wakes_a_machine_that_sleeps),

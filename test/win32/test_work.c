@@ -90,9 +90,12 @@ static DWORD WINAPI work__spy_slow_apc(PAPCFUNC function, HANDLE thread, ULONG_P
 
 /* ---- One test ---- */
 
+/* It sleeps without a timer, so that the handles that are counted are those of the work. */
 static void work__create_loop(void)
 {
-    work_now.loop = win_loop_create(&work_now.sys, &work_now.memory, IOCP_COMPLETION_AUTO);
+    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
+    assert_int_equal(win_loop_try_create(&work_now.sys, &work_now.memory, options, &work_now.loop),
+                     IOCP_OK);
 }
 
 static int work__setup(void **state)
