@@ -382,7 +382,8 @@ typedef struct iocp_loop_options {
  * Create a loop: one completion port, no thread. `options` may be NULL and is copied.
  * Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ENOTSUP (a sleep_method that this system does
  * not have), or what the system said.
- * Win32: CreateIoCompletionPort, WSAStartup, CreateWaitableTimerExW.
+ * Win32: CreateIoCompletionPort, WSAStartup; CreateWaitableTimerExW for a sleep_method that was asked
+ * for. IOCP_SLEEP_AUTO opens its timer when the loop first sleeps until a time.
  */
 IOCP_API int IOCP_CALL iocp_loop_create(const iocp_loop_options_t *options, iocp_loop_t **loop);
 
@@ -1410,7 +1411,8 @@ IOCP_API int IOCP_CALL iocp_post(iocp_loop_t *loop, iocp_post_fn function, void 
 /* Counters since the loop was created, and a few levels. Set size before the call. */
 typedef struct iocp_stats {
     uint32_t size;
-    uint32_t sleep_method;    /* iocp_sleep_method_t: the one in use, never AUTO */
+    uint32_t sleep_method;    /* iocp_sleep_method_t: the one in use, never AUTO; before the first
+                                 sleep until a time, the one that it will try first */
     uint64_t turns;           /* passes through the steps of iocp_loop_tick */
     uint64_t callbacks;       /* of operations */
     uint64_t posts;           /* posted functions that ran */

@@ -203,9 +203,7 @@ static int backend__join(ioc_win_port *port, ioc_handle *handle)
 static ioc_start backend__start(ioc_port *port, ioc_op *op)
 {
     if (op->handle != NULL && backend__join(ioc_win_port_of(port), op->handle) != IOCP_OK) {
-        uint32_t error = port->native_error;
-        port->native_error = 0;
-        return ioc_overlapped_failed(op, error);
+        return ioc_overlapped_failed(op, port->native_error);
     }
     return ioc_win_kinds[op->kind->type].start(port, op);
 }

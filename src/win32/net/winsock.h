@@ -41,6 +41,10 @@ ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const 
 /*
  * Whether packets can be skipped on a socket that the loop has opened. Winsock chooses the provider
  * by family and type, so the first socket of each is asked. One that does not say cannot.
+ *
+ * The catalog that it chooses from may change while a loop lives (WSAProviderConfigChange). What is
+ * to be had of the system itself keeps its flags; a layered provider without XP1_IFS_HANDLES that is
+ * put over it meanwhile (they are deprecated since Windows 8) is noticed by the next loop.
  */
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family,
                         bool is_stream);
