@@ -37,7 +37,7 @@ most() {
     # Whether the other thread slept already when the packet came.
     requests/async_roundtrip) more=0.60 ;;
     # Whether the packets of the accept and of the connect came together.
-    requests/tcp_accept) more=0.40 ;;
+    requests/tcp_accept) more=1.20 ;;
     # What a program asks at its end, where its threads are, is not the same each time.
     requests/*) more=0.05 ;;
     esac
