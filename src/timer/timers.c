@@ -257,11 +257,16 @@ static bool timers__is_in_order(ioc_timers *timers, ioc_timer_bucket *bucket)
 
 /* ---- Memory ---- */
 
-/* How many chunks the pool must have for dealing, if there were so many entries. */
+/*
+ * How many chunks the pool must have for dealing, if there were so many entries; and so that how many
+ * there are in all depends on the most entries only: then the steady state takes no memory.
+ */
 static size_t timers__spare(const ioc_timers *timers, size_t entries)
 {
     size_t firsts = timers__min(entries, IOC_TIMERS_BUCKETS);
-    return firsts > timers->used ? firsts - timers->used : 0;
+    size_t further = entries / timers->pool.room;
+    return (firsts > timers->used ? firsts - timers->used : 0) +
+           (further > timers->further ? further - timers->further : 0);
 }
 
 /* Whether one more entry can be added to a bucket, and all be dealt afterwards. */
