@@ -59,7 +59,7 @@ check_one() {
 }
 export -f check_one
 
-find src bench examples test "$scratch" \( -name package -o -name fuzz -o -name model -o -name native -o -name libuv \) -prune -o \
+find src bench examples test "$scratch" \( -name package -o -name fuzz -o -name model -o -name native -o -name libuv -o -name asio \) -prune -o \
     -not -name 'sim_*' -name '*.c' -print -o -name '*.cc' -print |
     sort >"$scratch/files"
 xargs -P "$jobs" -I{} bash -c 'check_one {}' <"$scratch/files" ||
