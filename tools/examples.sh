@@ -45,9 +45,15 @@ examples_run_process() {
     done
     [ "$started" -eq 2 ] || die "cmd started no ping"
 
-    # What the program leaves behind ends with it.
-    start=$SECONDS
-    example run_process --verbose cmd /c 'start /b ping -n 60 127.0.0.1'
+    # What the program leaves behind ends with it: cmd starts start, and that ping. Wine's start has
+    # been seen not to find it, and then nothing is left behind.
+    for _ in 1 2 3; do
+        start=$SECONDS
+        example run_process --verbose cmd /c 'start /b ping -n 60 127.0.0.1'
+        started=$(grep -c 'process [0-9]* started' <<<"$said" || true)
+        [ "$started" -lt 3 ] || break
+    done
+    [ "$started" -eq 3 ] || die "start started no ping"
     expect 0 'no process is left'
     [ $((SECONDS - start)) -lt 40 ] || die "what was left behind was waited for"
 }
