@@ -803,6 +803,32 @@ static void memory_is_bounded_when_those_set_first_are_cleared_first(void **stat
     assert_true(ioc_timers_is_valid(&f->timers));
 }
 
+/* One of each chunk stays: a sweep closes the gaps, so that few chunks hold them. */
+static void memory_is_bounded_when_few_of_many_are_left(void **state)
+{
+    enum {
+        CHUNKS = 100,
+        COUNT = CHUNKS * IOC_TIMER_CHUNK_ROOM
+    };
+    fixture *f = *state;
+    ioc_timer *timers = calloc(COUNT, sizeof *timers);
+    assert_non_null(timers);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        set(f, &timers[i], (UINT64_C(1) << 40) + i);
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        if (i % IOC_TIMER_CHUNK_ROOM != 0) {
+            ioc_timers_clear(&f->timers, &timers[i]);
+        }
+    }
+    assert_int_equal(ioc_timers_count(&f->timers), CHUNKS);
+    assert_in_range(f->timers.used + f->timers.further, 1, CHUNKS / 4);
+    for (uint32_t i = 0; i < COUNT; i += IOC_TIMER_CHUNK_ROOM) {
+        assert_ptr_equal(pop(f, UINT64_MAX), &timers[i]);
+    }
+    free(timers);
+}
+
 static void memory_is_bounded_when_one_timer_moves_earlier_for_ever(void **state)
 {
     fixture *f = *state;
@@ -955,6 +981,7 @@ int main(void)
         TIMERS_TEST(memory_is_bounded_when_timers_are_reset),
         TIMERS_TEST(memory_is_bounded_when_timers_of_all_times_are_reset),
         TIMERS_TEST(memory_is_bounded_when_those_set_first_are_cleared_first),
+        TIMERS_TEST(memory_is_bounded_when_few_of_many_are_left),
         TIMERS_TEST(memory_is_bounded_when_one_timer_moves_earlier_for_ever),
         TIMERS_TEST(after_a_trim_the_memory_of_cleared_timers_may_go),
         TIMERS_TEST(a_trim_of_a_queue_without_timers_gives_everything_back),
