@@ -69,12 +69,6 @@ static inline uint32_t ioc_highest_bit(uint32_t bits)
 #endif
 }
 
-static inline uint32_t ioc_lowest_bit_u64(uint64_t bits)
-{
-    uint32_t low = (uint32_t)bits;
-    return low != 0 ? ioc_lowest_bit(low) : 32 + ioc_lowest_bit((uint32_t)(bits >> 32));
-}
-
 static inline uint32_t ioc_highest_bit_u64(uint64_t bits)
 {
     uint32_t high = (uint32_t)(bits >> 32);

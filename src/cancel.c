@@ -258,7 +258,7 @@ void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
         }
         ioc_timers_clear(&ops->deadlines, timer);
         if (alarm->is_pause) {
-            ioc_op_go_on(ops, alarm->op);
+            ioc_op_queue_again(ops, alarm->op);
         }
     }
 }

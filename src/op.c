@@ -390,12 +390,6 @@ void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op)
     op__become_ready(ops, op);
 }
 
-void ioc_op_go_on(ioc_ops *ops, ioc_op *op)
-{
-    IOC_ASSERT(op->phase == IOC_PHASE_TIMED);
-    op__enter_queue(ops, op);
-}
-
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
 {
     ioc_op *op = NULL;

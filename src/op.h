@@ -332,8 +332,9 @@ void ioc_op_unpark(ioc_ops *ops, ioc_op *op);
 void ioc_op_unpark_behind(ioc_op *op, ioc_link *before);
 
 /*
- * One that waits for its time is to be started anew, with the next submissions. Its time stays set
- * until then, for to move it costs less than to clear and set it; if it comes, it comes to nothing.
+ * One that waits for its time is to be started anew, with the next submissions: a pause that is over,
+ * or a timer that is reset. A timer's time stays set until then, for to move it costs less than to
+ * clear and set it; if it comes, it comes to nothing.
  */
 void ioc_op_queue_again(ioc_ops *ops, ioc_op *op);
 
@@ -343,9 +344,6 @@ void ioc_op_queue_again(ioc_ops *ops, ioc_op *op);
  */
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status);
 void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op);
-
-/* Its pause is over: it waits for its start again. */
-void ioc_op_go_on(ioc_ops *ops, ioc_op *op);
 
 /* The next operation whose callback is due, or NULL: one whose time has come; a ready one. */
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns);
