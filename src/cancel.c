@@ -152,11 +152,11 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
         }
         return true;
     case IOC_PHASE_KERNEL:
-        if (op->handle != NULL && (op->kind->traits & IOC_KIND_POOLED) == 0) {
-            cancel__end_handle(ops, op->handle);
-            return true;
+        if (ioc_op_ends_alone(op)) {
+            return cancel__ask_kernel(ops, op) == IOCP_OK;
         }
-        return cancel__ask_kernel(ops, op) == IOCP_OK;
+        cancel__end_handle(ops, op->handle);
+        return true;
     case IOC_PHASE_READY:
     case IOC_PHASE_DELIVERING:
         return true;

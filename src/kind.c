@@ -66,8 +66,8 @@ static void kind__tell_work(const ioc_op *op, iocp_result_t *result)
 /* clang-format off */
 const ioc_kind ioc_kinds[IOC_KINDS] = {
     [0] = {
-        .name = "adopt", .traits = IOC_KIND_POOLED,
-        .handles = OTHER,
+        .name = "adopt",
+        .handles = OTHER, .ends_alone = OTHER,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = ioc_handle_learned,
     },
@@ -166,8 +166,8 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
     },
     [IOCP_TYPE_FLUSH] = {
-        .name = "flush", .type = IOCP_TYPE_FLUSH, .traits = IOC_KIND_POOLED,
-        .handles = FILE_,
+        .name = "flush", .type = IOCP_TYPE_FLUSH,
+        .handles = FILE_, .ends_alone = FILE_,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },

@@ -228,6 +228,11 @@ bool ioc_op_takes_turns(const ioc_op *op)
     return op->handle != NULL && (op->kind->takes_turns & IOC_ON(op->handle->kind)) != 0;
 }
 
+bool ioc_op_ends_alone(const ioc_op *op)
+{
+    return op->handle == NULL || (op->kind->ends_alone & IOC_ON(op->handle->kind)) != 0;
+}
+
 iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
     /* If one of these is parked, it waits for its turn; or until its handle is known (no close). */

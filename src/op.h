@@ -62,8 +62,7 @@ enum {
     IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
-    IOC_KIND_POOLED = 64, /* on a handle, but a thread carries it out and not the kernel */
-    IOC_KIND_SMALL = 128  /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_SMALL = 64   /* the core does it alone, and it is in no books: see ioc_op */
 };
 
 /*
@@ -78,6 +77,8 @@ typedef struct ioc_kind {
     uint32_t takes_turns;  /* on which of these the next one of this kind waits for the last */
     uint32_t ends_by_zero; /* on which no bytes mean the end, if there was room for some */
     uint32_t is_whole;     /* on which part of the bytes is no success */
+    uint32_t ends_alone;   /* on which no request to end all of the handle's reaches it: a thread
+                              of the pool carries it out, or the kernel by another handle */
 
     /* On a handle: its books there, each time that it is queued. */
     void (*queued)(ioc_ops *ops, ioc_op *op);
@@ -314,6 +315,9 @@ static inline ioc_phase ioc_op_phase(const ioc_op *op)
 
 /* Whether it waits for its turn, by the rule of its kind on the handle that it is on. */
 bool ioc_op_takes_turns(const ioc_op *op);
+
+/* Whether it has to be asked to end by itself: no request to end all of a handle's reaches it. */
+bool ioc_op_ends_alone(const ioc_op *op);
 
 /* The ways to go on from QUEUED, besides ioc_op_finish; the first also from PARKED. */
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op);

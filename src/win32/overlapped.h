@@ -67,7 +67,10 @@ typedef struct ioc_win_op {
             };
             int address_length; /* in and out: WSARecvFrom */
         };
-        ioc_atomic_u32 state; /* those that end by another thread: who was quicker */
+        struct {                  /* those that end by another thread */
+            ioc_atomic_u32 state; /* who was quicker */
+            DWORD thread_id;      /* of the pool's thread that is at it */
+        };
     };
 } ioc_win_op;
 

@@ -42,6 +42,7 @@ static const ioc_sys sys_table = {
     .GetProcAddress = GetProcAddress,
     .SwitchToThread = SwitchToThread,
     .OpenThread = OpenThread,
+    .CancelSynchronousIo = CancelSynchronousIo,
     .QueueUserAPC = QueueUserAPC,
     .QueryPerformanceFrequency = QueryPerformanceFrequency,
     .QueryPerformanceCounter = QueryPerformanceCounter,

@@ -53,6 +53,7 @@ typedef struct ioc_sys {
     FARPROC(WINAPI *GetProcAddress)(HMODULE, const char *);
     BOOL(WINAPI *SwitchToThread)(void);
     HANDLE(WINAPI *OpenThread)(DWORD, BOOL, DWORD);
+    BOOL(WINAPI *CancelSynchronousIo)(HANDLE);
     DWORD(WINAPI *QueueUserAPC)(PAPCFUNC, HANDLE, ULONG_PTR);
     BOOL(WINAPI *QueryPerformanceFrequency)(LARGE_INTEGER *);
     BOOL(WINAPI *QueryPerformanceCounter)(LARGE_INTEGER *);

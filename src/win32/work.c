@@ -4,8 +4,15 @@
 enum {
     WORK_QUEUED,
     WORK_RUNNING,
+    WORK_ASKED, /* right now, by a thread that has to be waited for */
+    WORK_DONE,
     WORK_CANCELLED
 };
+
+static bool work__change(ioc_op *op, uint32_t from, uint32_t to)
+{
+    return ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, from, to);
+}
 
 /* On a thread of the pool. One that was cancelled is not touched any more behind that. */
 static void CALLBACK work__run(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WORK pool_work)
@@ -13,12 +20,16 @@ static void CALLBACK work__run(PTP_CALLBACK_INSTANCE instance, void *context, PT
     ioc_op *op = context;
     ioc_work *work = ioc_work_of(op);
     (void)pool_work;
-    if (!ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_RUNNING)) {
+    ioc_win_port *port = ioc_overlapped_port(op);
+    ioc_win_op_of(op)->thread_id = port->sys->GetCurrentThreadId();
+    if (!work__change(op, WORK_QUEUED, WORK_RUNNING)) {
         return;
     }
-    ioc_win_port *port = ioc_overlapped_port(op);
     (void)port->sys->CallbackMayRunLong(instance); /* others need not wait behind it */
     work->value = work->function(work->arg);
+    while (!work__change(op, WORK_RUNNING, WORK_DONE)) {
+        (void)port->sys->SwitchToThread();
+    }
     ioc_port_post_back(port, &ioc_win_op_of(op)->token);
 }
 
@@ -54,13 +65,36 @@ ioc_start ioc_work_start(ioc_port *base, ioc_op *op)
 int ioc_work_cancel(ioc_port *base, ioc_op *op, bool *is_back)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    if (!ioc_compare_exchange_u32(&ioc_win_op_of(op)->state, WORK_QUEUED, WORK_CANCELLED)) {
+    if (!work__change(op, WORK_QUEUED, WORK_CANCELLED)) {
         return IOCP_OK;
     }
     port->sys->WaitForThreadpoolWorkCallbacks(ioc_work_of(op)->backend, TRUE);
     *is_back = true;
     ioc_overlapped_abort(base, op);
     return IOCP_OK;
+}
+
+/* Its thread is in the function. That there is nothing to be cancelled (ERROR_NOT_FOUND) is fine. */
+static int work__ask(ioc_win_port *port, const ioc_op *op)
+{
+    HANDLE thread = port->sys->OpenThread(THREAD_TERMINATE, FALSE, ioc_win_op_of(op)->thread_id);
+    if (thread == NULL) {
+        return ioc_port_fail_last(port);
+    }
+    bool is_asked = port->sys->CancelSynchronousIo(thread);
+    DWORD error = is_asked ? 0 : port->sys->GetLastError();
+    (void)port->sys->CloseHandle(thread);
+    return is_asked || error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
+}
+
+int ioc_work_cancel_call(ioc_port *base, ioc_op *op, bool *is_back)
+{
+    int status = ioc_work_cancel(base, op, is_back);
+    if (status == IOCP_OK && !*is_back && work__change(op, WORK_RUNNING, WORK_ASKED)) {
+        status = work__ask(ioc_win_port_of(base), op);
+        ioc_store_u32(&ioc_win_op_of(op)->state, WORK_RUNNING);
+    }
+    return status;
 }
 
 bool ioc_work_complete(ioc_port *base, ioc_op *op)

@@ -4,6 +4,11 @@
  * Each has a work object of its own, so that one that has not begun can be taken back at once: a
  * cancel and the pool's thread race for ioc_win_op.state. If the cancel is quicker the function
  * does not run, and the operation is back by the cancel, once the pool has nothing of it any more.
+ *
+ * A function of the library's own that waits in a call of the system's can be asked to end while it
+ * runs (CancelSynchronousIo). Whoever asks holds the thread in the function until that is done, so that
+ * it never meets what the thread does next. What comes of it the function says: that call may have
+ * been over, or not begun.
  */
 #ifndef IOC_WORK_H
 #define IOC_WORK_H
@@ -14,6 +19,7 @@
 /* Run ioc_work_of(op) on the pool. Slots of ioc_win_kind. */
 ioc_start ioc_work_start(ioc_port *port, ioc_op *op);
 int ioc_work_cancel(ioc_port *port, ioc_op *op, bool *is_back);
+int ioc_work_cancel_call(ioc_port *port, ioc_op *op, bool *is_back); /* also one that runs */
 bool ioc_work_complete(ioc_port *port, ioc_op *op);
 
 /*

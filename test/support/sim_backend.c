@@ -195,7 +195,7 @@ static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back
 
 static bool backend__is_on(const sim_op *op, const struct ioc_handle *handle)
 {
-    return op->op.handle == handle && (op->op.kind->traits & IOC_KIND_POOLED) == 0;
+    return op->op.handle == handle && !ioc_op_ends_alone(&op->op);
 }
 
 static int backend__handle_cancel(ioc_port *base, struct ioc_handle *handle)

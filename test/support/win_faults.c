@@ -47,6 +47,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_GET_MODULE_OF] = {"GetModuleHandleExW", ERROR_MOD_NOT_FOUND},
     [WIN_GET_PROC] = {"GetProcAddress", ERROR_PROC_NOT_FOUND},
     [WIN_OPEN_THREAD] = {"OpenThread", ERROR_ACCESS_DENIED},
+    [WIN_CANCEL_SYNCHRONOUS] = {"CancelSynchronousIo", ERROR_NOT_SUPPORTED},
     [WIN_QUEUE_APC] = {"QueueUserAPC", ERROR_GEN_FAILURE},
     [WIN_FREQUENCY] = {"QueryPerformanceFrequency", ERROR_NOT_SUPPORTED},
     [WIN_COUNTER] = {"QueryPerformanceCounter", ERROR_NOT_SUPPORTED},
@@ -350,6 +351,11 @@ static HANDLE WINAPI fault__open_thread(DWORD access, BOOL is_inherited, DWORD i
     return fault__strikes(WIN_OPEN_THREAD) ? NULL : OpenThread(access, is_inherited, id);
 }
 
+static BOOL WINAPI fault__cancel_synchronous(HANDLE thread)
+{
+    return !fault__strikes(WIN_CANCEL_SYNCHRONOUS) && CancelSynchronousIo(thread);
+}
+
 static DWORD WINAPI fault__queue_apc(PAPCFUNC function, HANDLE thread, ULONG_PTR argument)
 {
     return fault__strikes(WIN_QUEUE_APC) ? 0 : QueueUserAPC(function, thread, argument);
@@ -571,6 +577,7 @@ static const ioc_sys fault_table = {
     .GetProcAddress = fault__get_proc,
     .SwitchToThread = SwitchToThread,
     .OpenThread = fault__open_thread,
+    .CancelSynchronousIo = fault__cancel_synchronous,
     .QueueUserAPC = fault__queue_apc,
     .QueryPerformanceFrequency = fault__frequency,
     .QueryPerformanceCounter = fault__counter,

@@ -51,6 +51,7 @@ typedef enum win_call {
     WIN_GET_MODULE_OF,
     WIN_GET_PROC,
     WIN_OPEN_THREAD,
+    WIN_CANCEL_SYNCHRONOUS,
     WIN_QUEUE_APC,
     WIN_FREQUENCY,
     WIN_COUNTER,

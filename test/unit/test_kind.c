@@ -30,8 +30,8 @@ static void what_a_kind_does_on_a_handle_it_has_there(void **state)
         assert_int_equal(kind->is_whole & ~kind->handles, 0);
         assert_true(kind->is_whole == 0 || (kind->traits & IOC_KIND_OUT) != 0);
         assert_true(kind->ends_by_zero == 0 || (kind->traits & IOC_KIND_OUT) == 0);
-        bool needs_a_handle = (kind->traits & (IOC_KIND_OUT | IOC_KIND_POOLED)) != 0;
-        assert_true(!needs_a_handle || kind->handles != 0);
+        assert_int_equal(kind->ends_alone & ~kind->handles, 0);
+        assert_true((kind->traits & IOC_KIND_OUT) == 0 || kind->handles != 0);
     }
 }
 
