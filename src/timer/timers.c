@@ -378,7 +378,7 @@ static void timers__sweep_all(ioc_timers *timers, ioc_timer_bucket *buckets, siz
 size_t ioc_timers_trim(ioc_timers *timers)
 {
     ioc_timers_table *table = timers->table;
-    while (timers->dealt != NULL) {
+    while (timers->dealt != NULL) { /* its least entry may be a stale one */
         timers__deal_chunk(timers);
     }
     if (table == NULL) {

@@ -626,6 +626,61 @@ static void when_the_first_is_due_is_exact_after_the_first_was_cleared(void **st
     f->timers.set = 0;
 }
 
+static void to_find_the_first_of_many_takes_several_calls(void **state)
+{
+    enum {
+        COUNT = 5000,
+        MOST = 100
+    };
+    fixture *f = *state;
+    f->timers.most_touched = MOST;
+    ioc_timer *timers = many__new(COUNT);
+    const uint64_t first_ns = UINT64_C(1) << 40;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        set(f, &timers[i], first_ns + i * 7919 % COUNT); /* all in one bucket, each once */
+    }
+    ioc_timers_clear(&f->timers, &timers[0]);
+    uint32_t calls = 0;
+    while (ioc_timers_next_due(&f->timers) == 0) {
+        assert_in_range(++calls, 0, COUNT / MOST);
+    }
+    assert_in_range(calls, COUNT / (MOST + f->timers.pool.room) - 1, COUNT / MOST);
+    assert_true(ioc_timers_next_due(&f->timers) == first_ns + 1);
+    free(timers);
+    f->timers.set = 0;
+}
+
+static void what_has_been_dealt_comes_first_though_the_rest_of_its_bucket_is_swept(void **state)
+{
+    enum {
+        COUNT = 200,
+        LEFT = 4
+    };
+    fixture *f = *state;
+    fixture__restart(f, 4, 10, 0);
+    ioc_timer *timers = many__new(COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        set(f, &timers[i], i == 0 ? 5000 : 5100 + i * 7 % 50);
+    }
+    assert_null(pop(f, 5000)); /* it has dealt the first chunk */
+    const ioc_timer_bucket *dealt = f->timers.dealt;
+    assert_non_null(dealt);
+    for (uint32_t i = 1; i < COUNT - LEFT; i++) {
+        ioc_timers_clear(&f->timers, &timers[i]);
+    }
+    ioc_timer other = {0};
+    for (uint32_t i = 0; i < COUNT; i++) { /* so that whatever has entries is swept to its end */
+        set(f, &other, 1000000);
+        assert_true(ioc_timers_is_valid(&f->timers));
+    }
+    assert_ptr_equal(f->timers.dealt, dealt); /* those that are left are still in it */
+    assert_ptr_equal(many__pop(f, 5000), &timers[0]);
+    assert_null(many__pop(f, 5000));
+    ioc_timers_clear(&f->timers, &other);
+    many__pop_all(f, 5200);
+    free(timers);
+}
+
 static void to_skip_many_stale_entries_takes_several_calls(void **state)
 {
     enum {
@@ -869,6 +924,7 @@ static void after_a_trim_the_memory_of_cleared_timers_may_go(void **state)
         }
     }
     (void)ioc_timers_trim(&f->timers);
+    assert_null(f->timers.dealt); /* whose least entry might be one of those that go now */
     for (uint32_t i = 0; i < COUNT; i++) {
         if (!ioc_timer_is_set(timers[i])) {
             free(timers[i]);
@@ -971,6 +1027,8 @@ int main(void)
         TIMERS_TEST(timers_of_one_time_that_are_dealt_with_others_stay_in_order),
         TIMERS_TEST(asking_when_the_first_is_due_opens_nothing),
         TIMERS_TEST(when_the_first_is_due_is_exact_after_the_first_was_cleared),
+        TIMERS_TEST(to_find_the_first_of_many_takes_several_calls),
+        TIMERS_TEST(what_has_been_dealt_comes_first_though_the_rest_of_its_bucket_is_swept),
         TIMERS_TEST(to_skip_many_stale_entries_takes_several_calls),
         TIMERS_TEST(few_timers_take_one_chunk),
         TIMERS_TEST(without_memory_a_fresh_timer_is_not_set),
