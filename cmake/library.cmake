@@ -8,6 +8,7 @@ set(core_sources
     src/api/handle.c
     src/api/loop.c
     src/api/operation.c
+    src/api/pipe.c
     src/api/post.c
     src/api/socket.c
     src/api/stats.c
@@ -50,6 +51,7 @@ set(win32_sources
     src/win32/object/adopt.c
     src/win32/object/file.c
     src/win32/object/path.c
+    src/win32/object/pipe.c
     src/win32/object/process.c
     src/win32/overlapped.c
     src/win32/port.c
@@ -59,7 +61,7 @@ set(win32_sources
     src/win32/work.c)
 
 # What the library needs of the system. Everything else is looked up at run time.
-set(IOCPLOOP_SYSTEM_LIBRARIES ws2_32)
+set(IOCPLOOP_SYSTEM_LIBRARIES advapi32 ws2_32)
 
 # How all C of this project is compiled. Usage requirements of the library itself stay apart from
 # this, so that nothing of it reaches a consumer.

@@ -2,8 +2,8 @@
  * iocploop: an event loop on Windows I/O completion ports.
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
- * the loop, operations, timers, handles, sockets, files, waits and processes, blocking work, waking
- * and posting, statistics.
+ * the loop, operations, timers, handles, sockets, pipes, files, waits and processes, blocking work,
+ * waking and posting, statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
  * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A
@@ -716,6 +716,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_DATAGRAM = 2, /* a datagram socket */
     IOCP_HANDLE_FILE = 3,     /* a file */
     IOCP_HANDLE_PIPE = 5,     /* a pipe, connected */
+    IOCP_HANDLE_PIPE_END = 7, /* a child's end, of iocp_pipe_pair */
     IOCP_HANDLE_OTHER = 10    /* adopted, and not looked at yet, or none of these */
 } iocp_handle_kind_t;
 
@@ -1108,6 +1109,66 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
  *           iocp_close(loop, *listener, NULL, NULL, NULL);
  *       }
  *       return status;
+ *   }
+ */
+
+/* ==== Pipes ================================================================================== */
+
+/* Bits of `flags`. Where neither READ nor WRITE is set, both are meant. */
+typedef enum iocp_pipe_flag {
+    IOCP_PIPE_READ = 1,     /* we read, the other end writes */
+    IOCP_PIPE_WRITE = 2,    /* we write, the other end reads */
+    IOCP_PIPE_MESSAGE = 4,  /* each write is a message, and a read ends where one does */
+    IOCP_PIPE_CHILDREN = 32 /* pair: both ends are for children; the first reads */
+} iocp_pipe_flag_t;
+
+/*
+ * A pipe between us and a child: `*ours` is a pipe of this loop; `*theirs` is a synchronous handle,
+ * as a child's standard streams have to be, and not inheritable. Both belong to the loop. `theirs`
+ * takes no operation but iocp_close; it is for whoever starts a process: iocp_handle_native,
+ * SetHandleInformation.
+ * With IOCP_PIPE_CHILDREN both are such ends: `*ours` reads, `*theirs` writes, and two children get
+ * them. `flags`: IOCP_PIPE_READ, WRITE, MESSAGE, CHILDREN (without READ and WRITE).
+ *
+ * N.B. We read IOCP_EOF when every copy of the other end is closed: ours of it, too.
+ * Loop thread. Errors: IOCP_EINVAL, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
+ * Win32: CreateNamedPipeW and CreateFileW of a name that nobody can guess (RtlGenRandom), for the
+ * owner of this process alone.
+ */
+IOCP_API int IOCP_CALL iocp_pipe_pair(iocp_loop_t *loop, uint32_t flags, iocp_handle_t *ours,
+                                      iocp_handle_t *theirs);
+
+/*
+ * Example: what a child writes is read here. `start` hands the HANDLE to the child and closes nothing.
+ *
+ *   static char said[4096];
+ *
+ *   static iocp_action_t IOCP_CALL on_said(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           fwrite(said, 1, (size_t)result->bytes, stdout);
+ *           return IOCP_REARM;
+ *       }
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int listen_to_child(iocp_loop_t *loop, int (*start)(void *output))
+ *   {
+ *       iocp_handle_t ours;
+ *       iocp_handle_t theirs;
+ *       void *output = NULL;
+ *       int status = iocp_pipe_pair(loop, IOCP_PIPE_READ, &ours, &theirs);
+ *       if (status != IOCP_OK) {
+ *           return status;
+ *       }
+ *       iocp_handle_native(loop, theirs, &output);
+ *       status = start(output);
+ *       iocp_close(loop, theirs, NULL, NULL, NULL);
+ *       return status == IOCP_OK
+ *                  ? iocp_read(loop, ours, said, sizeof said, on_said, NULL, NULL)
+ *                  : status;
  *   }
  */
 

@@ -153,6 +153,15 @@ typedef struct ioc_backend {
     int (*file_size)(ioc_port *port, struct ioc_handle *handle, uint64_t *size);
     int (*file_set_size)(ioc_port *port, struct ioc_handle *handle, uint64_t size);
 
+    /* ---- Pipes ---- */
+
+    /*
+     * Both ends of a fresh pipe, as two calls of socket_open. `flags` are IOCP_PIPE_ bits, READ and
+     * WRITE of our end.
+     */
+    int (*pipe_pair)(ioc_port *port, struct ioc_handle *ours, struct ioc_handle *theirs,
+                     uint32_t flags);
+
     /* ---- Handles of every kind ---- */
 
     /*
@@ -162,6 +171,9 @@ typedef struct ioc_backend {
     int (*handle_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 
     void *(*handle_native)(ioc_port *port, struct ioc_handle *handle);
+
+    /* Give up the kernel object of a handle that is bound to no port, which the caller closes. */
+    void *(*handle_give_away)(ioc_port *port, struct ioc_handle *handle);
 
     /*
      * Close the kernel object; what is pending on it ends as aborted. A second call does nothing.

@@ -56,6 +56,15 @@ void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
     ioc_slab_give(&ops->handles, handle);
 }
 
+void *ioc_handle_give_away(ioc_ops *ops, ioc_handle *handle)
+{
+    IOC_ASSERT(handle->kind == IOCP_HANDLE_PIPE_END && handle->is_open && handle->close == NULL);
+    void *native = ops->backend->handle_give_away(ops->port, handle);
+    handle->is_open = false;
+    ioc_handle_free(ops, handle);
+    return native;
+}
+
 ioc_handle *ioc_handle_find_closing(const ioc_ops *ops, iocp_handle_t id)
 {
     ioc_handle *handle = ioc_slab_find(&ops->handles, id.id);

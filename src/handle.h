@@ -32,6 +32,12 @@ ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind);
 /* Close the kernel object if there is one, and give the handle back. Its books are empty. */
 void ioc_handle_free(ioc_ops *ops, ioc_handle *handle);
 
+/*
+ * Take the native handle out of an IOCP_HANDLE_PIPE_END: the caller closes it, and the handle is gone,
+ * as if it had been closed. Cannot fail.
+ */
+void *ioc_handle_give_away(ioc_ops *ops, ioc_handle *handle);
+
 /* NULL if it is closed; the first also if it is closing. */
 ioc_handle *ioc_handle_find(const ioc_ops *ops, iocp_handle_t id);
 ioc_handle *ioc_handle_find_closing(const ioc_ops *ops, iocp_handle_t id);

@@ -38,7 +38,7 @@ import_library() {
 # MSVC divides 64 bits by, which are in ntdll, too. For arm64 x64's say which functions there are.
 import_libraries() {
     local library
-    for library in kernel32 ws2_32 ucrtbase; do
+    for library in advapi32 kernel32 ws2_32 ucrtbase; do
         if [ $target = aarch64 ]; then
             x86_64-w64-mingw32-nm /usr/x86_64-w64-mingw32/lib/lib$library.a 2>/dev/null |
                 awk '$2 == "T" { print $3 }' | sort -u | import_library arm64 $library

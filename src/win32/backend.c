@@ -10,6 +10,7 @@
 #include "net/winsock.h"
 #include "object/adopt.h"
 #include "object/file.h"
+#include "object/pipe.h"
 #include "object/process.h"
 #include "overlapped.h"
 #include "sleep.h"
@@ -114,6 +115,7 @@ static const backend_class backend_classes[] = {
     [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close},
     [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
     [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close},
     [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other},
 };
 
@@ -121,6 +123,13 @@ static void *backend__native(ioc_port *port, ioc_handle *handle)
 {
     (void)port;
     return ioc_win_handle_of(handle)->native;
+}
+
+static void *backend__give_away(ioc_port *port, ioc_handle *handle)
+{
+    void *native = backend__native(port, handle);
+    ioc_win_handle_of(handle)->native = INVALID_HANDLE_VALUE;
+    return native;
 }
 
 static void backend__handle_close(ioc_port *port, ioc_handle *handle)
@@ -247,8 +256,10 @@ static const ioc_backend iocp_backend = {
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,
+    .pipe_pair = ioc_pipe_pair,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,
+    .handle_give_away = backend__give_away,
     .handle_close = backend__handle_close,
 };
 

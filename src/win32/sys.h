@@ -28,6 +28,9 @@ typedef struct ioc_sys {
     BOOL(WINAPI *ReadFile)(HANDLE, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *WriteFile)(HANDLE, const void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *FlushFileBuffers)(HANDLE);
+    HANDLE(WINAPI *CreateNamedPipeW)
+    (const wchar_t *, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, SECURITY_ATTRIBUTES *);
+    BOOL(WINAPI *SetNamedPipeHandleState)(HANDLE, DWORD *, DWORD *, DWORD *);
     BOOL(WINAPI *GetFileSizeEx)(HANDLE, LARGE_INTEGER *);
     BOOL(WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
     HANDLE(WINAPI *CreateWaitableTimerExW)
@@ -59,6 +62,11 @@ typedef struct ioc_sys {
     BOOL(WINAPI *QueryPerformanceCounter)(LARGE_INTEGER *);
     DWORD(WINAPI *GetCurrentThreadId)(void);
     DWORD(WINAPI *GetLastError)(void);
+    HLOCAL(WINAPI *LocalFree)(HLOCAL);
+    /* advapi32 */
+    BOOL(WINAPI *ConvertStringSecurityDescriptorToSecurityDescriptorW)
+    (const wchar_t *, DWORD, PSECURITY_DESCRIPTOR *, ULONG *);
+    BOOLEAN(WINAPI *RtlGenRandom)(void *, ULONG);
     /* ws2_32 */
     int(WINAPI *WSAStartup)(WORD, WSADATA *);
     int(WINAPI *WSACleanup)(void);

@@ -15,6 +15,7 @@
 #include <ws2tcpip.h>
 #include <mswsock.h>
 #include <windows.h>
+#include <sddl.h>
 
 /* Missing in some older SDKs. */
 #ifndef WSA_FLAG_NO_HANDLE_INHERIT
@@ -25,6 +26,9 @@
 #endif
 #ifndef FILE_SKIP_SET_EVENT_ON_HANDLE
 #define FILE_SKIP_SET_EVENT_ON_HANDLE 0x2
+#endif
+#ifndef PIPE_REJECT_REMOTE_CLIENTS
+#define PIPE_REJECT_REMOTE_CLIENTS 0x8
 #endif
 #ifndef ERROR_NO_SUCH_DEVICE
 #define ERROR_NO_SUCH_DEVICE 433
@@ -44,6 +48,10 @@
 #ifndef CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
 #define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 0x2
 #endif
+
+/* <ntsecapi.h> has it beside much else; it is what the C library's rand_s rests on. */
+#define RtlGenRandom SystemFunction036
+WINADVAPI BOOLEAN WINAPI RtlGenRandom(void *bytes, ULONG count);
 
 /* In every kernel32 since Vista, but not in all headers. */
 WINBASEAPI BOOL WINAPI CallbackMayRunLong(PTP_CALLBACK_INSTANCE instance);

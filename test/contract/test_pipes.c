@@ -1,4 +1,7 @@
-/* Byte pipes: streams without a network, whose ends the loop has taken over. */
+/*
+ * Byte pipes: streams without a network, whose ends the loop has taken over; and pairs, of which one
+ * end is for a child.
+ */
 #include "contract_file.h"
 
 #include <stdlib.h>
@@ -524,6 +527,132 @@ static void two_loops_talk_over_a_pipe(void **state)
     contract_loop_destroy(other);
 }
 
+/* ---- Pairs ---- */
+
+typedef struct end_pair {
+    iocp_handle_t ours;
+    iocp_handle_t theirs;
+} end_pair;
+
+static end_pair open_pair(iocp_loop_t *loop, uint32_t flags)
+{
+    end_pair pair = {{0}, {0}};
+    assert_int_equal(iocp_pipe_pair(loop, flags, &pair.ours, &pair.theirs), IOCP_OK);
+    assert_true(pair.ours.id != 0 && pair.theirs.id != 0 && pair.ours.id != pair.theirs.id);
+    return pair;
+}
+
+static void our_end_of_a_pair_is_a_pipe_and_theirs_a_childs(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    static const uint32_t flags[] = {0, IOCP_PIPE_READ, IOCP_PIPE_WRITE,
+                                     IOCP_PIPE_READ | IOCP_PIPE_WRITE | IOCP_PIPE_MESSAGE};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        end_pair pair = open_pair(loop, flags[i]);
+        assert_int_equal(iocp_handle_kind(loop, pair.ours), IOCP_HANDLE_PIPE);
+        assert_int_equal(iocp_handle_kind(loop, pair.theirs), IOCP_HANDLE_PIPE_END);
+    }
+}
+
+static void both_ends_of_a_pair_for_children_are_theirs(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    void *native[2] = {NULL, NULL};
+    end_pair pair = open_pair(loop, IOCP_PIPE_CHILDREN | IOCP_PIPE_MESSAGE);
+    assert_int_equal(iocp_handle_kind(loop, pair.ours), IOCP_HANDLE_PIPE_END);
+    assert_int_equal(iocp_handle_kind(loop, pair.theirs), IOCP_HANDLE_PIPE_END);
+    assert_int_equal(iocp_handle_native(loop, pair.ours, &native[0]), IOCP_OK);
+    assert_int_equal(iocp_handle_native(loop, pair.theirs, &native[1]), IOCP_OK);
+    assert_ptr_not_equal(native[0], native[1]);
+}
+
+static void an_end_for_a_child_takes_nothing_but_close(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record never = {0};
+    char data[1] = {0};
+    uint64_t number = 0;
+    iocp_handle_t end = open_pair(loop, 0).theirs;
+    assert_int_equal(iocp_read(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_write(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_pread(loop, end, data, 1, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_recv(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_accept(loop, end, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_drain(loop, end, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_flush(loop, end, contract_keep, &never, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_get_size(loop, end, &number), IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_listen(loop, end, 0), IOCP_ENOTSUP);
+    contract_file_close(loop, end);
+    assert_int_equal(iocp_handle_kind(loop, end), IOCP_EBADF);
+    assert_int_equal(never.calls, 0);
+}
+
+static void a_pair_ends_when_the_childs_end_is_closed(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record written = {0};
+    char data[1];
+    end_pair pair = open_pair(loop, 0);
+    start_read(loop, pair.ours, data, 1, &read);
+    contract_idle(loop);
+    assert_int_equal(read.calls, 0);
+    contract_file_close(loop, pair.theirs);
+    contract_wait(loop, &read, 1);
+    assert_ended(&read, IOCP_EOF);
+    start_write(loop, pair.ours, "x", 1, &written);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_EPIPE);
+}
+
+static void a_pair_for_one_way_refuses_the_other(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    contract_record written = {0};
+    char data[1];
+    start_write(loop, open_pair(loop, IOCP_PIPE_READ).ours, "x", 1, &written);
+    start_read(loop, open_pair(loop, IOCP_PIPE_WRITE).ours, data, 1, &read);
+    run_until_done(loop);
+    assert_ended(&written, IOCP_EACCES);
+    assert_ended(&read, IOCP_EACCES);
+}
+
+static void destroy_closes_pairs_that_are_open(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    char data[1];
+    (void)open_pair(loop, IOCP_PIPE_CHILDREN);
+    start_read(loop, open_pair(loop, 0).ours, data, 1, &read);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    assert_ended(&read, IOCP_ECANCELED);
+}
+
+/* In the teardown nothing is left of them. */
+static void a_pair_that_cannot_be_is_refused(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t ours = {0};
+    iocp_handle_t theirs = {0};
+    static const uint32_t flags[] = {8,
+                                     16,
+                                     64,
+                                     UINT32_C(1) << 31,
+                                     IOCP_PIPE_CHILDREN | IOCP_PIPE_READ,
+                                     IOCP_PIPE_CHILDREN | IOCP_PIPE_WRITE};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        assert_int_equal(iocp_pipe_pair(loop, flags[i], &ours, &theirs), IOCP_EINVAL);
+    }
+    assert_int_equal(iocp_pipe_pair(loop, 0, NULL, &theirs), IOCP_EINVAL);
+    assert_int_equal(iocp_pipe_pair(loop, 0, &ours, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_pipe_pair(NULL, 0, &ours, &theirs), IOCP_EINVAL);
+    assert_true(ours.id == 0 && theirs.id == 0);
+    assert_int_equal(contract_stats(loop).handles, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -549,6 +678,13 @@ int main(void)
         CONTRACT_FILE_TEST(a_pipe_for_synchronous_use_is_refused_in_the_results),
         CONTRACT_FILE_TEST(a_pipe_is_adopted_once),
         CONTRACT_FILE_TEST(two_loops_talk_over_a_pipe),
+        CONTRACT_FILE_TEST(our_end_of_a_pair_is_a_pipe_and_theirs_a_childs),
+        CONTRACT_FILE_TEST(both_ends_of_a_pair_for_children_are_theirs),
+        CONTRACT_FILE_TEST(an_end_for_a_child_takes_nothing_but_close),
+        CONTRACT_FILE_TEST(a_pair_ends_when_the_childs_end_is_closed),
+        CONTRACT_FILE_TEST(a_pair_for_one_way_refuses_the_other),
+        CONTRACT_FILE_TEST(destroy_closes_pairs_that_are_open),
+        CONTRACT_FILE_TEST(a_pair_that_cannot_be_is_refused),
     };
     return CONTRACT_RUN(tests);
 }

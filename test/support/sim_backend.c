@@ -2,6 +2,7 @@
 #include "sim_datagram.h"
 #include "sim_file.h"
 #include "sim_object.h"
+#include "sim_pipe.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -392,6 +393,14 @@ static int backend__file_set_size(ioc_port *base, struct ioc_handle *handle, uin
     return backend__return(base, sim_file_set_size(backend__handle(handle)->file, size));
 }
 
+static int backend__pipe_pair(ioc_port *base, struct ioc_handle *ours, struct ioc_handle *theirs,
+                              uint32_t flags)
+{
+    sim_lock();
+    return backend__return(base, sim_pipe_pair(backend__port(base), backend__handle(ours),
+                                               backend__handle(theirs), flags));
+}
+
 static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void *native)
 {
     (void)base;
@@ -408,6 +417,15 @@ static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
     return (void *)(sim->file != NULL     ? sim_file_number(sim->file)
                     : sim->socket != NULL ? sim->socket->number
                                           : sim->adopted);
+}
+
+static void *backend__handle_give_away(ioc_port *base, struct ioc_handle *handle)
+{
+    void *native = backend__handle_native(base, handle);
+    sim_lock();
+    sim_pipe_give_away(backend__handle(handle));
+    sim_unlock();
+    return native;
 }
 
 static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle)
@@ -459,8 +477,10 @@ const ioc_backend *ioc_backend_default(void)
         .file_open = backend__file_open,
         .file_size = backend__file_size,
         .file_set_size = backend__file_set_size,
+        .pipe_pair = backend__pipe_pair,
         .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,
+        .handle_give_away = backend__handle_give_away,
         .handle_close = backend__handle_close,
     };
     return &backend;

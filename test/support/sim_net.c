@@ -720,6 +720,9 @@ int sim_send(sim_op *op)
     if (socket->is_send_shut || (socket->is_pipe && socket->peer == NULL)) {
         return IOCP_EPIPE;
     }
+    if (socket->cannot_write) {
+        return IOCP_EACCES;
+    }
     op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op__wait(op, &socket->sends);
     if (socket->peer != NULL) {
@@ -743,6 +746,9 @@ int sim_receive(sim_op *op)
     }
     if (socket->is_recv_shut) {
         return IOCP_EPIPE;
+    }
+    if (socket->cannot_read) {
+        return IOCP_EACCES;
     }
     op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op__wait(op, &socket->receives);

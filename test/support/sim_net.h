@@ -127,6 +127,8 @@ typedef struct sim_socket {
     bool is_adopted; /* belongs to a loop */
     bool is_pipe;
     bool is_overlapped; /* of a pipe */
+    bool cannot_read;   /* it was opened for the other way alone */
+    bool cannot_write;
     bool is_bound;
     bool owns_port; /* of its local address */
     sim_address local;

@@ -29,6 +29,8 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_WRITE_FILE] = {"WriteFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_FLUSH_FILE] = {"FlushFileBuffers", ERROR_IO_DEVICE},
+    [WIN_CREATE_PIPE] = {"CreateNamedPipeW", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_SET_PIPE_STATE] = {"SetNamedPipeHandleState", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_GET_SIZE] = {"GetFileSizeEx", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_FILE_INFORMATION] = {"SetFileInformationByHandle", ERROR_DISK_FULL},
     [WIN_CREATE_TIMER] = {"CreateWaitableTimerExW", ERROR_NO_SYSTEM_RESOURCES},
@@ -51,6 +53,9 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_QUEUE_APC] = {"QueueUserAPC", ERROR_GEN_FAILURE},
     [WIN_FREQUENCY] = {"QueryPerformanceFrequency", ERROR_NOT_SUPPORTED},
     [WIN_COUNTER] = {"QueryPerformanceCounter", ERROR_NOT_SUPPORTED},
+    [WIN_CONVERT_SDDL] = {"ConvertStringSecurityDescriptorToSecurityDescriptorW",
+                          ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_RANDOM] = {"RtlGenRandom", ERROR_GEN_FAILURE},
     [WIN_STARTUP] = {"WSAStartup", WSASYSNOTREADY},
     [WIN_CLEANUP] = {"WSACleanup", WSAENETDOWN},
     [WIN_SOCKET] = {"WSASocketW", WSAEMFILE},
@@ -230,6 +235,22 @@ static BOOL WINAPI fault__flush_file(HANDLE file)
     return !fault__strikes(WIN_FLUSH_FILE) && FlushFileBuffers(file);
 }
 
+static HANDLE WINAPI fault__create_pipe(const wchar_t *name, DWORD access, DWORD mode,
+                                        DWORD instances, DWORD out_bytes, DWORD in_bytes,
+                                        DWORD timeout_ms, SECURITY_ATTRIBUTES *security)
+{
+    return fault__strikes(WIN_CREATE_PIPE)
+               ? INVALID_HANDLE_VALUE
+               : CreateNamedPipeW(name, access, mode, instances, out_bytes, in_bytes, timeout_ms,
+                                  security);
+}
+
+static BOOL WINAPI fault__set_pipe_state(HANDLE pipe, DWORD *mode, DWORD *bytes, DWORD *timeout_ms)
+{
+    return !fault__strikes(WIN_SET_PIPE_STATE) &&
+           SetNamedPipeHandleState(pipe, mode, bytes, timeout_ms);
+}
+
 static BOOL WINAPI fault__get_size(HANDLE file, LARGE_INTEGER *size)
 {
     return !fault__strikes(WIN_GET_SIZE) && GetFileSizeEx(file, size);
@@ -369,6 +390,29 @@ static BOOL WINAPI fault__frequency(LARGE_INTEGER *frequency)
 static BOOL WINAPI fault__counter(LARGE_INTEGER *counter)
 {
     return !fault__strikes(WIN_COUNTER) && QueryPerformanceCounter(counter);
+}
+
+/* What it gives is held until it is given back. */
+static BOOL WINAPI fault__convert_sddl(const wchar_t *text, DWORD revision,
+                                       PSECURITY_DESCRIPTOR *descriptor, ULONG *size)
+{
+    if (fault__strikes(WIN_CONVERT_SDDL) ||
+        !ConvertStringSecurityDescriptorToSecurityDescriptorW(text, revision, descriptor, size)) {
+        return FALSE;
+    }
+    fault__take();
+    return TRUE;
+}
+
+static HLOCAL WINAPI fault__local_free(HLOCAL memory)
+{
+    fault__give();
+    return LocalFree(memory);
+}
+
+static BOOLEAN WINAPI fault__random(void *bytes, ULONG count)
+{
+    return !fault__strikes(WIN_RANDOM) && RtlGenRandom(bytes, count);
 }
 
 /* ---- ws2_32 ---- */
@@ -555,6 +599,8 @@ static const ioc_sys fault_table = {
     .ReadFile = fault__read_file,
     .WriteFile = fault__write_file,
     .FlushFileBuffers = fault__flush_file,
+    .CreateNamedPipeW = fault__create_pipe,
+    .SetNamedPipeHandleState = fault__set_pipe_state,
     .GetFileSizeEx = fault__get_size,
     .SetFileInformationByHandle = fault__set_file_information,
     .CreateWaitableTimerExW = fault__create_timer,
@@ -583,6 +629,9 @@ static const ioc_sys fault_table = {
     .QueryPerformanceCounter = fault__counter,
     .GetCurrentThreadId = GetCurrentThreadId,
     .GetLastError = GetLastError,
+    .LocalFree = fault__local_free,
+    .ConvertStringSecurityDescriptorToSecurityDescriptorW = fault__convert_sddl,
+    .RtlGenRandom = fault__random,
     .WSAStartup = fault__startup,
     .WSACleanup = fault__cleanup,
     .WSAGetLastError = WSAGetLastError,

@@ -33,6 +33,8 @@ typedef enum win_call {
     WIN_READ_FILE,
     WIN_WRITE_FILE,
     WIN_FLUSH_FILE,
+    WIN_CREATE_PIPE,
+    WIN_SET_PIPE_STATE,
     WIN_GET_SIZE,
     WIN_SET_FILE_INFORMATION,
     WIN_CREATE_TIMER,
@@ -55,6 +57,8 @@ typedef enum win_call {
     WIN_QUEUE_APC,
     WIN_FREQUENCY,
     WIN_COUNTER,
+    WIN_CONVERT_SDDL,
+    WIN_RANDOM,
     WIN_STARTUP,
     WIN_CLEANUP,
     WIN_SOCKET,
@@ -101,8 +105,8 @@ uint64_t win_faults_count(void);
 uint64_t win_faults_count_of(win_call call);
 
 /*
- * Of what no count of handles shows, how much was taken and not given back: Winsock's starts and the
- * pool's work objects. A reset does not change it.
+ * Of what no count of handles shows, how much was taken and not given back: Winsock's starts, the
+ * pool's work objects, security descriptors. A reset does not change it.
  */
 uint32_t win_faults_held(void);
 

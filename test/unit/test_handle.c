@@ -162,6 +162,17 @@ static void a_pipe_is_read_in_turns_and_written_without(void **state)
     assert_int_equal(pipe->position, 0);
 }
 
+static void an_end_that_is_given_away_is_not_closed_and_its_id_is_stale(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *end = unit_core_open(core);
+    end->kind = IOCP_HANDLE_PIPE_END;
+    iocp_handle_t id = ioc_handle_id(end);
+    assert_ptr_equal(ioc_handle_give_away(&core->ops, end), end);
+    assert_int_equal(core->port.closes, 0);
+    assert_null(ioc_handle_find_closing(&core->ops, id));
+}
+
 static void a_file_is_moving_from_the_call_until_the_callback(void **state)
 {
     unit_core *core = *state;
@@ -361,6 +372,7 @@ int main(void)
         HANDLE_TEST(a_move_that_ends_before_its_turn_passes_it_on),
         HANDLE_TEST(an_append_goes_behind_the_end_and_leaves_the_position),
         HANDLE_TEST(a_pipe_is_read_in_turns_and_written_without),
+        HANDLE_TEST(an_end_that_is_given_away_is_not_closed_and_its_id_is_stale),
         HANDLE_TEST(a_file_is_moving_from_the_call_until_the_callback),
         HANDLE_TEST(what_goes_out_counts_from_the_call_until_the_callback),
         HANDLE_TEST(an_operation_that_is_rearmed_counts_again),

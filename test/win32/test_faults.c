@@ -264,6 +264,22 @@ static void life__secure(life *l)
     life__wait(l);
 }
 
+static void life__pair(life *l)
+{
+    iocp_handle_t ours = {0};
+    iocp_handle_t theirs = {0};
+    if (!life__ok(l, iocp_pipe_pair(l->loop, IOCP_PIPE_READ | IOCP_PIPE_MESSAGE, &ours, &theirs))) {
+        return;
+    }
+    life_op *read = life__op(l, IOCP_EOF);
+    life__started(
+        l, read,
+        iocp_read(l->loop, ours, read->data, sizeof read->data, life__callback, read, NULL));
+    life_op *close = life__op(l, IOCP_OK);
+    life__started(l, close, iocp_close(l->loop, theirs, life__callback, close, NULL));
+    life__wait(l);
+}
+
 static uint64_t IOCP_CALL life__work(void *arg)
 {
     contract_event_set(arg);
@@ -345,9 +361,9 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,  life__meet,      life__talk,          life__signal,
-    life__store,   life__secure,    life__use_objects,   life__end_early,
-    life__hang_up, life__close_one, life__leave_pending,
+    life__listen,    life__meet,    life__talk,      life__signal,
+    life__store,     life__secure,  life__pair,      life__use_objects,
+    life__end_early, life__hang_up, life__close_one, life__leave_pending,
 };
 
 /* ---- The whole ---- */
