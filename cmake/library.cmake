@@ -10,6 +10,7 @@ set(core_sources
     src/api/operation.c
     src/api/pipe.c
     src/api/post.c
+    src/api/process.c
     src/api/socket.c
     src/api/stats.c
     src/api/timer.c

@@ -97,6 +97,7 @@ static bool runner__start(runner *self, iocp_loop_t *loop, wchar_t *command_line
 {
     STARTUPINFOW startup = {.cb = sizeof startup};
     PROCESS_INFORMATION program;
+    iocp_handle_t process;
     iocp_op_t wait;
     if (!check_windows(CreateProcessW(NULL, command_line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL,
                                       NULL, &startup, &program),
@@ -107,7 +108,8 @@ static bool runner__start(runner *self, iocp_loop_t *loop, wchar_t *command_line
     uint64_t limit_ns = self->limit_ms > 0 ? (uint64_t)self->limit_ms * 1000000 : UINT64_MAX;
     bool is_good =
         check_windows(AssignProcessToJobObject(self->job, program.hProcess), "the job") &&
-        check(iocp_process_wait(loop, program.hProcess, on_end, self, &wait), "the wait") &&
+        check(iocp_process_adopt(loop, program.hProcess, &process), "the process") &&
+        check(iocp_process_wait(loop, process, on_end, self, &wait), "the wait") &&
         check(iocp_op_deadline(loop, wait, limit_ns), "the limit") &&
         check_windows(ResumeThread(program.hThread) != (DWORD)-1, "resuming the program");
     if (!is_good) {

@@ -2,7 +2,7 @@
  * iocploop: an event loop on Windows I/O completion ports.
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
- * the loop, operations, timers, handles, sockets, pipes, files, waits and processes, blocking work,
+ * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, blocking work,
  * waking and posting, statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
@@ -717,6 +717,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_FILE = 3,     /* a file */
     IOCP_HANDLE_PIPE = 5,     /* a pipe, connected */
     IOCP_HANDLE_PIPE_END = 7, /* a child's end, of iocp_pipe_pair */
+    IOCP_HANDLE_PROCESS = 8,  /* iocp_process_adopt */
     IOCP_HANDLE_OTHER = 10    /* adopted, and not looked at yet, or none of these */
 } iocp_handle_kind_t;
 
@@ -1308,7 +1309,7 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  *   }
  */
 
-/* ==== Waits and processes ==================================================================== */
+/* ==== Waits ================================================================================== */
 
 /*
  * Wait until a kernel object is signaled: an event, semaphore, waitable timer, process, thread or
@@ -1328,13 +1329,6 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  */
 IOCP_API int IOCP_CALL iocp_wait(iocp_loop_t *loop, void *object, iocp_callback_t callback,
                                  void *userdata, iocp_op_t *op);
-
-/*
- * Wait for a process to end; the result's `value` is its exit code. As iocp_wait, and the handle
- * also needs PROCESS_QUERY_LIMITED_INFORMATION. Win32: GetExitCodeProcess.
- */
-IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_callback_t callback,
-                                         void *userdata, iocp_op_t *op);
 
 /*
  * Watch a job object: one callback for each message that it sends, with `event`
@@ -1359,10 +1353,53 @@ IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callbac
                                       void *userdata, iocp_op_t *op);
 
 /*
+ * Example: an event that another part of the program sets, and what then is to be done each time.
+ *
+ *   static iocp_action_t IOCP_CALL on_change(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                            void *userdata)
+ *   {
+ *       if (result->status != IOCP_OK) {
+ *           return IOCP_DISARM;
+ *       }
+ *       puts("the settings have changed");
+ *       return IOCP_REARM;
+ *   }
+ *
+ *   static int watch_settings(iocp_loop_t *loop, void *changed)
+ *   {
+ *       return iocp_wait(loop, changed, on_change, NULL, NULL);
+ *   }
+ */
+
+/* ==== Processes ============================================================================== */
+
+/*
+ * Take over a process HANDLE (of CreateProcessW, OpenProcess), which belongs to the loop from here
+ * on unless this fails, and is not inherited by child processes. It needs SYNCHRONIZE and
+ * PROCESS_QUERY_LIMITED_INFORMATION.
+ * Loop thread. Errors: IOCP_EBADF (not a process; a pseudo handle, as of GetCurrentProcess, too:
+ * duplicate it), IOCP_EACCES (without PROCESS_QUERY_LIMITED_INFORMATION), IOCP_EINVAL (NULL),
+ * IOCP_ENOMEM, IOCP_ECLOSING. Win32: GetProcessId.
+ */
+IOCP_API int IOCP_CALL iocp_process_adopt(iocp_loop_t *loop, void *native, iocp_handle_t *process);
+
+/*
+ * Wait for a process to end; the result's `value` is its exit code, 259 (STILL_ACTIVE) like any
+ * other. Any number of waits; one that comes later than the end is told at once. Closing the handle
+ * ends the waits, not the process. As iocp_wait. Win32: GetExitCodeProcess.
+ */
+IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, iocp_handle_t process,
+                                         iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/* A process's id. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a process), IOCP_EINVAL. */
+IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_t process,
+                                           uint32_t *process_id);
+
+/*
  * Example: how a child has ended, or that it has not within a minute.
  *
  *   static iocp_action_t IOCP_CALL on_child_end(iocp_loop_t *loop, const iocp_result_t *result,
- *                                          void *userdata)
+ *                                               void *userdata)
  *   {
  *       if (result->status == IOCP_OK) {
  *           printf("it ended with %lu\n", (unsigned long)result->value);
@@ -1370,13 +1407,18 @@ IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callbac
  *           puts("it takes its time");
  *           return IOCP_REARM;
  *       }
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
  *       return IOCP_DISARM;
  *   }
  *
- *   static int watch_child(iocp_loop_t *loop, void *process)
+ *   static int watch_child(iocp_loop_t *loop, void *native)
  *   {
+ *       iocp_handle_t process;
  *       iocp_op_t op;
- *       int status = iocp_process_wait(loop, process, on_child_end, NULL, &op);
+ *       int status = iocp_process_adopt(loop, native, &process);
+ *       if (status == IOCP_OK) {
+ *           status = iocp_process_wait(loop, process, on_child_end, NULL, &op);
+ *       }
  *       return status == IOCP_OK ? iocp_op_deadline(loop, op, 60000000000u) : status;
  *   }
  */

@@ -162,6 +162,11 @@ typedef struct ioc_backend {
     int (*pipe_pair)(ioc_port *port, struct ioc_handle *ours, struct ioc_handle *theirs,
                      uint32_t flags);
 
+    /* ---- Processes ---- */
+
+    /* As socket_open; sets process_id, too. After an error the native handle is the caller's. */
+    int (*process_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
+
     /* ---- Handles of every kind ---- */
 
     /*

@@ -165,8 +165,8 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
 }
 
 /*
- * Those that were asked go to the end of the books, so that the first tells whether any is left.
- * What the system refuses to end on a handle ends by itself: the pool's thread gets through.
+ * Those that were asked go to the end of the books, so that the first tells whether any is left. One
+ * that the system refuses to end stays the first, for the next turn.
  */
 static bool cancel__end_books(ioc_ops *ops, ioc_handle *handle, uint32_t *limit)
 {
@@ -179,10 +179,12 @@ static bool cancel__end_books(ioc_ops *ops, ioc_handle *handle, uint32_t *limit)
             return false;
         }
         (*limit)--;
+        op->is_asked = cancel__end_op(ops, op);
+        if (!op->is_asked) {
+            return false;
+        }
         ioc_link_remove(link);
         ioc_list_push(&handle->operations, link);
-        op->is_asked = true;
-        (void)cancel__end_op(ops, op);
     }
     return true;
 }

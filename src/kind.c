@@ -12,6 +12,7 @@
 #define DATAGRAM IOC_ON(IOCP_HANDLE_DATAGRAM)
 #define FILE_    IOC_ON(IOCP_HANDLE_FILE)
 #define PIPE     IOC_ON(IOCP_HANDLE_PIPE)
+#define PROCESS  IOC_ON(IOCP_HANDLE_PROCESS)
 #define OTHER    IOC_ON(IOCP_HANDLE_OTHER)
 
 /* ---- What most kinds do ---- */
@@ -184,6 +185,7 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     },
     [IOCP_TYPE_PROCESS_WAIT] = {
         .name = "process_wait", .type = IOCP_TYPE_PROCESS_WAIT,
+        .handles = PROCESS, .ends_alone = PROCESS,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
     },

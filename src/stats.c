@@ -69,6 +69,8 @@ static const char *stats__handle_name(iocp_handle_kind_t kind)
         return "pipe";
     case IOCP_HANDLE_PIPE_END:
         return "pipe_end";
+    case IOCP_HANDLE_PROCESS:
+        return "process";
     case IOCP_HANDLE_OTHER:
         break;
     }

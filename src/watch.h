@@ -1,7 +1,6 @@
 /*
- * The parameters of operations that need no handle of the loop's: waits for an object of the
- * caller's (WAIT, PROCESS_WAIT, JOB_WATCH), and functions on the pool (WORK, and the library's own:
- * FLUSH, and the question what an adopted handle is).
+ * The parameters of waits for an object (WAIT, PROCESS_WAIT, JOB_WATCH), and of functions on the pool
+ * (WORK, and the library's own: FLUSH, and the question what an adopted handle is).
  */
 #ifndef IOC_WATCH_H
 #define IOC_WATCH_H
@@ -9,7 +8,7 @@
 #include "op.h"
 
 typedef struct ioc_watch {
-    void *object;  /* a native handle of the caller's */
+    void *object;  /* a native handle: the caller's, or of the process */
     void *backend; /* the backend's own, NULL at first */
     uint64_t value;
     uint32_t event;

@@ -19,12 +19,6 @@ int IOCP_CALL iocp_wait(iocp_loop_t *loop, void *object, iocp_callback_t callbac
     return wait__begin(loop, IOCP_TYPE_WAIT, object, callback, userdata, op);
 }
 
-int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, void *process, iocp_callback_t callback,
-                                void *userdata, iocp_op_t *op)
-{
-    return wait__begin(loop, IOCP_TYPE_PROCESS_WAIT, process, callback, userdata, op);
-}
-
 int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callback_t callback, void *userdata,
                              iocp_op_t *op)
 {

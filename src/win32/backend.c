@@ -116,6 +116,7 @@ static const backend_class backend_classes[] = {
     [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
     [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
     [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close},
+    [IOCP_HANDLE_PROCESS] = {backend__join_nothing, ioc_process_close},
     [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other},
 };
 
@@ -194,7 +195,7 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                          ioc_file_flushed},
     [IOCP_TYPE_DRAIN] = CORE,
     [IOCP_TYPE_WAIT] = {ioc_wait_start, ioc_wait_cancel, ioc_overlapped_release, ioc_wait_complete},
-    [IOCP_TYPE_PROCESS_WAIT] = {ioc_wait_start, ioc_wait_cancel, ioc_overlapped_release,
+    [IOCP_TYPE_PROCESS_WAIT] = {ioc_process_start_wait, ioc_wait_cancel, ioc_overlapped_release,
                                 ioc_process_exited},
     [IOCP_TYPE_JOB_WATCH] = {ioc_job_start, ioc_job_cancel, ioc_job_release,
                              ioc_overlapped_complete},
@@ -257,6 +258,7 @@ static const ioc_backend iocp_backend = {
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,
     .pipe_pair = ioc_pipe_pair,
+    .process_adopt = ioc_process_adopt,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,
     .handle_give_away = backend__give_away,

@@ -36,6 +36,7 @@ static const ioc_sys sys_table = {
     .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
     .CloseThreadpoolWork = CloseThreadpoolWork,
     .CallbackMayRunLong = CallbackMayRunLong,
+    .GetProcessId = GetProcessId,
     .GetExitCodeProcess = GetExitCodeProcess,
     .DuplicateHandle = DuplicateHandle,
     .SetInformationJobObject = SetInformationJobObject,

@@ -48,6 +48,7 @@ typedef struct ioc_sys {
     void(WINAPI *WaitForThreadpoolWorkCallbacks)(PTP_WORK, BOOL);
     void(WINAPI *CloseThreadpoolWork)(PTP_WORK);
     BOOL(WINAPI *CallbackMayRunLong)(PTP_CALLBACK_INSTANCE);
+    DWORD(WINAPI *GetProcessId)(HANDLE);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
     BOOL(WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, HANDLE *, DWORD, BOOL, DWORD);
     BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);

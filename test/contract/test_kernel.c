@@ -172,6 +172,25 @@ static void close_ends_what_the_kernel_refuses_to_cancel(void **state)
     assert_ended(&close, IOCP_OK);
 }
 
+/* There is no kernel object whose end would end a wait for a process. */
+static void close_asks_again_for_the_wait_that_the_kernel_refuses_to_cancel(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record waited = {0};
+    contract_record close = {0};
+    contract_process process = contract_process_start(NULL);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
+    assert_int_equal(iocp_process_wait(loop, handle, contract_keep, &waited, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    sim_fail_cancels(loop, 3, IOCP_ENOBUFS);
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &close, NULL), IOCP_OK);
+    contract_wait(loop, &close, 1);
+    assert_ended(&waited, IOCP_ECANCELED);
+    assert_ended(&close, IOCP_OK);
+    contract_process_end(&process, 0);
+    contract_process_close(&process);
+}
+
 typedef struct kernel_closing {
     int count;
     iocp_handle_entry_t entry;
@@ -1209,6 +1228,7 @@ int main(void)
         CONTRACT_TEST(a_cancel_that_the_kernel_refuses_says_so_and_changes_nothing),
         CONTRACT_TEST(a_deadline_that_the_kernel_refuses_is_tried_again),
         CONTRACT_TEST(close_ends_what_the_kernel_refuses_to_cancel),
+        CONTRACT_TEST(close_asks_again_for_the_wait_that_the_kernel_refuses_to_cancel),
         CONTRACT_TEST(a_handle_whose_object_is_gone_is_listed_until_its_close_has_called_back),
         CONTRACT_TEST(destroy_ends_what_the_kernel_refuses_to_cancel),
         CONTRACT_TEST(an_abort_that_nobody_asked_for_is_not_reported_as_cancelled),

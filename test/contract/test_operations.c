@@ -125,6 +125,7 @@ static void finish_wait(stage *s, const contract_record *record)
 static void open_process(stage *s)
 {
     s->process = contract_process_start(NULL);
+    s->handle = contract_process_adopt(s->loop, &s->process);
 }
 
 static void process__order_end(stage *s, uint32_t exit_code)
@@ -138,8 +139,8 @@ static void process__order_end(stage *s, uint32_t exit_code)
 static int start_process_wait(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
                               iocp_callback_t callback, void *userdata, iocp_op_t *op)
 {
-    (void)handle;
-    return iocp_process_wait(loop, s->process.handle, callback, userdata, op);
+    (void)s;
+    return iocp_process_wait(loop, handle, callback, userdata, op);
 }
 
 static void finish_process_wait(stage *s, const contract_record *record)
@@ -391,7 +392,7 @@ static const operation operations[] = {
     {"timer", open_nothing, start_timer, finish_timer, false, false},
     {"async_wait", open_async, start_async_wait, finish_async_wait, false, false},
     {"wait", open_event, start_wait, finish_wait, false, false},
-    {"process_wait", open_process, start_process_wait, finish_process_wait, false, false},
+    {"process_wait", open_process, start_process_wait, finish_process_wait, true, false},
     {"job_watch", open_job, start_job_watch, finish_job_watch, false, false},
     {"work", open_nothing, start_work, NULL, false, false},
     {"accept", open_listener, start_accept, finish_accept, true, false},

@@ -84,6 +84,13 @@ static void job__end(contract_process *process, uint32_t exit_code)
 
 /* ---- Exit codes ---- */
 
+static iocp_op_t process__wait(iocp_loop_t *loop, iocp_handle_t process, contract_record *record)
+{
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_process_wait(loop, process, contract_keep, record, &op), IOCP_OK);
+    return op;
+}
+
 static void the_exit_code_of_a_process_is_told(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -91,8 +98,8 @@ static void the_exit_code_of_a_process_is_told(void **state)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         contract_record record = {0};
         contract_process process = contract_process_start(NULL);
-        assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &record, NULL),
-                         IOCP_OK);
+        iocp_handle_t handle = contract_process_adopt(loop, &process);
+        process__wait(loop, handle, &record);
         assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         assert_int_equal(record.calls, 0);
         contract_process_order_end(&process, codes[i]);
@@ -100,6 +107,7 @@ static void the_exit_code_of_a_process_is_told(void **state)
         assert_int_equal(record.calls, 1);
         assert_int_equal(record.status, IOCP_OK);
         assert_int_equal(record.result.type, IOCP_TYPE_PROCESS_WAIT);
+        assert_int_equal(record.result.handle.id, handle.id);
         assert_int_equal(record.result.value, codes[i]);
         assert_int_equal(record.result.event, 0);
         contract_process_close(&process);
@@ -111,10 +119,10 @@ static void a_process_that_has_ended_already_ends_its_waits_at_once(void **state
     iocp_loop_t *loop = contract_loop(state);
     contract_record records[3] = {{.rearms = 1}};
     contract_process process = contract_process_start(NULL);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
     contract_process_end(&process, 7);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &records[i], NULL),
-                         IOCP_OK);
+        (void)process__wait(loop, handle, &records[i]);
         assert_int_equal(records[i].calls, 0);
     }
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
@@ -132,9 +140,9 @@ static void all_waits_for_a_process_end_with_it(void **state)
     contract_record exits[3] = {{0}};
     contract_record plain = {0};
     contract_process process = contract_process_start(NULL);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &exits[i], NULL),
-                         IOCP_OK);
+        (void)process__wait(loop, handle, &exits[i]);
     }
     assert_int_equal(iocp_wait(loop, process.handle, contract_keep, &plain, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
@@ -157,13 +165,12 @@ static void a_process_goes_on_when_the_wait_for_it_ends_early(void **state)
     contract_record cancelled = {0};
     contract_record late = {0};
     contract_record record = {0};
-    iocp_op_t op = {0};
     contract_process process = contract_process_start(NULL);
-    assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &cancelled, &op),
-                     IOCP_OK);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
+    iocp_op_t op = process__wait(loop, handle, &cancelled);
     assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
     assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &late, &op), IOCP_OK);
+    op = process__wait(loop, handle, &late);
     assert_int_equal(iocp_op_deadline(loop, op, 3 * MS), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(cancelled.calls, 1);
@@ -174,8 +181,7 @@ static void a_process_goes_on_when_the_wait_for_it_ends_early(void **state)
     assert_int_equal(late.result.value, 0);
     assert_false(contract_object_try(process.handle));
 
-    assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &record, NULL),
-                     IOCP_OK);
+    (void)process__wait(loop, handle, &record);
     contract_process_order_end(&process, 1);
     contract_wait(loop, &record, 1);
     assert_int_equal(record.status, IOCP_OK);
@@ -188,8 +194,7 @@ static void destroy_leaves_the_process_alone(void **state)
     iocp_loop_t *loop = contract_loop(state);
     contract_record record = {0};
     contract_process process = contract_process_start(NULL);
-    assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &record, NULL),
-                     IOCP_OK);
+    (void)process__wait(loop, contract_process_adopt(loop, &process), &record);
     assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
     contract_loop_destroy(loop);
     contract_forget_loop(state);
@@ -200,24 +205,96 @@ static void destroy_leaves_the_process_alone(void **state)
     contract_process_close(&process);
 }
 
-static void what_is_no_process_has_no_exit_code(void **state)
+static void a_close_ends_the_waits_and_not_the_process(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    contract_record bad = {0};
-    contract_record other = {0};
-    void *event = contract_event_create(true, true);
-    assert_int_equal(iocp_process_wait(loop, NULL, contract_keep, &bad, NULL), IOCP_EINVAL);
-    assert_int_equal(iocp_process_wait(loop, contract_object_bad(), contract_keep, &bad, NULL),
-                     IOCP_OK);
-    assert_int_equal(iocp_process_wait(loop, event, contract_keep, &other, NULL), IOCP_OK);
+    contract_record records[3] = {{.rearms = 5}, {0}, {0}};
+    contract_record closed = {0};
+    contract_process process = contract_process_start(NULL);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
+    (void)process__wait(loop, handle, &records[0]);
+    (void)process__wait(loop, handle, &records[1]);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    (void)process__wait(loop, handle, &records[2]); /* which is never started */
+    assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
-    assert_int_equal(bad.calls, 1);
-    assert_int_equal(bad.status, IOCP_EBADF);
-    assert_int_equal(other.calls, 1);
-    assert_int_equal(other.status, IOCP_EBADF);
-    assert_int_equal(other.result.native_error, 6); /* ERROR_INVALID_HANDLE */
-    assert_int_equal(other.result.value, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(records[i].calls, 1);
+        assert_int_equal(records[i].status, IOCP_ECANCELED);
+        assert_true(records[i].order < closed.order);
+    }
+    assert_int_equal(closed.calls, 1);
+    assert_false(contract_object_try(process.handle));
+    contract_process_end(&process, 0);
+    contract_process_close(&process);
+}
+
+/* ---- Processes that were started elsewhere ---- */
+
+static void IOCP_CALL process__keep_entry(const iocp_handle_entry_t *entry, void *userdata)
+{
+    *(iocp_handle_entry_t *)userdata = *entry;
+}
+
+static void a_process_that_is_adopted_is_a_handle_with_an_id(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    uint32_t id = 0;
+    iocp_handle_entry_t entry;
+    contract_process process = contract_process_start(NULL);
+    void *own = contract_object_duplicate(process.handle);
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_process_adopt(loop, own, &handle), IOCP_OK);
+    assert_int_equal(iocp_handle_kind(loop, handle), IOCP_HANDLE_PROCESS);
+    assert_int_equal(iocp_process_get_id(loop, handle, &id), IOCP_OK);
+    assert_int_equal(id, process.id);
+    assert_int_equal(iocp_loop_handles(loop, process__keep_entry, &entry), IOCP_OK);
+    assert_int_equal(entry.handle.id, handle.id);
+    assert_string_equal(entry.kind_name, "process");
+    assert_ptr_equal(entry.native, own);
+    contract_process_end(&process, 0);
+    assert_int_equal(iocp_process_get_id(loop, handle, &id), IOCP_OK);
+    assert_int_equal(id, process.id); /* it stays its own while a handle is open */
+    contract_process_close(&process);
+}
+
+static void what_is_no_process_is_not_adopted_and_stays_the_callers(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t handle = {.id = 77};
+    void *event = contract_event_create(true, true);
+    assert_int_equal(iocp_process_adopt(loop, NULL, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_process_adopt(loop, event, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_process_adopt(NULL, event, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_process_adopt(loop, contract_object_bad(), &handle), IOCP_EBADF);
+    assert_int_equal(iocp_process_adopt(loop, (void *)(intptr_t)-1, &handle), IOCP_EBADF);
+    assert_int_equal(iocp_process_adopt(loop, event, &handle), IOCP_EBADF);
+    assert_int_equal(iocp_loop_native_error(loop), 6); /* ERROR_INVALID_HANDLE */
+    assert_int_equal(handle.id, 77);
+    assert_true(contract_object_try(event));
     contract_object_close(event);
+}
+
+static void what_is_no_process_has_no_end_and_no_id(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    uint32_t id = 77;
+    iocp_handle_t socket = contract_open(loop, AF_INET);
+    contract_process process = contract_process_start(NULL);
+    iocp_handle_t handle = contract_process_adopt(loop, &process);
+    assert_int_equal(iocp_process_wait(loop, socket, contract_keep, &record, NULL), IOCP_ENOTSUP);
+    assert_int_equal(iocp_process_get_id(loop, socket, &id), IOCP_ENOTSUP);
+    assert_int_equal(iocp_process_get_id(loop, (iocp_handle_t){0}, &id), IOCP_EBADF);
+    assert_int_equal(iocp_process_get_id(loop, handle, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_process_get_id(NULL, handle, &id), IOCP_EINVAL);
+    assert_int_equal(id, 77);
+    assert_int_equal(iocp_read(loop, handle, &id, sizeof id, contract_keep, &record, NULL),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_close(loop, handle, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_process_get_id(loop, handle, &id), IOCP_EBADF);
+    contract_process_end(&process, 0);
+    contract_process_close(&process);
 }
 
 /* ---- Messages of jobs ---- */
@@ -595,7 +672,10 @@ int main(void)
         CONTRACT_TEST(all_waits_for_a_process_end_with_it),
         CONTRACT_TEST(a_process_goes_on_when_the_wait_for_it_ends_early),
         CONTRACT_TEST(destroy_leaves_the_process_alone),
-        CONTRACT_TEST(what_is_no_process_has_no_exit_code),
+        CONTRACT_TEST(a_close_ends_the_waits_and_not_the_process),
+        CONTRACT_TEST(a_process_that_is_adopted_is_a_handle_with_an_id),
+        CONTRACT_TEST(what_is_no_process_is_not_adopted_and_stays_the_callers),
+        CONTRACT_TEST(what_is_no_process_has_no_end_and_no_id),
         CONTRACT_TEST(a_job_tells_each_message_once_and_in_order),
         CONTRACT_TEST(messages_that_come_together_are_told_one_by_one),
         CONTRACT_TEST(a_message_after_a_disarm_is_dropped),

@@ -99,7 +99,8 @@ static void a_watch_outlives_the_thread_that_started_it(void **state)
     assert_int_equal(iocp_job_watch(loop, job, contract_keep, &message, NULL), IOCP_OK);
     start_on_a_thread_that_exits(loop);
     contract_process process = contract_process_start(job);
-    assert_int_equal(iocp_process_wait(loop, process.handle, contract_keep, &exited, NULL),
+    assert_int_equal(iocp_process_wait(loop, contract_process_adopt(loop, &process), contract_keep,
+                                       &exited, NULL),
                      IOCP_OK);
     start_on_a_thread_that_exits(loop);
     contract_process_order_end(&process, 42);

@@ -59,6 +59,14 @@ void contract_object_block(void *object)
     (void)WaitForSingleObject(object, INFINITE);
 }
 
+void *contract_object_duplicate(void *object)
+{
+    HANDLE duplicate = NULL;
+    assert_true(DuplicateHandle(GetCurrentProcess(), object, GetCurrentProcess(), &duplicate, 0,
+                                FALSE, DUPLICATE_SAME_ACCESS));
+    return duplicate;
+}
+
 void contract_object_close(void *object)
 {
     assert_true(CloseHandle(object));
@@ -258,6 +266,11 @@ void contract_object_block(void *object)
     SIM_CHECK(sim_object_try(object__number(object)));
 }
 
+void *contract_object_duplicate(void *object)
+{
+    return (void *)sim_object_duplicate(object__number(object));
+}
+
 void contract_object_close(void *object)
 {
     sim_object_close(object__number(object));
@@ -310,3 +323,11 @@ void contract_process_close(contract_process *process)
 }
 
 #endif
+
+iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *process)
+{
+    iocp_handle_t handle = {0};
+    void *own = contract_object_duplicate(process->handle);
+    assert_int_equal(iocp_process_adopt(loop, own, &handle), IOCP_OK);
+    return handle;
+}

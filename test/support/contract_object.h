@@ -25,6 +25,8 @@ bool contract_object_try(void *object);
 /* Wait for a signal. N.B. Not in the simulation: there nobody else would run meanwhile. */
 void contract_object_block(void *object);
 
+/* One more handle to the same. */
+void *contract_object_duplicate(void *object);
 void contract_object_close(void *object);
 
 /* Something that is not the name of an object. */
@@ -43,6 +45,9 @@ contract_process contract_process_start(void *job);
 void contract_process_end(contract_process *process, uint32_t exit_code);
 void contract_process_order_end(contract_process *process, uint32_t exit_code);
 void contract_process_close(contract_process *process);
+
+/* On a loop, which gets a handle of its own. */
+iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *process);
 
 /*
  * First in the main function of every program that uses any of this. A process that the tests start

@@ -49,7 +49,7 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_PWRITE] = {.on_file = sim_file_start, .take_effect = sim_file_carry_out},
     [IOCP_TYPE_FLUSH] = {.on_file = sim_file_start_flush, .take_effect = sim_file_flush},
     [IOCP_TYPE_WAIT] = {.on_nothing = sim_object_start_wait, .ends_by_cancel = true},
-    [IOCP_TYPE_PROCESS_WAIT] = {.on_nothing = sim_object_start_wait,
+    [IOCP_TYPE_PROCESS_WAIT] = {.on_process = sim_process_start_wait,
                                 .tell = sim_object_tell_watch,
                                 .ends_by_cancel = true},
     [IOCP_TYPE_JOB_WATCH] = {.on_nothing = sim_object_start_watch,
@@ -69,6 +69,7 @@ static int backend__begin(sim_op *op)
 {
     const sim_kind *kind = sim_kind_of(op);
     int (*start)(sim_op *) = op->file != NULL                ? kind->on_file
+                             : op->process != 0              ? kind->on_process
                              : op->socket == NULL            ? kind->on_nothing
                              : op->socket->datagrams != NULL ? kind->on_datagrams
                                                              : kind->on_stream;
@@ -83,6 +84,7 @@ static void backend__find_object(sim_op *op)
     bool is_sent = (op->op.kind->traits & IOC_KIND_OUT) != 0;
     op->socket = handle != NULL ? handle->socket : NULL;
     op->file = handle != NULL ? handle->file : NULL;
+    op->process = handle != NULL ? handle->process : 0;
     op->last_due_ns = op->socket != NULL ? &op->socket->last_due_ns[is_sent] : NULL;
 }
 
@@ -110,7 +112,8 @@ static void backend__prepare(sim_port *port, sim_op *op)
 static int backend__try_start(sim_port *port, sim_op *op)
 {
     int status = IOCP_OK;
-    bool is_closed = op->op.handle != NULL && op->socket == NULL && op->file == NULL;
+    bool is_closed =
+        op->op.handle != NULL && op->socket == NULL && op->file == NULL && op->process == 0;
     if (is_closed && op->op.kind->type != 0) {
         return IOCP_EBADF; /* under it */
     }
@@ -408,6 +411,19 @@ static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void
     return IOCP_OK;
 }
 
+static int backend__process_adopt(ioc_port *base, struct ioc_handle *core_handle, void *native)
+{
+    sim_handle *handle = backend__handle(core_handle);
+    sim_lock();
+    if (!sim_process_is((uintptr_t)native)) {
+        return backend__return(base, IOCP_EBADF);
+    }
+    handle->process = (uintptr_t)native;
+    core_handle->kind = IOCP_HANDLE_PROCESS;
+    core_handle->process_id = (uint32_t)handle->process;
+    return backend__return(base, IOCP_OK);
+}
+
 /* ---- Handles ---- */
 
 static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
@@ -416,6 +432,7 @@ static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
     const sim_handle *sim = backend__handle(handle);
     return (void *)(sim->file != NULL     ? sim_file_number(sim->file)
                     : sim->socket != NULL ? sim->socket->number
+                    : sim->process != 0   ? sim->process
                                           : sim->adopted);
 }
 
@@ -439,6 +456,9 @@ static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle
     } else if (handle->file != NULL) {
         sim_file_close(handle->file);
         handle->file = NULL;
+    } else if (handle->process != 0) {
+        sim_process_close(handle->process);
+        handle->process = 0;
     } else if (handle->adopted != 0) {
         sim_adopt_close(handle->adopted);
         handle->adopted = 0;
@@ -478,6 +498,7 @@ const ioc_backend *ioc_backend_default(void)
         .file_size = backend__file_size,
         .file_set_size = backend__file_set_size,
         .pipe_pair = backend__pipe_pair,
+        .process_adopt = backend__process_adopt,
         .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,
         .handle_give_away = backend__handle_give_away,

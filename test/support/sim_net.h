@@ -84,8 +84,9 @@ typedef struct sim_op {
     ioc_link place; /* WAITING: in such a queue; DONE: sim_port.packets */
     iocp_op_t id;   /* whose memory this was at the start */
     sim_port *port;
-    struct sim_socket *socket; /* one of these two, or none */
+    struct sim_socket *socket; /* one of these, or none */
     struct sim_file *file;
+    uintptr_t process;
     bool may_be_inline;
     uint64_t abort_ns;     /* WAITING: when a cancel takes effect */
     uint64_t effect_ns;    /* WAITING: when the file is read or written, or the work is done */
@@ -158,17 +159,19 @@ typedef struct sim_socket {
 
 typedef struct sim_handle {
     ioc_handle handle;
-    sim_socket *socket; /* one of these two */
+    sim_socket *socket; /* one of these */
     struct sim_file *file;
+    uintptr_t process; /* its number among the objects */
     uintptr_t adopted; /* the number of what was not looked at yet, or cannot be used */
 } sim_handle;
 
 /* What the simulation does for a kind of operation: a row in sim_backend.c. */
 typedef struct sim_kind {
-    /* Start it: on a stream or pipe, on datagrams, on a file, on nothing. */
+    /* Start it: on a stream or pipe, on datagrams, on a file, on a process, on nothing. */
     int (*on_stream)(sim_op *op);
     int (*on_datagrams)(sim_op *op);
     int (*on_file)(sim_op *op);
+    int (*on_process)(sim_op *op);
     int (*on_nothing)(sim_op *op);
     void (*take_effect)(sim_op *op); /* its time has come (sim_op.effect_ns) */
     void (*tell)(sim_op *op);        /* it is handed over: what only this kind tells */

@@ -30,10 +30,10 @@ typedef struct sim_object {
     ioc_link link; /* all objects */
     uintptr_t number;
     object_kind kind;
-    uint32_t references; /* by a handle, by the watch and the processes of a job */
-    bool is_closed;      /* it has no handle any more */
-    uint32_t signals;    /* for so many waits, or for all of them */
-    ioc_list waits;      /* sim_op.place */
+    uint32_t references; /* by handles, by the watch and the processes of a job */
+    uint32_t handles;
+    uint32_t signals; /* for so many waits, or for all of them */
+    ioc_list waits;   /* sim_op.place */
     uint32_t exit_code;
     struct sim_object *job; /* of a process that runs, or NULL */
     uint32_t processes;     /* of a job, those that run */
@@ -71,6 +71,7 @@ static sim_object *object__new(object_kind kind)
     object->number = object_last_number;
     object->kind = kind;
     object->references = 1;
+    object->handles = 1;
     ioc_list_push(&object_all, &object->link);
     return object;
 }
@@ -79,7 +80,7 @@ static sim_object *object__find(uintptr_t number)
 {
     for (ioc_link *link = object_all.ends.next; link != &object_all.ends; link = link->next) {
         sim_object *object = IOC_CONTAINER_OF(link, sim_object, link);
-        if (object->number == number && !object->is_closed) {
+        if (object->number == number && object->handles > 0) {
             return object;
         }
     }
@@ -104,6 +105,13 @@ static void object__drop(sim_object *object)
     free(object);
 }
 
+static void object__close(uintptr_t number)
+{
+    sim_object *object = object__get(number);
+    object->handles--;
+    object__drop(object);
+}
+
 /* ---- Signals ---- */
 
 static bool object__take_signal(sim_object *object)
@@ -118,11 +126,6 @@ static bool object__take_signal(sim_object *object)
 
 static void object__end_wait(sim_object *object, sim_op *op)
 {
-    bool is_process = object->kind == OBJECT_PROCESS;
-    if (op->op.kind->type == IOCP_TYPE_PROCESS_WAIT && !is_process) {
-        sim_complete(op, IOCP_EBADF, 0); /* it has no exit code */
-        return;
-    }
     op->value = object->exit_code;
     sim_complete(op, IOCP_OK, 0);
 }
@@ -153,6 +156,23 @@ int sim_object_start_wait(sim_op *op)
     ioc_list_push(&object->waits, &op->place);
     object__pump(object);
     return IOCP_OK;
+}
+
+int sim_process_start_wait(sim_op *op)
+{
+    ioc_watch_of(&op->op)->object = (void *)op->process;
+    return sim_object_start_wait(op);
+}
+
+bool sim_process_is(uintptr_t number)
+{
+    const sim_object *object = object__find(number);
+    return object != NULL && object->kind == OBJECT_PROCESS;
+}
+
+void sim_process_close(uintptr_t number)
+{
+    object__close(number);
 }
 
 /* ---- Messages of jobs ---- */
@@ -446,10 +466,18 @@ bool sim_object_try(uintptr_t number)
 void sim_object_close(uintptr_t number)
 {
     sim_lock();
-    sim_object *object = object__get(number);
-    object->is_closed = true;
-    object__drop(object);
+    object__close(number);
     sim_unlock();
+}
+
+uintptr_t sim_object_duplicate(uintptr_t number)
+{
+    sim_lock();
+    sim_object *object = object__get(number);
+    object->references++;
+    object->handles++;
+    sim_unlock();
+    return number;
 }
 
 size_t sim_object_count(void)

@@ -25,6 +25,11 @@ int sim_object_start_work(sim_op *op);
 void sim_object_tell_watch(sim_op *op);
 void sim_object_tell_work(sim_op *op);
 
+/* A handle of a loop's to a process: whether this is one; its waits; its end. */
+bool sim_process_is(uintptr_t number);
+int sim_process_start_wait(sim_op *op);
+void sim_process_close(uintptr_t number);
+
 /* The watch of an operation that is over. */
 void sim_object_release(sim_op *op);
 
@@ -62,6 +67,8 @@ void sim_job_send(uintptr_t job, uint32_t message, uint64_t value);
 /* Take a signal if there is one, as a wait does that does not wait. */
 bool sim_object_try(uintptr_t object);
 
+/* One more handle, which has the same number, and is closed for itself. */
+uintptr_t sim_object_duplicate(uintptr_t object);
 void sim_object_close(uintptr_t object);
 
 /* Objects that have a handle or are in use. */

@@ -42,6 +42,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
     [WIN_CREATE_WORK] = {"CreateThreadpoolWork", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_MAY_RUN_LONG] = {"CallbackMayRunLong", ERROR_TOO_MANY_TCBS},
+    [WIN_GET_PROCESS_ID] = {"GetProcessId", ERROR_ACCESS_DENIED},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
     [WIN_DUPLICATE] = {"DuplicateHandle", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
@@ -334,6 +335,11 @@ static BOOL WINAPI fault__may_run_long(PTP_CALLBACK_INSTANCE instance)
     return !fault__strikes(WIN_MAY_RUN_LONG) && CallbackMayRunLong(instance);
 }
 
+static DWORD WINAPI fault__get_process_id(HANDLE process)
+{
+    return fault__strikes(WIN_GET_PROCESS_ID) ? 0 : GetProcessId(process);
+}
+
 static BOOL WINAPI fault__get_exit_code(HANDLE process, DWORD *code)
 {
     return !fault__strikes(WIN_GET_EXIT_CODE) && GetExitCodeProcess(process, code);
@@ -615,6 +621,7 @@ static const ioc_sys fault_table = {
     .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
     .CloseThreadpoolWork = fault__close_work,
     .CallbackMayRunLong = fault__may_run_long,
+    .GetProcessId = fault__get_process_id,
     .GetExitCodeProcess = fault__get_exit_code,
     .DuplicateHandle = fault__duplicate,
     .SetInformationJobObject = fault__set_job,

@@ -46,6 +46,7 @@ typedef enum win_call {
     WIN_UNREGISTER_WAIT,
     WIN_CREATE_WORK,
     WIN_MAY_RUN_LONG,
+    WIN_GET_PROCESS_ID,
     WIN_GET_EXIT_CODE,
     WIN_DUPLICATE,
     WIN_SET_JOB,

@@ -682,6 +682,36 @@ static void a_close_asks_for_what_the_pool_does_by_itself(void **state)
     assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
+/* In the next turns, until it takes the request; what comes behind it waits for that. */
+static void a_close_asks_again_for_what_the_system_refuses_to_end(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *waits[2];
+    ioc_handle *handle = unit_core_open(core);
+    handle->kind = IOCP_HANDLE_PROCESS;
+    for (int i = 0; i < 2; i++) {
+        waits[i] = unit_core_queue(core, IOCP_TYPE_PROCESS_WAIT, handle);
+        ioc_op_start_in_kernel(&core->ops, waits[i]);
+    }
+    ioc_op *close = queue_close(core, handle);
+    core->port.cancel_answer = IOCP_ENOBUFS;
+    for (int turn = 1; turn <= 3; turn++) {
+        run_queued(core);
+        assert_int_equal(core->port.cancels, turn);
+        assert_true(ioc_cancel_is_queued(&core->ops));
+    }
+    core->port.cancel_answer = IOCP_OK;
+    run_queued(core);
+    assert_int_equal(core->port.cancels, 5);
+    assert_false(ioc_cancel_is_queued(&core->ops));
+    for (int i = 0; i < 2; i++) {
+        unit_core_packet(core, waits[i], IOCP_ECANCELED, 0);
+        assert_int_equal(unit_core_deliver(core, waits[i]), IOCP_ECANCELED);
+    }
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+    assert_int_equal(core->port.handle_cancels, 0);
+}
+
 /* ---- Everything ---- */
 
 static void cancelling_all_reaches_every_phase(void **state)
@@ -749,6 +779,7 @@ int main(void)
         CANCEL_TEST(a_close_cannot_be_cancelled),
         CANCEL_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
         CANCEL_TEST(a_close_asks_for_what_the_pool_does_by_itself),
+        CANCEL_TEST(a_close_asks_again_for_what_the_system_refuses_to_end),
         CANCEL_TEST(where_the_kernel_refuses_a_close_closes_the_object),
         CANCEL_TEST(a_shutdown_waits_for_the_sends_and_a_close_ends_it),
         CANCEL_TEST(cancelling_all_reaches_every_phase),

@@ -266,12 +266,58 @@ static void an_exit_code_that_is_refused_is_an_error(void **state)
     contract_process child = contract_process_start(NULL);
     contract_process_end(&child, 42);
     win_faults_fail_next_of(WIN_GET_EXIT_CODE, 0);
-    assert_int_equal(iocp_process_wait(job_now.loop, child.handle, job__keep, record, NULL),
+    assert_int_equal(iocp_process_wait(job_now.loop, contract_process_adopt(job_now.loop, &child),
+                                       job__keep, record, NULL),
                      IOCP_OK);
     assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(record->count, 2);
     assert_error(record, 1, IOCP_EACCES, ERROR_ACCESS_DENIED);
     assert_message(record, 2, 0, 42);
+    contract_process_close(&child);
+}
+
+static void a_process_that_is_adopted_is_not_inherited(void **state)
+{
+    iocp_handle_t handle = {0};
+    DWORD flags = 0;
+    (void)state;
+    contract_process child = contract_process_start(NULL);
+    HANDLE own = contract_object_duplicate(child.handle);
+    assert_true(SetHandleInformation(own, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
+    assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), IOCP_OK);
+    assert_true(GetHandleInformation(own, &flags));
+    assert_int_equal(flags, 0);
+    contract_process_end(&child, 0);
+    contract_process_close(&child);
+}
+
+static void a_process_that_cannot_be_adopted_stays_the_callers(void **state)
+{
+    static const struct {
+        win_call call;
+        uint32_t error;
+        int status;
+    } refusals[] = {
+        {WIN_GET_PROCESS_ID, ERROR_INVALID_HANDLE, IOCP_EBADF},
+        {WIN_GET_PROCESS_ID, ERROR_ACCESS_DENIED, IOCP_EACCES},
+        {WIN_SET_HANDLE_INFORMATION, ERROR_ACCESS_DENIED, IOCP_EACCES},
+    };
+    iocp_handle_t handle = {.id = 77};
+    (void)state;
+    contract_process child = contract_process_start(NULL);
+    HANDLE own = contract_object_duplicate(child.handle);
+    unit_memory_allow(&job_now.memory, 0);
+    assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), IOCP_ENOMEM);
+    unit_memory_allow(&job_now.memory, UINT64_MAX);
+    for (size_t i = 0; i < IOC_COUNT_OF(refusals); i++) {
+        win_faults_fail_next_of(refusals[i].call, refusals[i].error);
+        assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), refusals[i].status);
+        assert_int_equal(iocp_loop_native_error(job_now.loop), refusals[i].error);
+        assert_int_equal(handle.id, 77);
+    }
+    assert_int_equal(GetProcessId(own), child.id);
+    contract_object_close(own);
+    contract_process_end(&child, 0);
     contract_process_close(&child);
 }
 
@@ -678,6 +724,8 @@ int main(void)
         JOB_TEST(the_end_of_the_last_child_is_two_messages_in_one_batch),
         JOB_TEST(a_watch_puts_off_the_kill_on_close_until_it_is_over),
         JOB_TEST(an_exit_code_that_is_refused_is_an_error),
+        JOB_TEST(a_process_that_is_adopted_is_not_inherited),
+        JOB_TEST(a_process_that_cannot_be_adopted_stays_the_callers),
         JOB_TEST(messages_of_one_batch_are_told_one_in_each_turn),
         JOB_TEST(a_message_that_comes_with_a_cancel_is_kept),
         JOB_TEST(the_watch_that_it_names_gets_a_message),

@@ -359,7 +359,15 @@ static void waits__start_a_first_process(void)
     assert_true(CloseHandle(child.hProcess));
 }
 
-static void waits__start_process(HANDLE process, wait_record *record)
+/* The handle is the loop's from now on. */
+static iocp_handle_t waits__adopt(HANDLE process)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_process_adopt(now.loop, process, &handle), IOCP_OK);
+    return handle;
+}
+
+static void waits__start_process(iocp_handle_t process, wait_record *record)
 {
     *record = (wait_record){0};
     assert_int_equal(iocp_process_wait(now.loop, process, waits__keep, record, &record->op),
@@ -371,17 +379,17 @@ static void a_process_ends_a_wait_with_its_exit_code(void **state)
     (void)state;
     wait_record record;
     PROCESS_INFORMATION child = waits__child();
-    waits__start_process(child.hProcess, &record);
+    iocp_handle_t process = waits__adopt(child.hProcess);
+    waits__start_process(process, &record);
     waits__turn();
     assert_int_equal(record.calls, 0);
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     waits__end(&record, IOCP_OK);
     assert_int_equal(record.value, WAITS_EXIT_CODE);
-    waits__start_process(child.hProcess, &record); /* ended already */
+    waits__start_process(process, &record); /* ended already */
     waits__end(&record, IOCP_OK);
     assert_int_equal(record.value, WAITS_EXIT_CODE);
     assert_true(CloseHandle(child.hThread));
-    assert_true(CloseHandle(child.hProcess));
 }
 
 static void a_process_wait_is_cancelled_and_has_no_exit_code_then(void **state)
@@ -390,7 +398,8 @@ static void a_process_wait_is_cancelled_and_has_no_exit_code_then(void **state)
     wait_record record;
     wait_record cancel;
     PROCESS_INFORMATION child = waits__child();
-    waits__start_process(child.hProcess, &record);
+    iocp_handle_t process = waits__adopt(child.hProcess);
+    waits__start_process(process, &record);
     waits__submit();
     waits__cancel(&record, &cancel);
     waits__end(&record, IOCP_ECANCELED);
@@ -399,7 +408,6 @@ static void a_process_wait_is_cancelled_and_has_no_exit_code_then(void **state)
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     assert_int_equal(WaitForSingleObject(child.hProcess, 30000), WAIT_OBJECT_0);
     assert_true(CloseHandle(child.hThread));
-    assert_true(CloseHandle(child.hProcess));
 }
 
 static void an_exit_code_that_is_refused_is_the_waits_error(void **state)
@@ -407,14 +415,14 @@ static void an_exit_code_that_is_refused_is_the_waits_error(void **state)
     (void)state;
     wait_record record;
     PROCESS_INFORMATION child = waits__child();
-    waits__start_process(child.hProcess, &record);
+    iocp_handle_t process = waits__adopt(child.hProcess);
+    waits__start_process(process, &record);
     waits__submit();
     win_faults_fail_next_of(WIN_GET_EXIT_CODE, 0);
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     waits__end(&record, IOCP_EACCES);
     assert_int_equal(record.value, 0);
     assert_true(CloseHandle(child.hThread));
-    assert_true(CloseHandle(child.hProcess));
 }
 
 /* ---- One shot, rearmed, already signaled ---- */

@@ -3,6 +3,38 @@
 #include "../wait.h"
 #include "watch.h"
 
+/* The handle that stands for this process has an id, and cannot be waited for nor closed. */
+int ioc_process_adopt(ioc_port *base, ioc_handle *core_handle, void *native)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    DWORD id = native != INVALID_HANDLE_VALUE ? port->sys->GetProcessId(native) : 0;
+    if (native == INVALID_HANDLE_VALUE) {
+        return ioc_port_fail(port, ERROR_INVALID_HANDLE);
+    }
+    if (id == 0 || !port->sys->SetHandleInformation(native, HANDLE_FLAG_INHERIT, 0)) {
+        return ioc_port_fail_last(port);
+    }
+    core_handle->kind = IOCP_HANDLE_PROCESS;
+    core_handle->process_id = id;
+    handle->native = native;
+    return IOCP_OK;
+}
+
+void ioc_process_close(ioc_win_port *port, ioc_win_handle *handle)
+{
+    if (handle->native != INVALID_HANDLE_VALUE) {
+        (void)port->sys->CloseHandle(handle->native);
+        handle->native = INVALID_HANDLE_VALUE;
+    }
+}
+
+ioc_start ioc_process_start_wait(ioc_port *port, ioc_op *op)
+{
+    ioc_watch_of(op)->object = ioc_win_handle_of(op->handle)->native;
+    return ioc_wait_start(port, op);
+}
+
 bool ioc_process_exited(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
