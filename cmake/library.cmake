@@ -28,6 +28,8 @@ set(core_sources
     src/queue/pool.c
     src/slab.c
     src/stats.c
+    src/text/command_line.c
+    src/text/environment.c
     src/text/path.c
     src/text/utf8.c
     src/timeout.c

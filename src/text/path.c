@@ -92,3 +92,34 @@ ioc_place ioc_path_place(const wchar_t *native)
     }
     return path__is_on_drive(rest) ? IOC_PLACE_FILE : IOC_PLACE_DEVICE;
 }
+
+/* ---- Batch files ---- */
+
+/* What may stand behind a name without being a part of it; quotes, since some programs put them. */
+#define PATH_IDLE L" .\"\\/"
+
+static size_t path__without_idle_end(const wchar_t *path, size_t length)
+{
+    while (length > 0 && wcschr(PATH_IDLE, path[length - 1]) != NULL) {
+        length--;
+    }
+    return length;
+}
+
+static bool path__ends_as_batch(const wchar_t *path, size_t length)
+{
+    length = path__without_idle_end(path, length);
+    return length >= 4 && (path__skip(path + length - 4, L".bat") != NULL ||
+                           path__skip(path + length - 4, L".cmd") != NULL);
+}
+
+bool ioc_path_is_batch(const wchar_t *path)
+{
+    size_t length = path__without_idle_end(path, wcslen(path));
+    bool is_batch = path__ends_as_batch(path, length);
+    while (!is_batch && length > 0 && path[length - 1] != L'\\' && path[length - 1] != L'/') {
+        length--; /* to where the name of a stream begins */
+        is_batch = path[length] == L':' && path__ends_as_batch(path, length);
+    }
+    return is_batch;
+}

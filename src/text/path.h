@@ -35,4 +35,11 @@ typedef enum ioc_place {
 
 ioc_place ioc_path_place(const wchar_t *native);
 
+/*
+ * Whether a program of this full path is a batch file, which CreateProcessW has cmd.exe run: by its
+ * ending, in whatever case, and with what Windows does not count at a name's end. A stream of such a
+ * file, and a stream that is called so, count as one.
+ */
+bool ioc_path_is_batch(const wchar_t *path);
+
 #endif

@@ -8,7 +8,23 @@
 #ifndef IOC_UTF8_H
 #define IOC_UTF8_H
 
-#include <stddef.h>
+#include "base.h"
+
+/* The next character, and past it: the zero is one, too. False: it is not UTF-8. */
+bool ioc_utf8_take(const char **text, uint32_t *character);
+
+/* UTF-16 that is being written: all is counted, and what there is room for is there. */
+typedef struct ioc_units {
+    wchar_t *units;
+    size_t room;
+    size_t count;
+} ioc_units;
+
+/* A character, or a unit of UTF-16 as it is. */
+void ioc_units_put(ioc_units *into, uint32_t character);
+
+/* A text, without the zero at its end. False: it is not UTF-8. */
+bool ioc_units_put_utf8(ioc_units *into, const char *text);
 
 /*
  * How many units the text takes, with the zero that ends both, and as many of them into `units` as

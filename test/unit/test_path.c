@@ -103,12 +103,69 @@ static void a_native_path_says_where_it_leads(void **state)
     }
 }
 
+static void a_path_says_whether_it_is_a_batch_file(void **state)
+{
+    (void)state;
+    static const wchar_t *const batch[] = {
+        L"C:\\a.bat",
+        L"C:\\a.cmd",
+        L"C:\\a.BAT",
+        L"C:\\a.Cmd",
+        L"C:\\.bat",
+        L".cmd",
+        L"C:\\a.exe.bat",
+        L"C:\\a.bat.",
+        L"C:\\a.bat ",
+        L"C:\\a.cmd. . .",
+        L"C:\\a.bat\"",
+        L"C:\\a.bat\\",
+        L"C:\\a.bat/",
+        L"C:\\a.bat\\.",
+        L"C:\\a.bat:s",
+        L"C:\\a.bat::$DATA",
+        L"C:\\a.bat .:s.exe",
+        L"C:\\a.txt:s.bat",
+        L"C:/a.bat:s:$DATA",
+        L"a.txt:s.cmd .:$DATA",
+        L"\\\\srv\\share\\a.bat",
+        L"\\\\?\\C:\\a.cmd.",
+    };
+    static const wchar_t *const others[] = {
+        L"C:\\a.exe",
+        L"C:\\a.com",
+        L"C:\\abat",
+        L"C:\\a.bat.exe",
+        L"C:\\a.batx",
+        L"C:\\a.ba",
+        L"C:\\a.bat\\b.exe",
+        L"C:\\a.cmd\\b",
+        L"C:\\a.bat/b.exe",
+        L"bat",
+        L"",
+        L". .\\",
+        L"C:",
+        L"C:\\a.exe:s.txt",
+        L"C:\\a.bat:s\\b.exe",
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(batch); i++) {
+        if (!ioc_path_is_batch(batch[i])) {
+            fail_msg("%ls is one", batch[i]);
+        }
+    }
+    for (size_t i = 0; i < IOC_COUNT_OF(others); i++) {
+        if (ioc_path_is_batch(others[i])) {
+            fail_msg("%ls is none", others[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_gets_the_prefix_that_it_needs),
         cmocka_unit_test(only_the_prefix_says_that_a_path_is_literal),
         cmocka_unit_test(a_native_path_says_where_it_leads),
+        cmocka_unit_test(a_path_says_whether_it_is_a_batch_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

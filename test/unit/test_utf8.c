@@ -4,6 +4,7 @@
 
 #include "base.h"
 
+#include <string.h>
 #include <wchar.h>
 
 static void a_text_becomes_the_same_text_in_utf16(void **state)
@@ -83,12 +84,45 @@ static void no_more_is_written_than_there_is_room_for(void **state)
     }
 }
 
+static void a_text_is_taken_character_by_character(void **state)
+{
+    (void)state;
+    static const uint32_t characters[] = {'a', 0xE4, 0x4E8C, 0x1F331, 0};
+    const char *const text = "a\xc3\xa4\xe4\xba\x8c\xf0\x9f\x8c\xb1";
+    const char *at = text;
+    for (size_t i = 0; i < IOC_COUNT_OF(characters); i++) {
+        uint32_t character;
+        assert_true(ioc_utf8_take(&at, &character));
+        assert_int_equal(character, characters[i]);
+    }
+    assert_ptr_equal(at, text + strlen(text) + 1);
+}
+
+static void texts_are_put_one_behind_the_other(void **state)
+{
+    (void)state;
+    static const wchar_t whole[] = {'a', 0xD83C, 0xDF31, 0xD800, 'z'};
+    wchar_t units[] = {'?', '?', '?', '?', '?', '?'};
+    ioc_units into = {.units = units, .room = 5};
+    assert_true(ioc_units_put_utf8(&into, "a"));
+    assert_true(ioc_units_put_utf8(&into, ""));
+    assert_true(ioc_units_put_utf8(&into, "\xf0\x9f\x8c\xb1"));
+    ioc_units_put(&into, 0xD800);
+    assert_true(ioc_units_put_utf8(&into, "zz"));
+    assert_false(ioc_units_put_utf8(&into, "z\xff"));
+    assert_int_equal(into.count, 7);
+    assert_int_equal(wmemcmp(units, whole, 5), 0);
+    assert_true(units[5] == L'?');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_becomes_the_same_text_in_utf16),
         cmocka_unit_test(what_is_no_utf8_is_refused),
         cmocka_unit_test(no_more_is_written_than_there_is_room_for),
+        cmocka_unit_test(a_text_is_taken_character_by_character),
+        cmocka_unit_test(texts_are_put_one_behind_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
