@@ -205,6 +205,7 @@ files 24000
 structs 100000
 addresses 50000
 paths 300000
+command_lines 200000
 END
 }
 
