@@ -56,9 +56,15 @@ static inline void ioc_list_insert_behind(ioc_link *before, ioc_link *link)
     before->next = link;
 }
 
+/* What is known of the ends is not loaded: each load here would wait for the store before it. */
 static inline void ioc_list_push(ioc_list *list, ioc_link *link)
 {
-    ioc_list_insert_behind(list->ends.previous, link);
+    IOC_ASSERT(!ioc_link_is_in_list(link));
+    ioc_link *last = list->ends.previous;
+    link->previous = last;
+    link->next = &list->ends;
+    last->next = link;
+    list->ends.previous = link;
 }
 
 /* The first link without taking it out, or NULL. */
@@ -78,7 +84,9 @@ static inline ioc_link *ioc_list_pop(ioc_list *list)
 {
     ioc_link *link = ioc_list_first(list);
     if (link != NULL) {
-        ioc_link_remove(link);
+        list->ends.next = link->next;
+        link->next->previous = &list->ends;
+        ioc_link_init(link);
     }
     return link;
 }
