@@ -160,10 +160,12 @@ void ioc_op_free(ioc_ops *ops, ioc_op *op)
         op->alarms = alarm->next;
         ioc_slab_give(&ops->alarms, alarm);
     }
-    if (!ioc_op_is_small(op)) {
-        IOC_ASSERT(!ioc_link_is_in_list(&op->sibling));
-        op__free_block(ops, op);
+    if (ioc_op_is_small(op)) {
+        ioc_slab_give_small(&ops->slab, op);
+        return;
     }
+    IOC_ASSERT(!ioc_link_is_in_list(&op->sibling));
+    op__free_block(ops, op);
     ioc_slab_give(&ops->slab, op);
 }
 
@@ -322,8 +324,13 @@ void ioc_op_queue_again(ioc_ops *ops, ioc_op *op)
     op__enter_queue(ops, op);
 }
 
-/* Few operations have either. */
-static inline void op__clear_times(ioc_ops *ops, ioc_op *op)
+/* Few operations have any. */
+static bool op__has_times(const ioc_op *op)
+{
+    return op->alarms != NULL || (ioc_op_is_small(op) && ioc_timer_is_set(&op->timer));
+}
+
+static void op__clear_times(ioc_ops *ops, ioc_op *op)
 {
     if (ioc_op_is_small(op)) {
         ioc_timers_clear(&ops->timers, &op->timer);
@@ -346,12 +353,14 @@ static void op__become_ready(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase != IOC_PHASE_READY && op->phase != IOC_PHASE_DELIVERING);
     ioc_link_remove(&op->link);
-    op__clear_times(ops, op);
+    op->phase = IOC_PHASE_READY;
+    ioc_list_push(&ops->ready, &op->link);
     if (op->is_dormant) {
         ioc_op_set_dormant(ops, op, false);
     }
-    op->phase = IOC_PHASE_READY;
-    ioc_list_push(&ops->ready, &op->link);
+    if (op__has_times(op)) {
+        op__clear_times(ops, op);
+    }
 }
 
 void ioc_op_finish(ioc_ops *ops, ioc_op *op, int status)
@@ -406,8 +415,8 @@ ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns)
         op = IOC_CONTAINER_OF(timer, ioc_op, timer);
     } while (op->phase == IOC_PHASE_QUEUED); /* its start sets it anew */
     IOC_ASSERT(op->phase == IOC_PHASE_TIMED && (op->kind->traits & IOC_KIND_FIRES) != 0);
-    if (op->alarms != NULL) {
-        op__clear_alarms(ops, op);
+    if (op__has_times(op)) {
+        op__clear_times(ops, op);
     }
     op->outcome = (ioc_outcome){.status = IOCP_OK};
     op->phase = IOC_PHASE_DELIVERING;

@@ -405,17 +405,18 @@ void *ioc_slab_take_small(ioc_slab *slab)
 }
 
 /* Into its page's bitmap. */
-static void slab__put_back(const ioc_slab *slab, ioc_slab_page *page, const ioc_slab_slot *slot)
+static void slab__put_back(const ioc_slab *slab, ioc_slab_size *size, const ioc_slab_slot *slot)
 {
+    ioc_slab_page *page = slab__page_around(slab, slot);
     uint32_t index = slab__index_in_page(slab__number(slab, slot->id));
     page->free[index / 32] |= 1u << (index % 32);
     page->free_count++;
     if (!ioc_link_is_in_list(&page->link)) {
-        ioc_list_push(&page->size->open, &page->link);
+        ioc_list_push(&size->open, &page->link);
     }
 }
 
-void ioc_slab_give(ioc_slab *slab, void *block)
+static inline void slab__give(ioc_slab *slab, ioc_slab_size *size, void *block)
 {
     ioc_slab_slot *slot = slab__slot_of(block);
     IOC_ASSERT(slab__is_in_use(slot));
@@ -425,12 +426,22 @@ void ioc_slab_give(ioc_slab *slab, void *block)
     if (slab__is_used_up(slab, slot)) {
         return; /* retired */
     }
-    ioc_slab_page *page = slab__page_around(slab, slot);
-    if (page->size->spare == NULL) {
-        page->size->spare = slot;
+    IOC_ASSERT(slab__page_around(slab, slot)->size == size);
+    if (size->spare == NULL) {
+        size->spare = slot;
     } else {
-        slab__put_back(slab, page, slot);
+        slab__put_back(slab, size, slot);
     }
+}
+
+void ioc_slab_give(ioc_slab *slab, void *block)
+{
+    slab__give(slab, &slab->sizes[SLAB_LARGE], block);
+}
+
+void ioc_slab_give_small(ioc_slab *slab, void *block)
+{
+    slab__give(slab, &slab->sizes[SLAB_SMALL], block);
 }
 
 /* ---- Giving pages back ---- */
@@ -462,7 +473,7 @@ static size_t slab__give_page_back(ioc_slab *slab, ioc_slab_page *page)
 static void slab__put_spare_back(ioc_slab *slab, ioc_slab_size *size)
 {
     if (size->spare != NULL) {
-        slab__put_back(slab, slab__page_around(slab, size->spare), size->spare);
+        slab__put_back(slab, size, size->spare);
         size->spare = NULL;
     }
 }

@@ -115,6 +115,7 @@ void ioc_slab_set_small(ioc_slab *slab, size_t block_bytes);
 void *ioc_slab_take(ioc_slab *slab);
 void *ioc_slab_take_small(ioc_slab *slab);
 void ioc_slab_give(ioc_slab *slab, void *block);
+void ioc_slab_give_small(ioc_slab *slab, void *block);
 
 /*
  * Give the pages of which nothing is in use back to the allocator: how many bytes that were. Looks
