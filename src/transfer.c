@@ -13,12 +13,13 @@ const iocp_buf_t *ioc_transfer_buffers(const ioc_op *op)
 int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count)
 {
     ioc_transfer *transfer = ioc_transfer_of(op);
+    uint32_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += buffers[i].length;
+    }
     transfer->one = buffers[0];
     transfer->count = (uint32_t)count;
-    transfer->bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        transfer->bytes += buffers[i].length;
-    }
+    transfer->bytes = bytes;
     return count > 1 ? ioc_op_copy(ops, op, buffers, count * sizeof *buffers) : IOCP_OK;
 }
 
