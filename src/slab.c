@@ -70,15 +70,15 @@ static uint32_t slab__index_in_page(uint32_t number)
     return number & (IOC_SLAB_PAGE_SLOTS - 1);
 }
 
-static ioc_slab_slot *slab__slot_in(ioc_slab_page *page, uint32_t index)
+static ioc_slab_slot *slab__slot_in(const ioc_slab_place *place, uint32_t index)
 {
-    size_t offset = (size_t)index * page->stride;
-    return (ioc_slab_slot *)(void *)((char *)page + SLAB_PAGE_OVERHEAD + offset);
+    size_t offset = (size_t)index * place->stride;
+    return (ioc_slab_slot *)(void *)((char *)place->page + SLAB_PAGE_OVERHEAD + offset);
 }
 
 static size_t slab__page_bytes(const ioc_slab_page *page)
 {
-    return SLAB_PAGE_OVERHEAD + (size_t)page->slots * page->stride;
+    return SLAB_PAGE_OVERHEAD + (size_t)page->slots * page->size->stride;
 }
 
 /*
@@ -103,11 +103,15 @@ static ioc_slab_place *slab__place_at(const ioc_slab *slab, uint32_t page_index)
     return &slab->parts[way.part][way.index];
 }
 
-/* The page of a number of one of its slots, or NULL. */
-static ioc_slab_page *slab__page_of(const ioc_slab *slab, uint32_t number)
+/* The place of the page that has the slot of a number, used at least once; or NULL. */
+static const ioc_slab_place *slab__place_of(const ioc_slab *slab, uint32_t number)
 {
     uint32_t index = number >> IOC_SLAB_PAGE_SHIFT;
-    return index < slab->page_count ? slab__place_at(slab, index)->page : NULL;
+    if (index >= slab->page_count) {
+        return NULL;
+    }
+    const ioc_slab_place *place = slab__place_at(slab, index);
+    return place->page != NULL && slab__index_in_page(number) < place->begun ? place : NULL;
 }
 
 /* Of one in use, or given back just now. */
@@ -290,7 +294,8 @@ static void slab__enter(ioc_slab *slab, ioc_slab_page *page)
         page->generation = place->generation;
         slab->first_hole = place->next_hole;
     }
-    *place = (ioc_slab_place){.page = page};
+    *place = (ioc_slab_place){.page = page, .stride = page->size->stride};
+    page->place = place;
 }
 
 /* The more there is, the larger: the unused rest stays a small part. */
@@ -312,7 +317,7 @@ static size_t slab__memory_bytes(const ioc_slab_page *page)
 /* A page with all slots free that is in nothing; NULL: no memory. */
 static ioc_slab_page *slab__new_page(ioc_slab *slab, ioc_slab_size *size)
 {
-    ioc_slab_page empty = {.stride = size->stride, .size = size};
+    ioc_slab_page empty = {.size = size};
     empty.slots = slab__slots_in(size, slab__next_bytes(size));
     empty.free_count = empty.slots;
     for (uint32_t i = 0; i < empty.slots; i++) {
@@ -355,12 +360,13 @@ static ioc_slab_slot *slab__take_in(const ioc_slab *slab, ioc_slab_page *page)
     uint32_t index = word * 32 + ioc_lowest_bit(page->free[word]);
     page->free[word] &= page->free[word] - 1;
     page->free_count--;
-    ioc_slab_slot *slot = slab__slot_in(page, index);
-    if (index == page->begun) {
-        memset(slot, 0, page->stride);
+    ioc_slab_place *place = page->place;
+    ioc_slab_slot *slot = slab__slot_in(place, index);
+    if (index == place->begun) {
+        memset(slot, 0, place->stride);
         uint32_t number = page->index << IOC_SLAB_PAGE_SHIFT | index;
         slot->id = ((uint64_t)page->generation << 32 | number) ^ slab->tag;
-        page->begun++;
+        place->begun++;
     }
     return slot;
 }
@@ -447,11 +453,11 @@ void ioc_slab_give_small(ioc_slab *slab, void *block)
 /* ---- Giving pages back ---- */
 
 /* Not below that of any slot, and so above those of all ids: see slab__take_in. */
-static uint32_t slab__highest_generation(const ioc_slab *slab, ioc_slab_page *page)
+static uint32_t slab__highest_generation(const ioc_slab *slab, const ioc_slab_page *page)
 {
     uint32_t highest = page->generation;
-    for (uint32_t i = 0; i < page->begun; i++) {
-        uint32_t generation = slab__generation(slab, slab__slot_in(page, i));
+    for (uint32_t i = 0; i < page->place->begun; i++) {
+        uint32_t generation = slab__generation(slab, slab__slot_in(page->place, i));
         highest = generation > highest ? generation : highest;
     }
     return highest;
@@ -460,7 +466,7 @@ static uint32_t slab__highest_generation(const ioc_slab *slab, ioc_slab_page *pa
 static size_t slab__give_page_back(ioc_slab *slab, ioc_slab_page *page)
 {
     size_t bytes = slab__memory_bytes(page);
-    *slab__place_at(slab, page->index) = (ioc_slab_place){
+    *page->place = (ioc_slab_place){
         .generation = slab__highest_generation(slab, page), .next_hole = slab->first_hole};
     slab->first_hole = page->index + 1;
     slab__uproot(slab, page);
@@ -505,12 +511,12 @@ uint64_t ioc_slab_id(const void *block)
 void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
 {
     uint32_t number = slab__number(slab, id);
-    ioc_slab_page *page = (id & IOC_SLAB_IN_USE) != 0 ? slab__page_of(slab, number) : NULL;
-    uint32_t index = slab__index_in_page(number);
-    if (page == NULL || index >= page->begun) {
+    const ioc_slab_place *place =
+        (id & IOC_SLAB_IN_USE) != 0 ? slab__place_of(slab, number) : NULL;
+    if (place == NULL) {
         return NULL;
     }
-    ioc_slab_slot *slot = slab__slot_in(page, index);
+    ioc_slab_slot *slot = slab__slot_in(place, slab__index_in_page(number));
     return slot->id == id ? slab__block_of(slot) : NULL;
 }
 
@@ -522,7 +528,8 @@ bool ioc_slab_owns(const ioc_slab *slab, const void *address)
         return false;
     }
     size_t offset = header - (uintptr_t)page - SLAB_PAGE_OVERHEAD;
-    size_t begun_bytes = (size_t)page->begun * page->stride;
+    const ioc_slab_place *place = page->place;
+    size_t begun_bytes = (size_t)place->begun * place->stride;
     if (offset >= begun_bytes || begun_bytes - offset < SLAB_HEADER_BYTES) {
         return false;
     }
@@ -530,21 +537,21 @@ bool ioc_slab_owns(const ioc_slab *slab, const void *address)
     uint64_t id = 0;
     memcpy(&id, (const char *)page + SLAB_PAGE_OVERHEAD + offset, sizeof id);
     uint32_t index = slab__number(slab, id) - (page->index << IOC_SLAB_PAGE_SHIFT);
-    return (id & IOC_SLAB_IN_USE) != 0 && index < page->begun &&
-           (size_t)index * page->stride == offset;
+    return (id & IOC_SLAB_IN_USE) != 0 && index < place->begun &&
+           (size_t)index * place->stride == offset;
 }
 
 void *ioc_slab_next(const ioc_slab *slab, uint32_t *cursor)
 {
     while (*cursor >> IOC_SLAB_PAGE_SHIFT < slab->page_count) {
-        ioc_slab_page *page = slab__page_of(slab, *cursor);
+        const ioc_slab_place *place = slab__place_of(slab, *cursor);
         uint32_t index = slab__index_in_page(*cursor);
-        if (page == NULL || index >= page->begun) {
+        if (place == NULL) {
             *cursor += IOC_SLAB_PAGE_SLOTS - index;
             continue;
         }
         (*cursor)++;
-        ioc_slab_slot *slot = slab__slot_in(page, index);
+        ioc_slab_slot *slot = slab__slot_in(place, index);
         if (slab__is_in_use(slot)) {
             return slab__block_of(slot);
         }

@@ -65,22 +65,32 @@ typedef struct ioc_slab_size {
 typedef struct ioc_slab_page {
     ioc_link link; /* size.open, while a slot is free */
     uint32_t index;
-    uint32_t stride;
-    uint32_t begun; /* slots that have been used at all */
     uint32_t free_count;
     uint32_t free[IOC_SLAB_PAGE_WORDS];        /* a bit for each free slot */
     struct ioc_slab_page *ways[IOC_SLAB_WAYS]; /* on in the tree, or NULL */
     ioc_slab_size *size;
+    struct ioc_slab_place *place;
     void *memory; /* what the allocator gave */
     uint32_t slots;
     uint32_t generation; /* even: of slots that have not been used */
 } ioc_slab_page;
 
-/* Where the directory has a page. */
+/*
+ * Where the directory has a page. What finding a block needs is here, and not at the beginning of the
+ * page: with many pages each of these would be a cache miss besides that of the block.
+ */
 typedef struct ioc_slab_place {
     ioc_slab_page *page; /* NULL: it was given back */
-    uint32_t generation; /* of one that was given back: higher than those of its ids */
-    uint32_t next_hole;  /* and the next such place, as slab.first_hole */
+    union {
+        struct {
+            uint32_t stride; /* as its size's */
+            uint32_t begun;  /* slots that have been used at all */
+        };
+        struct { /* of one that was given back */
+            uint32_t generation; /* higher than those of its ids */
+            uint32_t next_hole;  /* the next such place, as slab.first_hole */
+        };
+    };
 } ioc_slab_place;
 
 /* The parts of the directory of pages. Each has twice as many as the one before, so none moves. */
