@@ -32,17 +32,23 @@
 
 #define IOC_CACHE_LINE 64
 
+static inline void ioc_prefetch_line(const void *address)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(address);
+#elif defined(_M_ARM64)
+    __prefetch(address);
+#else
+    _mm_prefetch(address, _MM_HINT_T0);
+#endif
+}
+
 /* Have memory fetched that will be needed soon. Any address is allowed, also one of no object. */
 static inline void ioc_prefetch(const void *address, size_t size)
 {
-#if defined(__GNUC__) || defined(__clang__)
     for (size_t offset = 0; offset < size; offset += IOC_CACHE_LINE) {
-        __builtin_prefetch((const void *)((uintptr_t)address + offset));
+        ioc_prefetch_line((const void *)((uintptr_t)address + offset));
     }
-#else
-    (void)address;
-    (void)size;
-#endif
 }
 
 /* The number of the lowest bit that is set; one is. */

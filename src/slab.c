@@ -466,8 +466,8 @@ static uint32_t slab__highest_generation(const ioc_slab *slab, const ioc_slab_pa
 static size_t slab__give_page_back(ioc_slab *slab, ioc_slab_page *page)
 {
     size_t bytes = slab__memory_bytes(page);
-    *page->place = (ioc_slab_place){
-        .generation = slab__highest_generation(slab, page), .next_hole = slab->first_hole};
+    *page->place = (ioc_slab_place){.generation = slab__highest_generation(slab, page),
+                                    .next_hole = slab->first_hole};
     slab->first_hole = page->index + 1;
     slab__uproot(slab, page);
     ioc_link_remove(&page->link);
@@ -511,8 +511,7 @@ uint64_t ioc_slab_id(const void *block)
 void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
 {
     uint32_t number = slab__number(slab, id);
-    const ioc_slab_place *place =
-        (id & IOC_SLAB_IN_USE) != 0 ? slab__place_of(slab, number) : NULL;
+    const ioc_slab_place *place = (id & IOC_SLAB_IN_USE) != 0 ? slab__place_of(slab, number) : NULL;
     if (place == NULL) {
         return NULL;
     }

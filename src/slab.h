@@ -86,7 +86,7 @@ typedef struct ioc_slab_place {
             uint32_t stride; /* as its size's */
             uint32_t begun;  /* slots that have been used at all */
         };
-        struct { /* of one that was given back */
+        struct {                 /* of one that was given back */
             uint32_t generation; /* higher than those of its ids */
             uint32_t next_hole;  /* the next such place, as slab.first_hole */
         };
@@ -125,7 +125,7 @@ void ioc_slab_set_small(ioc_slab *slab, size_t block_bytes);
 void *ioc_slab_take(ioc_slab *slab);
 void *ioc_slab_take_small(ioc_slab *slab);
 void ioc_slab_give(ioc_slab *slab, void *block);
-void ioc_slab_give_small(ioc_slab *slab, void *block);
+void ioc_slab_give_small(ioc_slab *slab, void *block); /* one that was taken as such */
 
 /*
  * Give the pages of which nothing is in use back to the allocator: how many bytes that were. Looks

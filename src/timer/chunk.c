@@ -25,10 +25,11 @@ size_t ioc_timer_pool_shrink(ioc_timer_pool *pool, size_t count)
     return bytes;
 }
 
-void ioc_timer_chunk_prefetch_timers(const ioc_timer_chunk *chunk)
+void ioc_timer_chunk_prefetch_timers(const ioc_timer_chunk *chunk, size_t before)
 {
     for (uint32_t i = chunk->begin; i < chunk->end; i++) {
-        ioc_prefetch(chunk->entries[i].timer, sizeof(ioc_timer));
+        uintptr_t timer = (uintptr_t)chunk->entries[i].timer;
+        ioc_prefetch((const void *)(timer - before), before + sizeof(ioc_timer));
     }
 }
 

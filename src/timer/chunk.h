@@ -87,8 +87,8 @@ static inline uint32_t ioc_timer_chunk_count(const ioc_timer_chunk *chunk)
     return chunk->end - chunk->begin;
 }
 
-/* Its timers are looked at soon. */
-void ioc_timer_chunk_prefetch_timers(const ioc_timer_chunk *chunk);
+/* Its timers are looked at soon, and of what each of them is in so many bytes before it. */
+void ioc_timer_chunk_prefetch_timers(const ioc_timer_chunk *chunk, size_t before);
 
 /* Put its entries in order of time, equal times in the order of setting. */
 void ioc_timer_chunk_sort(ioc_timer_chunk *chunk);

@@ -146,7 +146,7 @@ static void timers__prefetch_sweep(const ioc_timers *timers)
 {
     const ioc_timer_chunk *chunk =
         timers->behind == NULL ? timers->swept->first : timers->behind->next;
-    ioc_timer_chunk_prefetch_timers(chunk);
+    ioc_timer_chunk_prefetch_timers(chunk, 0);
     ioc_prefetch(chunk->next, sizeof *chunk);
 }
 
@@ -247,7 +247,7 @@ static bool timers__is_in_order(ioc_timers *timers, ioc_timer_bucket *bucket)
         return false;
     }
     if (!bucket->is_in_order && bucket->first == bucket->last) {
-        ioc_timer_chunk_prefetch_timers(bucket->first);
+        ioc_timer_chunk_prefetch_timers(bucket->first, IOC_CACHE_LINE); /* they fire soon */
         ioc_timer_chunk_sort(bucket->first);
         timers->touched += ioc_timer_chunk_count(bucket->first);
         bucket->is_in_order = true;
