@@ -515,6 +515,7 @@ void *ioc_slab_find(const ioc_slab *slab, uint64_t id)
     if (place == NULL) {
         return NULL;
     }
+    ioc_prefetch(place->page, IOC_CACHE_LINE); /* where it is given back to */
     ioc_slab_slot *slot = slab__slot_in(place, slab__index_in_page(number));
     return slot->id == id ? slab__block_of(slot) : NULL;
 }
