@@ -1,6 +1,6 @@
 /*
  * Paths, in memory that ends where they do: UTF-8 of any kind against a reference, in UTF-16 with
- * room of any size; and what becomes of a long one.
+ * room of any size; what becomes of a long one; and which are batch files.
  */
 #include "fuzz.h"
 
@@ -154,6 +154,28 @@ static void path__try(const wchar_t *full)
     free(buffer);
 }
 
+/* Whatever stands before it, an ending says it. */
+static void path__try_ending(const wchar_t *path, const wchar_t *ending, bool is_batch)
+{
+    size_t length = wcslen(path);
+    wchar_t *whole = units__create(length + wcslen(ending) + 1);
+    wcscpy(whole, path);
+    wcscpy(whole + length, ending);
+    FUZZ_EXPECT(ioc_path_is_batch(whole) == is_batch);
+    free(whole);
+}
+
+static void path__try_endings(const wchar_t *path)
+{
+    static const wchar_t *const idle[] = {L"", L".", L" ", L". .", L"\\", L":$DATA", L" .:x"};
+    for (size_t i = 0; i < IOC_COUNT_OF(idle); i++) {
+        wchar_t ending[24];
+        path__try_ending(path, wcscat(wcscpy(ending, L".bat"), idle[i]), true);
+        path__try_ending(path, wcscat(wcscpy(ending, L"\\.CMD"), idle[i]), true);
+        path__try_ending(path, wcscat(wcscpy(ending, L"/x.exe"), idle[i]), false);
+    }
+}
+
 /* How small the room is, how much longer the text is, and how it begins. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -171,6 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wchar_t *units = units__of(text, data[0]);
     if (units != NULL) {
         path__try(units);
+        path__try_endings(units);
     }
     free(units);
     free(text);
