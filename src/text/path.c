@@ -98,28 +98,21 @@ ioc_place ioc_path_place(const wchar_t *native)
 /* What may stand behind a name without being a part of it; quotes, since some programs put them. */
 #define PATH_IDLE L" .\"\\/"
 
-static size_t path__without_idle_end(const wchar_t *path, size_t length)
+static bool path__ends_as_batch(const wchar_t *path, size_t length)
 {
     while (length > 0 && wcschr(PATH_IDLE, path[length - 1]) != NULL) {
         length--;
     }
-    return length;
-}
-
-static bool path__ends_as_batch(const wchar_t *path, size_t length)
-{
-    length = path__without_idle_end(path, length);
     return length >= 4 && (path__skip(path + length - 4, L".bat") != NULL ||
                            path__skip(path + length - 4, L".cmd") != NULL);
 }
 
 bool ioc_path_is_batch(const wchar_t *path)
 {
-    size_t length = path__without_idle_end(path, wcslen(path));
-    bool is_batch = path__ends_as_batch(path, length);
-    while (!is_batch && length > 0 && path[length - 1] != L'\\' && path[length - 1] != L'/') {
-        length--; /* to where the name of a stream begins */
-        is_batch = path[length] == L':' && path__ends_as_batch(path, length);
+    bool is_batch = path__ends_as_batch(path, wcslen(path));
+    const wchar_t *stream = path;
+    while (!is_batch && (stream = wcschr(stream, L':')) != NULL) {
+        is_batch = path__ends_as_batch(path, (size_t)(stream++ - path));
     }
     return is_batch;
 }

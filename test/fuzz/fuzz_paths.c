@@ -172,7 +172,9 @@ static void path__try_endings(const wchar_t *path)
         wchar_t ending[24];
         path__try_ending(path, wcscat(wcscpy(ending, L".bat"), idle[i]), true);
         path__try_ending(path, wcscat(wcscpy(ending, L"\\.CMD"), idle[i]), true);
-        path__try_ending(path, wcscat(wcscpy(ending, L"/x.exe"), idle[i]), false);
+        if (wcschr(path, L':') == NULL) {
+            path__try_ending(path, wcscat(wcscpy(ending, L"/x.exe"), idle[i]), false);
+        }
     }
 }
 
