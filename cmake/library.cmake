@@ -4,6 +4,7 @@ set(core_sources
     src/accept.c
     src/alloc.c
     src/api/api.c
+    src/api/console.c
     src/api/file.c
     src/api/handle.c
     src/api/loop.c
@@ -52,6 +53,7 @@ set(win32_sources
     src/win32/net/winsock.c
     src/win32/nt.c
     src/win32/object/adopt.c
+    src/win32/object/console.c
     src/win32/object/file.c
     src/win32/object/path.c
     src/win32/object/pipe.c

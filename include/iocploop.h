@@ -2,8 +2,8 @@
  * iocploop: an event loop on Windows I/O completion ports.
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
- * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, blocking work,
- * waking and posting, statistics.
+ * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, the console,
+ * blocking work, waking and posting, statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
  * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A
@@ -28,9 +28,10 @@
  *    The caller owns data buffers, and leaves them alone until the callback.
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
- *    process's own thread pool is used by iocp_work, iocp_file_flush and iocp_handle_adopt, and for
- *    iocp_wait and iocp_process_wait where the system has no wait completion packets; by nothing
- *    else.)
+ *    process's own thread pool is used by iocp_work, iocp_file_flush and iocp_handle_adopt, when the
+ *    last iocp_console_watch ends, and for iocp_wait and iocp_process_wait where the system has no
+ *    wait completion packets; by nothing else. The console's handler is Windows' and the process's,
+ *    and is there while somebody watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -244,11 +245,12 @@ typedef enum iocp_type {
     IOCP_TYPE_WAIT = 19,
     IOCP_TYPE_PROCESS_WAIT = 20,
     IOCP_TYPE_JOB_WATCH = 21,
-    IOCP_TYPE_WORK = 22
+    IOCP_TYPE_WORK = 22,
+    IOCP_TYPE_CONSOLE_WATCH = 23
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_WORK + 1)
+#define IOCP_TYPES (IOCP_TYPE_CONSOLE_WATCH + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -271,7 +273,8 @@ typedef struct iocp_result {
     uint64_t bytes;        /* transferred; may be non-zero beside an error (part sent) */
     uint64_t value;        /* process_wait: the exit code; job_watch: the process's id; work: its
                               answer */
-    uint32_t event;        /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h> */
+    uint32_t event;        /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h>; console_watch:
+                              which, iocp_console_event_t */
     uint32_t reserved;     /* 0 */
     iocp_handle_t opened;  /* accept: the connection. The callback's: use it or close it */
     const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
@@ -1420,6 +1423,72 @@ IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_
  *           status = iocp_process_wait(loop, process, on_child_end, NULL, &op);
  *       }
  *       return status == IOCP_OK ? iocp_op_deadline(loop, op, 60000000000u) : status;
+ *   }
+ */
+
+/* ==== Console and standard streams =========================================================== */
+
+/* iocp_result_t.event of iocp_console_watch. */
+typedef enum iocp_console_event {
+    IOCP_CONSOLE_C = 1,       /* Ctrl-C */
+    IOCP_CONSOLE_BREAK = 2,   /* Ctrl-Break, or iocp_process_stop of whoever started us */
+    IOCP_CONSOLE_CLOSE = 3,   /* the console's window is closed; Windows waits 5 seconds */
+    IOCP_CONSOLE_LOGOFF = 4,  /* a user logs off, told to services: 5 seconds */
+    IOCP_CONSOLE_SHUTDOWN = 5 /* the system ends, told to services: 20 seconds. All as set there */
+} iocp_console_event_t;
+
+/*
+ * Be told what happens to the console: one callback for each event, in `event`. While it runs
+ * Windows waits. What it answers is the acknowledgement:
+ *
+ *   IOCP_REARM   handled, and the watch goes on. After CLOSE, LOGOFF and SHUTDOWN Windows ends the
+ *                process now (LOGOFF: not a service).
+ *   IOCP_DISARM  handled, and the watch is over: the program is about to end. After CLOSE, LOGOFF
+ *                and SHUTDOWN Windows is kept waiting until the process ends itself, or for as long
+ *                as Windows waits. The next Ctrl-C finds no watch and ends the process.
+ *
+ * So a server stops accepting in the callback, answers IOCP_DISARM, lets its connections come to an
+ * end and returns from main; and whoever presses Ctrl-C twice is not kept.
+ *
+ * The watch hears what comes after its start (the next tick or iocp_loop_submit). Events that come
+ * while the callback runs are kept for the next run, and told with IOCP_RESULT_INLINE. With several
+ * watches, of several loops too, each is told; all have to answer, and one IOCP_DISARM among the
+ * answers keeps Windows waiting. An event of which no callback was told, since the watch was
+ * cancelled, goes on to the process's other handlers. A program that ends by itself has the watch
+ * not keep it going: iocp_op_unref. It needs no console.
+ * N.B. AttachConsole, AllocConsole and FreeConsole make Windows forget all handlers: watch anew
+ * after them, when every other watch of the process has ended.
+ * N.B. A process that loads user32.dll is told of LOGOFF and SHUTDOWN by window messages alone.
+ * N.B. For Ctrl-C and Ctrl-Break Windows waits for ever. For the others it ends the process when
+ * its time is up, also if the loop was busy or stopped and no callback has run.
+ * N.B. While a handler of the program's own runs, the start of the process's first watch waits for
+ * it to return, since Windows does.
+ * Errors in the result: IOCP_ENOMEM, or what the system said.
+ * Win32: SetConsoleCtrlHandler, while there is a watch; Windows calls it on a thread of its own,
+ * which waits there. The library stays loaded meanwhile (GetModuleHandleExW). What was is restored
+ * on the thread pool, a moment after the last watch, since Windows lets whoever asks for that wait
+ * while any handler runs.
+ */
+IOCP_API int IOCP_CALL iocp_console_watch(iocp_loop_t *loop, iocp_callback_t callback,
+                                          void *userdata, iocp_op_t *op);
+
+/*
+ * Example: the first Ctrl-C, or a closed window, ends the program in order; the second at once.
+ *
+ *   static iocp_action_t IOCP_CALL on_console(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                             void *listener)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           iocp_close(loop, *(iocp_handle_t *)listener, NULL, NULL, NULL);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int end_in_order(iocp_loop_t *loop, iocp_handle_t *listener)
+ *   {
+ *       iocp_op_t op;
+ *       int status = iocp_console_watch(loop, on_console, listener, &op);
+ *       return status == IOCP_OK ? iocp_op_unref(loop, op) : status;
  *   }
  */
 

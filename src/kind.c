@@ -199,5 +199,10 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_work, .ended = kind__no_books,
     },
+    [IOCP_TYPE_CONSOLE_WATCH] = {
+        .name = "console_watch", .type = IOCP_TYPE_CONSOLE_WATCH,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
+    },
 };
 /* clang-format on */

@@ -1,6 +1,7 @@
 /*
- * The parameters of waits for an object (WAIT, PROCESS_WAIT, JOB_WATCH), and of functions on the pool
- * (WORK, and the library's own: FLUSH, and the question what an adopted handle is).
+ * The parameters of waits for an object (WAIT, PROCESS_WAIT, JOB_WATCH) or for the console
+ * (CONSOLE_WATCH), and of functions on the pool (WORK, and the library's own: FLUSH, and the question
+ * what an adopted handle is).
  */
 #ifndef IOC_WATCH_H
 #define IOC_WATCH_H
@@ -8,7 +9,7 @@
 #include "op.h"
 
 typedef struct ioc_watch {
-    void *object;  /* a native handle: the caller's, or of the process */
+    void *object;  /* a native handle: the caller's, or of the process; NULL: the console */
     void *backend; /* the backend's own, NULL at first */
     uint64_t value;
     uint32_t event;

@@ -9,6 +9,7 @@
 #include "net/socket.h"
 #include "net/winsock.h"
 #include "object/adopt.h"
+#include "object/console.h"
 #include "object/file.h"
 #include "object/pipe.h"
 #include "object/process.h"
@@ -200,6 +201,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_JOB_WATCH] = {ioc_job_start, ioc_job_cancel, ioc_job_release,
                              ioc_overlapped_complete},
     [IOCP_TYPE_WORK] = {ioc_work_start, ioc_work_cancel, ioc_overlapped_release, ioc_work_complete},
+    [IOCP_TYPE_CONSOLE_WATCH] = {ioc_console_start, ioc_console_cancel, ioc_console_release,
+                                 ioc_console_complete},
 };
 
 /* A socket that was accepted joins with its first operation, so that it could be given away. */

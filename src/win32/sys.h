@@ -47,6 +47,8 @@ typedef struct ioc_sys {
     void(WINAPI *SubmitThreadpoolWork)(PTP_WORK);
     void(WINAPI *WaitForThreadpoolWorkCallbacks)(PTP_WORK, BOOL);
     void(WINAPI *CloseThreadpoolWork)(PTP_WORK);
+    BOOL(WINAPI *TrySubmitThreadpoolCallback)(PTP_SIMPLE_CALLBACK, void *, PTP_CALLBACK_ENVIRON);
+    void(WINAPI *FreeLibraryWhenCallbackReturns)(PTP_CALLBACK_INSTANCE, HMODULE);
     BOOL(WINAPI *CallbackMayRunLong)(PTP_CALLBACK_INSTANCE);
     DWORD(WINAPI *GetProcessId)(HANDLE);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
@@ -54,6 +56,8 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);
     HMODULE(WINAPI *GetModuleHandleW)(const wchar_t *);
     BOOL(WINAPI *GetModuleHandleExW)(DWORD, const wchar_t *, HMODULE *);
+    BOOL(WINAPI *FreeLibrary)(HMODULE);
+    BOOL(WINAPI *SetConsoleCtrlHandler)(PHANDLER_ROUTINE, BOOL);
     FARPROC(WINAPI *GetProcAddress)(HMODULE, const char *);
     BOOL(WINAPI *SwitchToThread)(void);
     HANDLE(WINAPI *OpenThread)(DWORD, BOOL, DWORD);

@@ -3,6 +3,7 @@
  * list of operations; what is special about one of them is tested where it belongs.
  */
 #include "contract_env.h"
+#include "contract_console.h"
 #include "contract_datagram.h"
 #include "contract_file.h"
 #include "contract_object.h"
@@ -30,6 +31,8 @@ typedef struct stage {
     unsigned char *block;
     unsigned char buffer[STAGE_BUFFER];
     contract_record blockers[3]; /* sends that fill the way out */
+    contract_console events[2];  /* of the console, of which so many came */
+    int event_count;
 } stage;
 
 typedef struct operation {
@@ -188,6 +191,24 @@ static int start_work(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_ca
     (void)s;
     (void)handle;
     return iocp_work(loop, work__answer, &answer, callback, userdata, op);
+}
+
+static int start_console_watch(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                               iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_console_watch(loop, callback, userdata, op);
+}
+
+static void finish_console_watch(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    assert_int_equal(iocp_loop_submit(s->loop), IOCP_OK); /* it hears what comes from here on */
+    assert_in_range(s->event_count, 0, (int)IOC_COUNT_OF(s->events) - 1);
+    contract_console_raise(&s->events[s->event_count++], IOCP_CONSOLE_BREAK);
+    contract_wait(s->loop, record, calls);
+    assert_int_equal(record->result.event, record->status == IOCP_OK ? IOCP_CONSOLE_BREAK : 0);
 }
 
 /* ---- Stream sockets ---- */
@@ -395,6 +416,7 @@ static const operation operations[] = {
     {"process_wait", open_process, start_process_wait, finish_process_wait, true, false},
     {"job_watch", open_job, start_job_watch, finish_job_watch, false, false},
     {"work", open_nothing, start_work, NULL, false, false},
+    {"console_watch", open_nothing, start_console_watch, finish_console_watch, false, false},
     {"accept", open_listener, start_accept, finish_accept, true, false},
     {"connect", open_client, start_connect, NULL, true, true},
     {"recv", open_pair, start_recv, finish_recv, true, false},
@@ -426,6 +448,9 @@ static int operation__setup(void **state)
 
 static void stage__close(stage *s)
 {
+    for (int i = 0; i < s->event_count; i++) {
+        (void)contract_console_end(&s->events[i]);
+    }
     if (s->async != NULL) {
         assert_int_equal(iocp_async_destroy(s->async), IOCP_OK);
     }
@@ -1025,5 +1050,6 @@ int main(void)
 {
     static struct CMUnitTest tests[MOST_TESTS];
     contract_object_begin();
+    contract_console_begin();
     return contract_run(__FILE__, tests, tests__compose(tests), true);
 }

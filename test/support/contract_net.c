@@ -130,6 +130,7 @@ size_t contract_open_handles(void)
 
 #else
 
+#include "sim_console.h"
 #include "sim_object.h"
 
 int contract_is_wine(void)
@@ -154,7 +155,8 @@ int contract_has_ipv6(void)
 
 size_t contract_open_handles(void)
 {
-    return sim_port_count() + sim_socket_count() + sim_file_count() + sim_object_count();
+    return sim_port_count() + sim_socket_count() + sim_file_count() + sim_object_count() +
+           sim_console_count();
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* The simulated backend's slots: check, look up, forward. */
+#include "sim_console.h"
 #include "sim_datagram.h"
 #include "sim_file.h"
 #include "sim_object.h"
@@ -54,10 +55,15 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                                 .ends_by_cancel = true},
     [IOCP_TYPE_JOB_WATCH] = {.on_nothing = sim_object_start_watch,
                              .tell = sim_object_tell_watch,
+                             .release = sim_object_release,
                              .ends_by_cancel = true},
     [IOCP_TYPE_WORK] = {.on_nothing = sim_object_start_work,
                         .take_effect = sim_object_run_work,
                         .tell = sim_object_tell_work},
+    [IOCP_TYPE_CONSOLE_WATCH] = {.on_nothing = sim_console_start,
+                                 .tell = sim_object_tell_watch,
+                                 .release = sim_console_release,
+                                 .ends_by_cancel = true},
 };
 
 const sim_kind *sim_kind_of(const sim_op *op)
@@ -365,11 +371,12 @@ static uint32_t backend__capabilities(void)
     return 0;
 }
 
-static void backend__release(ioc_port *base, struct ioc_op *op)
+static void backend__release(ioc_port *base, struct ioc_op *core_op)
 {
+    sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
     (void)base;
     sim_lock();
-    sim_object_release(IOC_CONTAINER_OF(op, sim_op, op));
+    sim_kind_of(op)->release(op);
     sim_unlock();
 }
 

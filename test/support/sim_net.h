@@ -175,6 +175,7 @@ typedef struct sim_kind {
     int (*on_nothing)(sim_op *op);
     void (*take_effect)(sim_op *op); /* its time has come (sim_op.effect_ns) */
     void (*tell)(sim_op *op);        /* it is handed over: what only this kind tells */
+    void (*release)(sim_op *op);     /* it is over, and was held */
     bool ends_by_cancel;             /* a cancel brings it back at once */
 } sim_kind;
 

@@ -18,20 +18,18 @@
 
 /* ---- Under the lock ---- */
 
-/* Slots of sim_kind. */
+/* Slots of sim_kind; tell_watch also of a console's watch. */
 int sim_object_start_wait(sim_op *op);
 int sim_object_start_watch(sim_op *op);
 int sim_object_start_work(sim_op *op);
 void sim_object_tell_watch(sim_op *op);
 void sim_object_tell_work(sim_op *op);
+void sim_object_release(sim_op *op); /* the watch of a job */
 
 /* A handle of a loop's to a process: whether this is one; its waits; its end. */
 bool sim_process_is(uintptr_t number);
 int sim_process_start_wait(sim_op *op);
 void sim_process_close(uintptr_t number);
-
-/* The watch of an operation that is over. */
-void sim_object_release(sim_op *op);
 
 /* Run the function of an operation. N.B. Not under the lock: it may call what any thread may. */
 void sim_object_run_work(sim_op *op);

@@ -41,6 +41,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_REGISTER_WAIT] = {"RegisterWaitForSingleObject", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
     [WIN_CREATE_WORK] = {"CreateThreadpoolWork", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_TRY_SUBMIT] = {"TrySubmitThreadpoolCallback", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_MAY_RUN_LONG] = {"CallbackMayRunLong", ERROR_TOO_MANY_TCBS},
     [WIN_GET_PROCESS_ID] = {"GetProcessId", ERROR_ACCESS_DENIED},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
@@ -48,6 +49,8 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
     [WIN_GET_MODULE] = {"GetModuleHandleW", ERROR_MOD_NOT_FOUND},
     [WIN_GET_MODULE_OF] = {"GetModuleHandleExW", ERROR_MOD_NOT_FOUND},
+    [WIN_FREE_LIBRARY] = {"FreeLibrary", ERROR_INVALID_HANDLE},
+    [WIN_SET_CONSOLE_HANDLER] = {"SetConsoleCtrlHandler", ERROR_INVALID_PARAMETER},
     [WIN_GET_PROC] = {"GetProcAddress", ERROR_PROC_NOT_FOUND},
     [WIN_OPEN_THREAD] = {"OpenThread", ERROR_ACCESS_DENIED},
     [WIN_CANCEL_SYNCHRONOUS] = {"CancelSynchronousIo", ERROR_NOT_SUPPORTED},
@@ -330,6 +333,13 @@ static void WINAPI fault__close_work(PTP_WORK work)
     CloseThreadpoolWork(work);
 }
 
+static BOOL WINAPI fault__try_submit(PTP_SIMPLE_CALLBACK function, void *context,
+                                     PTP_CALLBACK_ENVIRON environment)
+{
+    return !fault__strikes(WIN_TRY_SUBMIT) &&
+           TrySubmitThreadpoolCallback(function, context, environment);
+}
+
 static BOOL WINAPI fault__may_run_long(PTP_CALLBACK_INSTANCE instance)
 {
     return !fault__strikes(WIN_MAY_RUN_LONG) && CallbackMayRunLong(instance);
@@ -366,6 +376,25 @@ static HMODULE WINAPI fault__get_module(const wchar_t *name)
 static BOOL WINAPI fault__get_module_of(DWORD flags, const wchar_t *name, HMODULE *module)
 {
     return !fault__strikes(WIN_GET_MODULE_OF) && GetModuleHandleExW(flags, name, module);
+}
+
+static BOOL WINAPI fault__free_library(HMODULE module)
+{
+    BOOL is_free = FreeLibrary(module);
+    return !fault__strikes(WIN_FREE_LIBRARY) && is_free;
+}
+
+/* To take a handler back gives something back. */
+static BOOL WINAPI fault__set_console_handler(PHANDLER_ROUTINE handler, BOOL is_added)
+{
+    if (is_added && fault__strikes(WIN_SET_CONSOLE_HANDLER)) {
+        return FALSE;
+    }
+    BOOL is_set = SetConsoleCtrlHandler(handler, is_added);
+    if (is_set) {
+        is_added ? fault__take() : fault__give();
+    }
+    return (is_added || !fault__strikes(WIN_SET_CONSOLE_HANDLER)) && is_set;
 }
 
 static FARPROC WINAPI fault__get_proc(HMODULE module, const char *name)
@@ -620,6 +649,8 @@ static const ioc_sys fault_table = {
     .SubmitThreadpoolWork = SubmitThreadpoolWork,
     .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
     .CloseThreadpoolWork = fault__close_work,
+    .TrySubmitThreadpoolCallback = fault__try_submit,
+    .FreeLibraryWhenCallbackReturns = FreeLibraryWhenCallbackReturns,
     .CallbackMayRunLong = fault__may_run_long,
     .GetProcessId = fault__get_process_id,
     .GetExitCodeProcess = fault__get_exit_code,
@@ -627,6 +658,8 @@ static const ioc_sys fault_table = {
     .SetInformationJobObject = fault__set_job,
     .GetModuleHandleW = fault__get_module,
     .GetModuleHandleExW = fault__get_module_of,
+    .FreeLibrary = fault__free_library,
+    .SetConsoleCtrlHandler = fault__set_console_handler,
     .GetProcAddress = fault__get_proc,
     .SwitchToThread = SwitchToThread,
     .OpenThread = fault__open_thread,

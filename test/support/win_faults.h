@@ -45,6 +45,7 @@ typedef enum win_call {
     WIN_REGISTER_WAIT,
     WIN_UNREGISTER_WAIT,
     WIN_CREATE_WORK,
+    WIN_TRY_SUBMIT,
     WIN_MAY_RUN_LONG,
     WIN_GET_PROCESS_ID,
     WIN_GET_EXIT_CODE,
@@ -52,6 +53,8 @@ typedef enum win_call {
     WIN_SET_JOB,
     WIN_GET_MODULE,
     WIN_GET_MODULE_OF,
+    WIN_FREE_LIBRARY,
+    WIN_SET_CONSOLE_HANDLER,
     WIN_GET_PROC,
     WIN_OPEN_THREAD,
     WIN_CANCEL_SYNCHRONOUS,
@@ -107,7 +110,7 @@ uint64_t win_faults_count_of(win_call call);
 
 /*
  * Of what no count of handles shows, how much was taken and not given back: Winsock's starts, the
- * pool's work objects, security descriptors. A reset does not change it.
+ * pool's work objects, security descriptors, the console's handlers. A reset does not change it.
  */
 uint32_t win_faults_held(void);
 
