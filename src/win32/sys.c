@@ -29,6 +29,7 @@ static const ioc_sys sys_table = {
     .CancelWaitableTimer = CancelWaitableTimer,
     .CreateEventW = CreateEventW,
     .WaitForSingleObject = WaitForSingleObject,
+    .SleepConditionVariableSRW = SleepConditionVariableSRW,
     .RegisterWaitForSingleObject = RegisterWaitForSingleObject,
     .UnregisterWaitEx = UnregisterWaitEx,
     .CreateThreadpoolWork = CreateThreadpoolWork,

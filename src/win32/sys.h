@@ -40,6 +40,7 @@ typedef struct ioc_sys {
     BOOL(WINAPI *CancelWaitableTimer)(HANDLE);
     HANDLE(WINAPI *CreateEventW)(SECURITY_ATTRIBUTES *, BOOL, BOOL, const wchar_t *);
     DWORD(WINAPI *WaitForSingleObject)(HANDLE, DWORD);
+    BOOL(WINAPI *SleepConditionVariableSRW)(PCONDITION_VARIABLE, PSRWLOCK, DWORD, ULONG);
     BOOL(WINAPI *RegisterWaitForSingleObject)
     (HANDLE *, HANDLE, WAITORTIMERCALLBACK, void *, ULONG, ULONG);
     BOOL(WINAPI *UnregisterWaitEx)(HANDLE, HANDLE);

@@ -643,6 +643,7 @@ static const ioc_sys fault_table = {
     .CancelWaitableTimer = fault__cancel_timer,
     .CreateEventW = fault__create_event,
     .WaitForSingleObject = fault__try_wait,
+    .SleepConditionVariableSRW = SleepConditionVariableSRW,
     .RegisterWaitForSingleObject = fault__register_wait,
     .UnregisterWaitEx = fault__unregister_wait,
     .CreateThreadpoolWork = fault__create_work,

@@ -5,6 +5,7 @@
 #include "win32/win.h"
 
 #include "threads.h"
+#include "contract_console.h"
 #include "win_files.h"
 #include "win_leaks.h"
 
@@ -19,6 +20,8 @@ typedef int(IOCP_CALL *dll_work)(iocp_loop_t *loop, iocp_work_fn function, void 
                                  iocp_callback_t callback, void *userdata, iocp_op_t *op);
 typedef int(IOCP_CALL *dll_wait)(iocp_loop_t *loop, void *object, iocp_callback_t callback,
                                  void *userdata, iocp_op_t *op);
+typedef int(IOCP_CALL *dll_console)(iocp_loop_t *loop, iocp_callback_t callback, void *userdata,
+                                    iocp_op_t *op);
 typedef int(IOCP_CALL *dll_run)(iocp_loop_t *loop, iocp_run_mode_t mode);
 typedef int(IOCP_CALL *dll_adopt)(iocp_loop_t *loop, void *native, iocp_handle_t *handle);
 typedef uint32_t(IOCP_CALL *dll_version)(void);
@@ -30,6 +33,7 @@ typedef struct library {
     dll_timer timer;
     dll_work work;
     dll_wait wait;
+    dll_console console;
     dll_run run;
     dll_adopt adopt;
     dll_version version;
@@ -53,6 +57,7 @@ static library library__load(void)
     library__find(loaded.module, "iocp_timer", &loaded.timer, sizeof loaded.timer);
     library__find(loaded.module, "iocp_work", &loaded.work, sizeof loaded.work);
     library__find(loaded.module, "iocp_wait", &loaded.wait, sizeof loaded.wait);
+    library__find(loaded.module, "iocp_console_watch", &loaded.console, sizeof loaded.console);
     library__find(loaded.module, "iocp_loop_run", &loaded.run, sizeof loaded.run);
     library__find(loaded.module, "iocp_handle_adopt", &loaded.adopt, sizeof loaded.adopt);
     library__find(loaded.module, "iocp_version", &loaded.version, sizeof loaded.version);
@@ -154,6 +159,30 @@ static void the_dll_is_unloaded_right_behind_work_and_waits(void **state)
         assert_int_equal(cancelled, IOCP_ECANCELED);
     }
     assert_true(CloseHandle(event));
+}
+
+/*
+ * Windows' thread has waited in its handler a moment before, and the pool is asked to take that back: the
+ * program unloads it meanwhile.
+ */
+static void the_dll_is_unloaded_right_behind_the_consoles_handler(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        library loaded = library__load();
+        iocp_loop_t *loop = NULL;
+        contract_console event;
+        int told = 1;
+        assert_int_equal(loaded.create(NULL, &loop), IOCP_OK);
+        assert_int_equal(loaded.console(loop, on_end, &told, NULL), IOCP_OK);
+        assert_int_equal(loaded.run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        contract_console_raise(&event, IOCP_CONSOLE_BREAK);
+        assert_int_equal(loaded.run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(loaded.destroy(loop, UINT64_MAX), IOCP_OK);
+        library__unload(&loaded);
+        assert_int_equal(told, IOCP_OK);
+        assert_int_equal(contract_console_end(&event), CONTRACT_CONSOLE_HANDLED);
+    }
 }
 
 /* A timer that is set, a wait that is registered, a question that the pool is asked. */
@@ -327,10 +356,12 @@ int main(void)
         cmocka_unit_test(a_loop_has_no_thread_of_its_own),
         cmocka_unit_test(the_dll_is_loaded_used_and_unloaded_many_times),
         cmocka_unit_test(the_dll_is_unloaded_right_behind_work_and_waits),
+        cmocka_unit_test(the_dll_is_unloaded_right_behind_the_consoles_handler),
         cmocka_unit_test(nothing_that_ends_with_its_loop_keeps_the_dll),
         cmocka_unit_test(an_apc_that_is_left_over_does_not_need_the_dll),
         cmocka_unit_test(the_dll_is_the_version_of_its_header),
     };
     win_catch_crashes();
+    contract_console_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

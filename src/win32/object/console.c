@@ -133,9 +133,8 @@ static bool console__is_awaited(const console_visit *visit)
 static void console__settle(void);
 
 /* That it returns is what tells Windows to end the process. */
-static void console__stay(void)
+static void console__stay(const ioc_sys *sys)
 {
-    const ioc_sys *sys = console.sys;
     console__unlock();
     (void)sys->WaitForSingleObject(GetCurrentProcess(), INFINITE);
     console__lock();
@@ -148,13 +147,14 @@ static BOOL WINAPI console__on_event(DWORD code)
         return FALSE;
     }
     console__lock();
+    const ioc_sys *sys = console.sys;
     console__enter(&visit);
     while (console__is_awaited(&visit)) {
-        (void)SleepConditionVariableSRW(&console.answered, &console.lock, INFINITE, 0);
+        (void)sys->SleepConditionVariableSRW(&console.answered, &console.lock, INFINITE, 0);
     }
     ioc_link_remove(&visit.link);
     if (visit.is_ending && visit.event >= IOCP_CONSOLE_CLOSE) {
-        console__stay();
+        console__stay(sys);
     }
     console.guests--;
     console__settle();
@@ -263,14 +263,17 @@ ioc_start ioc_console_start(ioc_port *base, ioc_op *op)
     return is_told ? ioc_overlapped_done(op) : IOC_START_PENDING;
 }
 
+/* A cancel comes here, too: it tells nothing, also if a visit has come in that moment. */
 bool ioc_console_complete(ioc_port *base, ioc_op *op)
 {
     (void)base;
-    console__lock();
-    bool is_told = watch__tell(ioc_watch_of(op)->backend);
-    console__unlock();
-    IOC_ASSERT(is_told && "a visit stays until it is answered");
-    (void)is_told;
+    if (op->outcome.status == IOCP_OK) {
+        console__lock();
+        bool is_told = watch__tell(ioc_watch_of(op)->backend);
+        console__unlock();
+        IOC_ASSERT(is_told && "a visit stays until it is answered");
+        (void)is_told;
+    }
     return true;
 }
 
