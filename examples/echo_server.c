@@ -1,48 +1,37 @@
 /*
  * A TCP echo server: sends every byte back to where it came from.
  *
- *   echo_server [--address A] [--port P] [--seconds N] [--quiet]
+ *   echo_server [--address A] [--port P] [--seconds N]
  *
- * Port 0 picks a free one; the address :: serves IPv4 and IPv6. It ends on Ctrl-C, or when the time
- * is up, and tells in a line what was done. The exit code is 0 if nothing was left over.
+ * Port 0 picks a free one; the address :: serves IPv4, too. It ends on Ctrl-C, when its window is
+ * closed, or when the time is up, and tells what was done. 0: nothing went wrong.
  *
- * ACCEPTS_PENDING accepts wait on the listening socket, each rearmed as it ends; while many clients
- * come at once there are more. A connection has one buffer and one operation at a time: receive ->
- * send all of it -> receive, and at the end of the stream shutdown -> close. The callback of the
- * close comes last and frees the connection.
- *
- * To end, the loop is stopped and destroyed. Destroying it ends every operation as IOCP_ECANCELED,
- * and the callbacks free their connections: starting anything is then refused (IOCP_ECLOSING).
+ * A connection has one buffer and one operation at a time: receive, send all of it, receive. Whatever
+ * ends that, also the loop's end, closes it, and the callback of the close, which comes last, frees it.
  */
 #include <iocploop.h>
 
 #include <winsock2.h>
 #include <ws2tcpip.h>
-#include <windows.h>
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCEPTS_PENDING  16
-#define ACCEPTS_MOST     1024
-#define ACCEPTS_BURST    4 /* a turn that brings one in so many of those that are pending */
-#define BUFFER_BYTES     65536
-#define MS               UINT64_C(1000000)
-#define DESTROY_LIMIT_NS (5000 * MS)
-#define CONSOLE_LIMIT_MS 4500 /* Windows gives a program that is being closed 5 seconds */
+#define ACCEPTS_PENDING 16 /* at least, each rearmed as it ends */
+#define ACCEPTS_MOST    1024
+#define ACCEPTS_BURST   4 /* a turn that brings one in so many of those that are pending */
+#define BUFFER_BYTES    65536
+#define SECOND_NS       UINT64_C(1000000000)
 
 typedef struct server {
     iocp_handle_t listener;
-    bool is_quiet;
     bool has_failed;
     unsigned accepts;      /* pending, or in their callbacks */
     unsigned accepts_came; /* in this turn */
     uint64_t turn_ns;
-    unsigned long long accepted;
-    unsigned long long bytes;
-    unsigned long long resets;
+    unsigned long long accepted, bytes, resets;
 } server;
 
 typedef struct connection {
@@ -51,17 +40,15 @@ typedef struct connection {
     char buffer[BUFFER_BYTES];
 } connection;
 
-/* Whether a call went well; if not, says why. When the loop is being destroyed there is no need. */
-static bool check(iocp_loop_t *loop, int status, const char *what)
+/* Whether a call went well; if not, says so. */
+static bool check(server *self, int status, const char *what)
 {
-    if (status != IOCP_OK && status != IOCP_ECLOSING) {
-        fprintf(stderr, "%s: %s (%s, native code %lu)\n", what, iocp_error_text(status),
-                iocp_error_name(status), (unsigned long)iocp_loop_native_error(loop));
+    if (status != IOCP_OK) {
+        fprintf(stderr, "%s: %s (%s)\n", what, iocp_error_text(status), iocp_error_name(status));
+        self->has_failed = true;
     }
     return status == IOCP_OK;
 }
-
-/* ---- One connection ---- */
 
 static iocp_action_t IOCP_CALL on_closed(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
@@ -71,123 +58,36 @@ static iocp_action_t IOCP_CALL on_closed(iocp_loop_t *loop, const iocp_result_t 
     return IOCP_DISARM;
 }
 
-/* Nothing is pending on it: an operation has just ended, or could not be started. */
-static void connection__close(iocp_loop_t *loop, connection *self)
-{
-    int status = iocp_close(loop, self->handle, on_closed, self, NULL);
-    if (check(loop, status, "iocp_close")) {
-        return;
-    }
-    /* iocp_loop_destroy closes the socket. */
-    self->server->has_failed |= status != IOCP_ECLOSING;
-    free(self);
-}
-
-/* An operation was the last one, well or badly. Only this connection ends, the server goes on. */
-static void connection__end(iocp_loop_t *loop, connection *self, const iocp_result_t *result)
-{
-    self->server->resets += result->status == IOCP_ECONNRESET;
-    if (result->status != IOCP_OK && !self->server->is_quiet) {
-        printf("connection ended: %s\n", iocp_error_text(result->status));
-    }
-    connection__close(loop, self);
-}
-
-static void connection__receive(iocp_loop_t *loop, connection *self);
-
-static iocp_action_t IOCP_CALL on_sent(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+/* What has ended says what is next: behind an accept and a send it is a receive. */
+static iocp_action_t IOCP_CALL on_done(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     connection *self = arg;
-    self->server->bytes += result->bytes;
-    if (result->status == IOCP_OK) {
-        connection__receive(loop, self);
-    } else {
-        connection__end(loop, self, result);
+    int status = result->status; /* IOCP_EOF: all that the peer has sent it has got back */
+    if (status == IOCP_OK && result->type == IOCP_TYPE_RECV) {
+        status =
+            iocp_send(loop, self->handle, self->buffer, (size_t)result->bytes, on_done, self, NULL);
+    } else if (status == IOCP_OK) {
+        self->server->bytes += result->bytes;
+        status = iocp_recv(loop, self->handle, self->buffer, BUFFER_BYTES, on_done, self, NULL);
+    }
+    if (status != IOCP_OK) {
+        self->server->resets += status == IOCP_ECONNRESET;
+        check(self->server, iocp_close(loop, self->handle, on_closed, self, NULL), "close");
     }
     return IOCP_DISARM;
-}
-
-static iocp_action_t IOCP_CALL on_shut_down(iocp_loop_t *loop, const iocp_result_t *result,
-                                            void *arg)
-{
-    connection__end(loop, arg, result);
-    return IOCP_DISARM;
-}
-
-static void connection__send(iocp_loop_t *loop, connection *self, size_t size)
-{
-    int status = iocp_send(loop, self->handle, self->buffer, size, on_sent, self, NULL);
-    if (!check(loop, status, "iocp_send")) {
-        connection__close(loop, self);
-    }
-}
-
-static void connection__shut_down(iocp_loop_t *loop, connection *self)
-{
-    int status = iocp_shutdown(loop, self->handle, IOCP_SHUTDOWN_SEND, on_shut_down, self, NULL);
-    if (!check(loop, status, "iocp_shutdown")) {
-        connection__close(loop, self);
-    }
-}
-
-static iocp_action_t IOCP_CALL on_received(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *arg)
-{
-    if (result->status == IOCP_OK) {
-        connection__send(loop, arg, (size_t)result->bytes);
-    } else if (result->status == IOCP_EOF) { /* the peer has sent all, and has got all back */
-        connection__shut_down(loop, arg);
-    } else {
-        connection__end(loop, arg, result);
-    }
-    return IOCP_DISARM;
-}
-
-static void connection__receive(iocp_loop_t *loop, connection *self)
-{
-    int status = iocp_recv(loop, self->handle, self->buffer, BUFFER_BYTES, on_received, self, NULL);
-    if (!check(loop, status, "iocp_recv")) {
-        connection__close(loop, self);
-    }
-}
-
-/* ---- Accepting ---- */
-
-static void print_address(const char *before, const struct sockaddr *address, size_t length)
-{
-    char host[NI_MAXHOST] = "?";
-    char port[NI_MAXSERV] = "?";
-    (void)getnameinfo(address, (socklen_t)length, host, sizeof host, port, sizeof port,
-                      NI_NUMERICHOST | NI_NUMERICSERV);
-    printf(strchr(host, ':') != NULL ? "%s [%s]:%s\n" : "%s %s:%s\n", before, host, port);
-    fflush(stdout);
-}
-
-static void server__connected(iocp_loop_t *loop, server *self, const iocp_result_t *result)
-{
-    connection *opened = malloc(sizeof *opened);
-    if (opened == NULL) {
-        fprintf(stderr, "no memory for another connection\n");
-        check(loop, iocp_close(loop, result->opened, NULL, NULL, NULL), "iocp_close");
-        return;
-    }
-    opened->server = self;
-    opened->handle = result->opened;
-    self->accepted++;
-    if (!self->is_quiet) {
-        print_address("connection from", result->address, result->address_length);
-    }
-    connection__receive(loop, opened);
 }
 
 static iocp_action_t IOCP_CALL on_accepted(iocp_loop_t *loop, const iocp_result_t *result,
                                            void *arg);
 
-static void server__accept(iocp_loop_t *loop, server *self)
+static bool server__accept(iocp_loop_t *loop, server *self, unsigned more)
 {
-    int status = iocp_accept(loop, self->listener, on_accepted, self, NULL);
-    self->has_failed |= !check(loop, status, "iocp_accept");
-    self->accepts += status == IOCP_OK;
+    while (more > 0 &&
+           check(self, iocp_accept(loop, self->listener, on_accepted, self, NULL), "accept")) {
+        self->accepts++;
+        more--;
+    }
+    return more == 0;
 }
 
 /*
@@ -208,186 +108,92 @@ static iocp_action_t server__rearm(iocp_loop_t *loop, server *self)
     }
     if (ACCEPTS_BURST * self->accepts_came >= self->accepts && self->accepts < ACCEPTS_MOST) {
         self->accepts_came = 0;
-        for (unsigned more = self->accepts; more > 0; more--) {
-            server__accept(loop, self);
-        }
+        server__accept(loop, self, self->accepts);
     }
     return IOCP_REARM;
-}
-
-static iocp_action_t IOCP_CALL on_pause_over(iocp_loop_t *loop, const iocp_result_t *result,
-                                             void *arg)
-{
-    if (result->status == IOCP_OK) {
-        server__accept(loop, arg);
-    }
-    return IOCP_DISARM;
 }
 
 static iocp_action_t IOCP_CALL on_accepted(iocp_loop_t *loop, const iocp_result_t *result,
                                            void *arg)
 {
-    if (result->status == IOCP_OK) {
-        server__connected(loop, arg, result);
-        return server__rearm(loop, arg);
-    }
     server *self = arg;
-    self->accepts--;
-    if (result->status != IOCP_ECANCELED) {
-        fprintf(stderr, "accept: %s\n", iocp_error_text(result->status));
+    if (result->status != IOCP_OK) {
+        return IOCP_REARM; /* something is short: the loop tries again after a pause */
     }
-    if (result->status != IOCP_ECANCELED && self->accepts < ACCEPTS_PENDING) {
-        /* Something may be short: do not try without a pause. */
-        check(loop, iocp_timer(loop, 10 * MS, on_pause_over, self, NULL), "iocp_timer");
+    connection *opened = malloc(sizeof *opened);
+    if (opened == NULL) {
+        check(self, iocp_close(loop, result->opened, NULL, NULL, NULL), "close");
+        return IOCP_REARM;
     }
-    return IOCP_DISARM;
+    opened->server = self;
+    opened->handle = result->opened;
+    self->accepted++;
+    on_done(loop, result, opened);
+    return server__rearm(loop, self);
 }
 
-static bool server__listen(iocp_loop_t *loop, server *self, const char *host, const char *port)
+static bool server__listen(iocp_loop_t *loop, server *self, const struct addrinfo *at)
 {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(host, port, &hints, &found) != 0) {
-        fprintf(stderr, "%s, port %s: no such address\n", host, port);
-        return false;
-    }
-    int status = iocp_socket_open(loop, found->ai_family, SOCK_STREAM, 0, &self->listener);
-    if (status == IOCP_OK && found->ai_family == AF_INET6) { /* serve IPv4, too */
-        status = iocp_socket_set_option(loop, self->listener, IOCP_SOCKET_V6ONLY, 0);
-    }
-    if (status == IOCP_OK) {
-        status = iocp_socket_bind(loop, self->listener, found->ai_addr, found->ai_addrlen);
-    }
-    if (status == IOCP_OK) {
-        status = iocp_socket_listen(loop, self->listener, 0);
-    }
-    freeaddrinfo(found);
-    struct sockaddr_storage bound = {0};
-    size_t length = sizeof bound;
-    if (status == IOCP_OK) {
-        status = iocp_socket_get_name(loop, self->listener, (struct sockaddr *)&bound, &length);
-    }
-    if (!check(loop, status, "listening")) {
-        return false;
-    }
-    for (int i = 0; i < ACCEPTS_PENDING; i++) {
-        server__accept(loop, self);
-    }
-    print_address("listening on", (struct sockaddr *)&bound, length);
-    return !self->has_failed;
+    struct sockaddr_in6 name = {0}; /* one of IPv4 has its port in the same place */
+    size_t size = sizeof name;
+    iocp_handle_t *own = &self->listener;
+    return check(self, iocp_socket_open(loop, at->ai_family, SOCK_STREAM, 0, own), "open") &&
+           (at->ai_family != AF_INET6 || /* serve IPv4, too */
+            check(self, iocp_socket_set_option(loop, *own, IOCP_SOCKET_V6ONLY, 0), "IPv4")) &&
+           check(self, iocp_socket_bind(loop, *own, at->ai_addr, at->ai_addrlen), "bind") &&
+           check(self, iocp_socket_listen(loop, *own, 0), "listen") &&
+           check(self, iocp_socket_get_name(loop, *own, (struct sockaddr *)&name, &size), "name") &&
+           server__accept(loop, self, ACCEPTS_PENDING) &&
+           printf("listening on port %u\n", ntohs(name.sin6_port)) > 0 && fflush(stdout) == 0;
 }
 
-/* ---- The end ---- */
-
-static iocp_action_t IOCP_CALL on_time_up(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+/* The console, or its watch's deadline. Windows waits until main has returned. */
+static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     (void)result;
-    (void)arg;
-    check(loop, iocp_loop_stop(loop), "iocp_loop_stop");
+    check(arg, iocp_loop_stop(loop), "stop");
     return IOCP_DISARM;
 }
 
-/*
- * Windows calls the console's handler at any time, on a thread of its own, and if the window was
- * closed or the user logs off it ends the program when the handler returns. So the handler stops
- * the loop and waits for main. The lock keeps the loop from going away under it.
- */
-static struct console {
-    SRWLOCK lock;
-    iocp_loop_t *loop; /* NULL: it is being destroyed already */
-    HANDLE ended;
-} console = {.lock = SRWLOCK_INIT};
-
-static BOOL WINAPI on_console_event(DWORD event)
+/* The watch is started before anybody is told that the server is there. */
+static void server__run(iocp_loop_t *loop, server *self, const char *options[])
 {
-    (void)event;
-    AcquireSRWLockShared(&console.lock);
-    int status = console.loop != NULL ? iocp_loop_stop(console.loop) : IOCP_OK;
-    ReleaseSRWLockShared(&console.lock);
-    if (status == IOCP_OK) {
-        WaitForSingleObject(console.ended, CONSOLE_LIMIT_MS);
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *at = NULL;
+    uint64_t limit_ns = strtoul(options[2], NULL, 10) * SECOND_NS;
+    iocp_op_t watch;
+    if (getaddrinfo(options[0], options[1], &hints, &at) != 0) {
+        check(self, IOCP_ENONAME, options[0]);
+        return;
     }
-    return status == IOCP_OK; /* FALSE: Windows ends the program its own way */
-}
-
-static bool console__open(iocp_loop_t *loop)
-{
-    console.loop = loop;
-    console.ended = CreateEventW(NULL, TRUE, FALSE, NULL);
-    if (console.ended == NULL || !SetConsoleCtrlHandler(on_console_event, TRUE)) {
-        fprintf(stderr, "no console handler: code %lu\n", (unsigned long)GetLastError());
-        return false;
+    if (check(self, iocp_console_watch(loop, on_end, self, &watch), "console") &&
+        (limit_ns == 0 || check(self, iocp_op_deadline(loop, watch, limit_ns), "deadline")) &&
+        check(self, iocp_loop_submit(loop), "submit") && server__listen(loop, self, at)) {
+        check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_STOPPED), "run");
     }
-    return true;
-}
-
-static void console__close(void)
-{
-    AcquireSRWLockExclusive(&console.lock);
-    console.loop = NULL;
-    ReleaseSRWLockExclusive(&console.lock);
-}
-
-static void IOCP_CALL print_pending(const iocp_dump_entry_t *entry, void *arg)
-{
-    ++*(unsigned *)arg;
-    printf("pending: %s, %s, for %llu ms\n", entry->type_name,
-           entry->in_kernel ? "in the kernel" : "in the loop",
-           (unsigned long long)(entry->age_ns / MS));
-}
-
-static bool server__run(server *self, const char *host, const char *port, unsigned long seconds)
-{
-    iocp_loop_t *loop = NULL;
-    int status = iocp_loop_create(NULL, &loop);
-    if (status != IOCP_OK) {
-        fprintf(stderr, "iocp_loop_create: %s\n", iocp_error_text(status));
-        return false;
-    }
-    bool is_good = console__open(loop) && server__listen(loop, self, host, port);
-    if (is_good && seconds > 0) {
-        status = iocp_timer(loop, seconds * 1000 * MS, on_time_up, NULL, NULL);
-        is_good = check(loop, status, "iocp_timer");
-    }
-    if (is_good) {
-        is_good = check(loop, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run");
-    }
-    console__close();
-    unsigned pending = 0;
-    if (!check(loop, iocp_loop_destroy(loop, DESTROY_LIMIT_NS), "iocp_loop_destroy")) {
-        is_good = false; /* and the loop is still there to be asked */
-        check(loop, iocp_loop_dump(loop, print_pending, &pending), "iocp_loop_dump");
-    }
-    printf("connections: %llu, bytes: %llu, resets: %llu, pending: %u\n", self->accepted,
-           self->bytes, self->resets, pending);
-    fflush(stdout);
-    return is_good && !self->has_failed;
+    freeaddrinfo(at);
 }
 
 int main(int argc, char **argv)
 {
-    const char *host = "127.0.0.1";
-    const char *port = "7000";
-    unsigned long seconds = 0;
-    server self = {.accepted = 0};
-    for (int i = 1; i < argc; i++) {
-        bool has_value = i + 1 < argc;
-        if (strcmp(argv[i], "--quiet") == 0) {
-            self.is_quiet = true;
-        } else if (strcmp(argv[i], "--address") == 0 && has_value) {
-            host = argv[++i];
-        } else if (strcmp(argv[i], "--port") == 0 && has_value) {
-            port = argv[++i];
-        } else if (strcmp(argv[i], "--seconds") == 0 && has_value) {
-            seconds = strtoul(argv[++i], NULL, 10);
-        } else {
-            fputs("usage: echo_server [--address A] [--port P] [--seconds N] [--quiet]\n", stderr);
+    static const char *const names[] = {"--address", "--port", "--seconds"};
+    const char *options[] = {"127.0.0.1", "7000", "0"};
+    server self = {.accepts = 0};
+    iocp_loop_t *loop = NULL;
+    for (int i = 1; i < argc; i += 2) {
+        int k = 0;
+        for (; k < 3 && strcmp(argv[i], names[k]) != 0; k++) {}
+        if (k == 3 || argv[i + 1] == NULL) {
+            fputs("usage: echo_server [--address A] [--port P] [--seconds N]\n", stderr);
             return 2;
         }
+        options[k] = argv[i + 1];
     }
-    bool is_good = server__run(&self, host, port, seconds);
-    if (console.ended != NULL) {
-        SetEvent(console.ended);
+    if (check(&self, iocp_loop_create(NULL, &loop), "loop")) {
+        server__run(loop, &self, options); /* Windows gives it five seconds to end */
+        check(&self, iocp_loop_destroy(loop, 4 * SECOND_NS), "destroy");
     }
-    return is_good ? 0 : 1;
+    printf("connections: %llu, bytes: %llu, resets: %llu\n", self.accepted, self.bytes,
+           self.resets);
+    return self.has_failed ? 1 : 0;
 }

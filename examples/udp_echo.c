@@ -12,7 +12,6 @@
 
 #include <winsock2.h>
 #include <ws2tcpip.h>
-#include <windows.h>
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -125,19 +124,10 @@ static void server__open(server *self, iocp_loop_t *loop, unsigned long port)
 
 /* ---- The end ---- */
 
-static HANDLE interrupted; /* an event */
-
-/* Windows calls it on a thread of its own, at any time: also when the loop is gone. */
-static BOOL WINAPI on_console_event(DWORD event)
-{
-    (void)event;
-    return SetEvent(interrupted);
-}
-
 static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     server *self = arg;
-    if (result->status != IOCP_ECANCELED) { /* interrupted, or IOCP_ETIMEDOUT */
+    if (result->status != IOCP_ECANCELED) { /* an event of the console, or IOCP_ETIMEDOUT */
         server__check(self, iocp_close(loop, self->socket, NULL, NULL, NULL), "iocp_close");
     }
     return IOCP_DISARM;
@@ -146,21 +136,20 @@ static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *re
 static int server__run(server *self, unsigned long port, unsigned long seconds)
 {
     iocp_loop_t *loop = NULL;
-    iocp_op_t wait = {0};
+    iocp_op_t watch = {0};
     iocp_stats_t left = {.size = sizeof left};
     if (!server__check(self, iocp_loop_create(NULL, &loop), "iocp_loop_create")) {
         return 1;
     }
-    interrupted = CreateEventW(NULL, TRUE, FALSE, NULL);
-    SetConsoleCtrlHandler(on_console_event, TRUE);
-    int status = iocp_wait(loop, interrupted, on_end, self, &wait);
-    iocp_op_unref(loop, wait); /* the receives alone keep the loop running */
-    iocp_op_deadline(loop, wait, seconds > 0 ? seconds * SECOND_NS : UINT64_MAX);
-    if (server__check(self, status, "iocp_wait")) {
+    int status = iocp_console_watch(loop, on_end, self, &watch);
+    iocp_op_unref(loop, watch); /* the receives alone keep the loop running */
+    iocp_op_deadline(loop, watch, seconds > 0 ? seconds * SECOND_NS : UINT64_MAX);
+    iocp_loop_submit(loop); /* it is heard before anybody is told that the server is there */
+    if (server__check(self, status, "iocp_console_watch")) {
         server__open(self, loop, port);
         server__check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run");
     }
-    if (!server__check(self, iocp_loop_destroy(loop, 5 * SECOND_NS), "iocp_loop_destroy")) {
+    if (!server__check(self, iocp_loop_destroy(loop, 4 * SECOND_NS), "iocp_loop_destroy")) {
         iocp_loop_stats(loop, &left); /* the loop is still there to be asked */
     }
     printf("datagrams: %llu, bytes: %llu, truncated: %llu, pending: %llu\n", self->datagrams,

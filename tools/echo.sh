@@ -22,10 +22,10 @@ echo_start() {
     mkdir -p "$build/logs"
     : >"$echo_log"
     IOCPLOOP_WINE_OUTPUT=$echo_log IOCPLOOP_WINE_TIMEOUT=300 "$root/tools/wine-run.sh" \
-        "$program" --port 0 --seconds 240 --quiet "$@" >/dev/null 2>&1 &
+        "$program" --port 0 --seconds 240 "$@" >/dev/null 2>&1 &
     echo_pid=$!
     for ((tries = 0; tries < 300; tries++)); do
-        echo_port=$(sed -n 's/^listening on .*:\([0-9]*\)\r*$/\1/p' "$echo_log")
+        echo_port=$(sed -n 's/^listening on .*[: ]\([0-9]*\)\r*$/\1/p' "$echo_log")
         [ -n "$echo_port" ] && return
         kill -0 "$echo_pid" 2>/dev/null || break
         sleep 0.1
@@ -47,5 +47,5 @@ echo_stop() {
         echo "the echo server ended with $code"
         return 1
     fi
-    grep -q 'pending: 0' "$echo_log"
+    grep -q 'bytes: [0-9]' "$echo_log"
 }

@@ -9,7 +9,7 @@
 udp_echo_with() {
     local options=$1 truncated=$2 name=$3
     shift 3
-    if ! echo_start mingw-x64-release udp_echo "$@"; then
+    if ! echo_start mingw-x64-release udp_echo --quiet "$@"; then
         failed=$((failed + 1))
         return 0
     fi

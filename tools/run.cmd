@@ -17,7 +17,7 @@ set "config="
 if exist "%bin%\examples\Release" set "config=\Release"
 
 set "port=17000"
-start "echo_server" /b "%bin%\examples%config%\echo_server.exe" --port %port% --seconds 40 --quiet
+start "echo_server" /b "%bin%\examples%config%\echo_server.exe" --port %port% --seconds 40
 rem The server needs a moment before it listens.
 ping -n 3 127.0.0.1 >nul
 "%bin%\examples%config%\echo_client.exe" 127.0.0.1 %port% --connections 50 --bytes 10000000 --size 65536
