@@ -24,6 +24,7 @@ set(core_sources
     src/kind.c
     src/loop.c
     src/op.c
+    src/pipe.c
     src/post.c
     src/queue/mpsc.c
     src/queue/pool.c
@@ -56,7 +57,8 @@ set(win32_sources
     src/win32/object/console.c
     src/win32/object/file.c
     src/win32/object/path.c
-    src/win32/object/pipe.c
+    src/win32/object/pipe_client.c
+    src/win32/object/pipe_server.c
     src/win32/object/process.c
     src/win32/overlapped.c
     src/win32/port.c

@@ -246,11 +246,12 @@ typedef enum iocp_type {
     IOCP_TYPE_PROCESS_WAIT = 20,
     IOCP_TYPE_JOB_WATCH = 21,
     IOCP_TYPE_WORK = 22,
-    IOCP_TYPE_CONSOLE_WATCH = 23
+    IOCP_TYPE_CONSOLE_WATCH = 23,
+    IOCP_TYPE_PIPE_CONNECT = 24
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_CONSOLE_WATCH + 1)
+#define IOCP_TYPES (IOCP_TYPE_PIPE_CONNECT + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -715,13 +716,14 @@ IOCP_API int IOCP_CALL iocp_timer_reset(iocp_loop_t *loop, iocp_op_t op, uint64_
 
 /* What a handle is. */
 typedef enum iocp_handle_kind {
-    IOCP_HANDLE_STREAM = 1,   /* a stream socket, or one that listens */
-    IOCP_HANDLE_DATAGRAM = 2, /* a datagram socket */
-    IOCP_HANDLE_FILE = 3,     /* a file */
-    IOCP_HANDLE_PIPE = 5,     /* a pipe, connected */
-    IOCP_HANDLE_PIPE_END = 7, /* a child's end, of iocp_pipe_pair */
-    IOCP_HANDLE_PROCESS = 8,  /* iocp_process_adopt */
-    IOCP_HANDLE_OTHER = 10    /* adopted, and not looked at yet, or none of these */
+    IOCP_HANDLE_STREAM = 1,        /* a stream socket, or one that listens */
+    IOCP_HANDLE_DATAGRAM = 2,      /* a datagram socket */
+    IOCP_HANDLE_FILE = 3,          /* a file */
+    IOCP_HANDLE_PIPE = 5,          /* a pipe, connected */
+    IOCP_HANDLE_PIPE_LISTENER = 6, /* iocp_pipe_listen */
+    IOCP_HANDLE_PIPE_END = 7,      /* a child's end, of iocp_pipe_pair */
+    IOCP_HANDLE_PROCESS = 8,       /* iocp_process_adopt */
+    IOCP_HANDLE_OTHER = 10         /* adopted, and not looked at yet, or none of these */
 } iocp_handle_kind_t;
 
 /* An iocp_handle_kind_t, or IOCP_EBADF. Loop thread. Asks nothing of the system. */
@@ -794,7 +796,8 @@ IOCP_API int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint6
                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it.
+ * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it. NULL
+ * for a pipe's listener, which has one for each client that may come.
  * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: the
  * loop would take its OVERLAPPED for one of its own, and write beside it.
  * Loop thread. Errors: IOCP_EBADF.
@@ -1123,8 +1126,76 @@ typedef enum iocp_pipe_flag {
     IOCP_PIPE_READ = 1,     /* we read, the other end writes */
     IOCP_PIPE_WRITE = 2,    /* we write, the other end reads */
     IOCP_PIPE_MESSAGE = 4,  /* each write is a message, and a read ends where one does */
+    IOCP_PIPE_REMOTE = 8,   /* listen: other machines too. Without it they are refused */
+    IOCP_PIPE_SHARED = 16,  /* listen: other processes may serve this name, or do already */
     IOCP_PIPE_CHILDREN = 32 /* pair: both ends are for children; the first reads */
 } iocp_pipe_flag_t;
+
+/* Set size to sizeof(iocp_pipe_options_t) and everything else to 0 for the defaults. */
+typedef struct iocp_pipe_options {
+    uint32_t size;
+    uint32_t flags;        /* IOCP_PIPE_ bits. 0: bytes, both ways, this machine, ours alone */
+    uint32_t instances;    /* connections at most at one time, to 254. 0: no limit */
+    uint32_t buffer_bytes; /* what each direction holds until it is read. 0: 65536 */
+    const char *security;  /* who may open it, in SDDL: "D:(A;;GRGW;;;AU)". NULL: the owner of what
+                              this process makes, and SYSTEM */
+} iocp_pipe_options_t;
+
+/*
+ * Serve a pipe: "\\\\.\\pipe\\name". Clients can connect from here on, as with iocp_socket_listen.
+ * iocp_accept(listener) then gives one connection for each callback, in `opened`; as many clients
+ * can come in at the same moment as accepts are pending (one, if none is), and others wait in
+ * iocp_pipe_connect (programs that use CreateFileW themselves see ERROR_PIPE_BUSY). A client that has
+ * written and left is a connection like any other: what it wrote is read, then IOCP_EOF. Closing the
+ * listener leaves connections that were accepted, and the name is free when the last of them is closed,
+ * at both ends. `options` may be NULL and is
+ * copied.
+ *
+ * A pipe takes iocp_read, iocp_write, iocp_drain and iocp_close. It has no iocp_shutdown: Windows
+ * knows no end of one direction. Say it in a message, or use two pipes.
+ * N.B. A write has called back when the pipe has the data. After iocp_close the other end still
+ * reads what the pipe has; what is still in a pending write is lost.
+ * N.B. With a limit, the last connection leaves no instance for the next client. An accept then ends
+ * as IOCP_EMFILE once, and if rearmed tries again until a connection has been closed, at both ends; a
+ * name of which all connections are closed meanwhile is free for a moment.
+ *
+ * Other programs connect by CreateFileW of the name; in PowerShell and .NET by
+ * System.IO.Pipes.NamedPipeClientStream('.', 'name', ...), which wants the name alone. .NET reads
+ * bytes unless ReadMode is set to Message; our messages are bytes to it then.
+ *
+ * Loop thread. Errors: IOCP_EADDRINUSE (somebody serves this name), IOCP_EACCES (with SHARED:
+ * somebody does who does not let us), IOCP_EINVAL (a name that is none, SDDL that is none),
+ * IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING. Win32: CreateNamedPipeW (FILE_FLAG_FIRST_PIPE_INSTANCE,
+ * PIPE_REJECT_REMOTE_CLIENTS), ConvertStringSecurityDescriptorToSecurityDescriptorW; an accept is
+ * ConnectNamedPipe.
+ */
+IOCP_API int IOCP_CALL iocp_pipe_listen(iocp_loop_t *loop, const char *name,
+                                        const iocp_pipe_options_t *options,
+                                        iocp_handle_t *listener);
+
+/*
+ * Connect to a pipe, here or on another machine ("\\\\machine\\pipe\\name"); the result's `opened` is
+ * the connection. While all instances are busy it waits for one, without end: set a deadline. `flags`:
+ * IOCP_PIPE_READ, WRITE, MESSAGE (the server must have it too). The server may learn who we are, and
+ * not act in our name. On the pool.
+ * Errors: IOCP_EINVAL (a name that is none). Errors in the result: IOCP_ENOTFOUND (nobody serves it),
+ * IOCP_EACCES, IOCP_EINVAL (MESSAGE, and the pipe is one of bytes), IOCP_EMFILE, IOCP_EHOSTUNREACH
+ * (a pipe of another machine).
+ * Win32: CreateFileW (SECURITY_IDENTIFICATION), SetNamedPipeHandleState; FSCTL_PIPE_WAIT, with
+ * which no thread waits.
+ */
+IOCP_API int IOCP_CALL iocp_pipe_connect(iocp_loop_t *loop, const char *name, uint32_t flags,
+                                         iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * The process at the other end of a pipe: its id. It has opened the pipe; whether it still lives
+ * and still has it is not said. Of a pair: ourselves. Loop thread. Errors: IOCP_EBADF, IOCP_EINVAL,
+ * IOCP_EAGAIN (adopted, and not looked at yet), IOCP_ENOTSUP (not a pipe, one on another machine, or
+ * one whose listener lets other machines in: their processes have ids of their own).
+ * Win32: GetNamedPipeInfo, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId.
+ */
+IOCP_API int IOCP_CALL iocp_pipe_peer(iocp_loop_t *loop, iocp_handle_t handle,
+                                      uint32_t *process_id);
 
 /*
  * A pipe between us and a child: `*ours` is a pipe of this loop; `*theirs` is a synchronous handle,

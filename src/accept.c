@@ -61,16 +61,6 @@ void ioc_accept_tell(const ioc_op *op, iocp_result_t *result)
 void ioc_accept_ended(ioc_ops *ops, ioc_op *op)
 {
     ioc_accept *accept = ioc_accept_of(op);
-    ioc_handle *accepted = accept->handle;
+    ioc_handle_arrive(ops, accept->handle, op->outcome.status == IOCP_OK);
     accept->handle = NULL;
-    if (accepted == NULL) {
-        return;
-    }
-    if (op->outcome.status == IOCP_OK) {
-        accepted->is_open = true;
-        accepted->opened_ns = ops->now_ns;
-        accepted->used_ns = ops->now_ns;
-    } else {
-        ioc_handle_free(ops, accepted);
-    }
 }

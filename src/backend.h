@@ -156,6 +156,16 @@ typedef struct ioc_backend {
     /* ---- Pipes ---- */
 
     /*
+     * As socket_open. The options are whole, their flags say at least one way, and the name is one of
+     * this machine's (ioc_pipe_is_name).
+     */
+    int (*pipe_listen)(ioc_port *port, struct ioc_handle *handle, const char *name,
+                       const iocp_pipe_options_t *options);
+
+    /* The id of the process at the other end. */
+    int (*pipe_peer)(ioc_port *port, struct ioc_handle *handle, uint32_t *process_id);
+
+    /*
      * Both ends of a fresh pipe, as two calls of socket_open. `flags` are IOCP_PIPE_ bits, READ and
      * WRITE of our end.
      */

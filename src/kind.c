@@ -3,6 +3,7 @@
 #include "accept.h"
 #include "cancel.h"
 #include "handle.h"
+#include "pipe.h"
 #include "post.h"
 #include "timeout.h"
 #include "transfer.h"
@@ -12,6 +13,7 @@
 #define DATAGRAM IOC_ON(IOCP_HANDLE_DATAGRAM)
 #define FILE_    IOC_ON(IOCP_HANDLE_FILE)
 #define PIPE     IOC_ON(IOCP_HANDLE_PIPE)
+#define LISTENER IOC_ON(IOCP_HANDLE_PIPE_LISTENER)
 #define PROCESS  IOC_ON(IOCP_HANDLE_PROCESS)
 #define OTHER    IOC_ON(IOCP_HANDLE_OTHER)
 
@@ -101,7 +103,7 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     },
     [IOCP_TYPE_ACCEPT] = {
         .name = "accept", .type = IOCP_TYPE_ACCEPT,
-        .handles = STREAM,
+        .handles = STREAM | LISTENER, .ends_alone = LISTENER, /* each on an instance of its own */
         .queued = kind__not_booked, .start = ioc_accept_start,
         .settle = kind__as_it_is, .tell = ioc_accept_tell, .ended = ioc_accept_ended,
     },
@@ -203,6 +205,11 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "console_watch", .type = IOCP_TYPE_CONSOLE_WATCH,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_PIPE_CONNECT] = {
+        .name = "pipe_connect", .type = IOCP_TYPE_PIPE_CONNECT, .traits = IOC_KIND_OPENS,
+        .queued = kind__not_booked, .start = ioc_pipe_start_connect,
+        .settle = kind__as_it_is, .tell = ioc_pipe_tell_connected, .ended = ioc_pipe_connect_ended,
     },
 };
 /* clang-format on */

@@ -62,6 +62,7 @@ enum {
     IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
+    IOC_KIND_OPENS = 128, /* on no handle, and its success is one: `ended` is called all the same */
     IOC_KIND_SMALL = 64   /* the core does it alone, and it is in no books: see ioc_op */
 };
 
@@ -92,7 +93,10 @@ typedef struct ioc_kind {
     /* What only this kind tells of a success. */
     void (*tell)(const ioc_op *op, iocp_result_t *result);
 
-    /* On a handle: its books there, each time, when the result is made and before the callback. */
+    /*
+     * On a handle, and of IOC_KIND_OPENS: its books there, each time, when the result is made and
+     * before the callback.
+     */
     void (*ended)(ioc_ops *ops, ioc_op *op);
 } ioc_kind;
 

@@ -67,6 +67,8 @@ static const char *stats__handle_name(iocp_handle_kind_t kind)
         return "file";
     case IOCP_HANDLE_PIPE:
         return "pipe";
+    case IOCP_HANDLE_PIPE_LISTENER:
+        return "pipe_listener";
     case IOCP_HANDLE_PIPE_END:
         return "pipe_end";
     case IOCP_HANDLE_PROCESS:

@@ -1,5 +1,7 @@
 #include "api.h"
 
+#include <string.h>
+
 /* The shortest and longest address that a call takes: a family alone, and a sockaddr_storage. */
 #define API_ADDRESS_MIN 2
 #define API_ADDRESS_MAX 128
@@ -104,6 +106,17 @@ int ioc_api_find_handle(iocp_loop_t *loop, iocp_handle_t id, uint32_t kinds, boo
     return status == IOCP_OK ? api__find_handle(loop, id, kinds, handle) : status;
 }
 
+int ioc_api_find_known(iocp_loop_t *loop, iocp_handle_t id, uint32_t kinds, bool is_valid,
+                       ioc_handle **handle)
+{
+    int status = ioc_api_find_handle(loop, id, kinds, is_valid, handle);
+    if (status != IOCP_OK || !(*handle)->is_unknown) {
+        return status;
+    }
+    int refusal = (*handle)->refusal.status;
+    return refusal != IOCP_OK ? refusal : IOCP_EAGAIN;
+}
+
 /* ---- Operations ---- */
 
 static bool api__is_callback(iocp_type_t type, iocp_callback_t callback)
@@ -179,6 +192,41 @@ int ioc_api_end_open(iocp_loop_t *loop, ioc_handle *handle, int status, iocp_han
 }
 
 /* ---- Arguments ---- */
+
+static bool api__is_all_zero(const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Any version's is as large as a multiple of its alignment: a size that ends in a pointer is none. */
+static bool api__is_size(uint32_t size)
+{
+    return size >= sizeof size && size <= IOC_API_SIZE_MAX && size % sizeof(void *) == 0;
+}
+
+int ioc_api_read_options(const void *given, void *options, size_t size)
+{
+    uint32_t stated;
+    memset(options, 0, size);
+    if (given == NULL) {
+        return IOCP_OK;
+    }
+    memcpy(&stated, given, sizeof stated);
+    if (!api__is_size(stated)) {
+        return IOCP_EINVAL;
+    }
+    size_t known = stated < size ? stated : size;
+    if (!api__is_all_zero((const unsigned char *)given + known, stated - known)) {
+        return IOCP_EINVAL;
+    }
+    memcpy(options, given, known);
+    return IOCP_OK;
+}
 
 bool ioc_api_is_buffers(const iocp_buf_t *buffers, size_t count)
 {

@@ -46,6 +46,10 @@ int ioc_api_find_op(iocp_loop_t *loop, iocp_op_t id, bool is_valid, ioc_op **op)
 int ioc_api_find_handle(iocp_loop_t *loop, iocp_handle_t id, uint32_t kinds, bool is_valid,
                         ioc_handle **handle);
 
+/* The same of one that is known: what was adopted just now may be one, but nobody has looked yet. */
+int ioc_api_find_known(iocp_loop_t *loop, iocp_handle_t id, uint32_t kinds, bool is_valid,
+                       ioc_handle **handle);
+
 /* A new operation, of the loop's own or on a handle. Kinds that call back once need no callback. */
 int ioc_api_begin(iocp_loop_t *loop, iocp_type_t type, bool is_valid, iocp_callback_t callback,
                   void *userdata, ioc_op **op);
@@ -58,6 +62,12 @@ int ioc_api_end(iocp_loop_t *loop, ioc_op *op, int status, iocp_op_t *id);
 /* A new handle, to be filled by the backend; what came of that. */
 int ioc_api_begin_open(iocp_loop_t *loop, bool is_valid, iocp_handle_t *id, ioc_handle **handle);
 int ioc_api_end_open(iocp_loop_t *loop, ioc_handle *handle, int status, iocp_handle_t *id);
+
+/*
+ * A structure that begins with its size, as a program of any version passes it, NULL for one that is
+ * all zero: what it has less than ours is zero, what it has more must be. IOCP_EINVAL.
+ */
+int ioc_api_read_options(const void *given, void *options, size_t size);
 
 /* A list of buffers that the system takes: bytes in 32 bits, no NULL with a length. */
 bool ioc_api_is_buffers(const iocp_buf_t *buffers, size_t count);

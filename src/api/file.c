@@ -111,35 +111,24 @@ int IOCP_CALL iocp_file_flush(iocp_loop_t *loop, iocp_handle_t handle, iocp_call
 
 /* ---- Size and position, at once ---- */
 
-/* A file that is known: what was adopted just now may be one, but nobody has looked yet. */
-static int file__find(iocp_loop_t *loop, iocp_handle_t id, bool is_valid, ioc_handle **handle)
-{
-    int status = ioc_api_find_handle(loop, id, FILES, is_valid, handle);
-    if (status != IOCP_OK || !(*handle)->is_unknown) {
-        return status;
-    }
-    int refusal = (*handle)->refusal.status;
-    return refusal != IOCP_OK ? refusal : IOCP_EAGAIN;
-}
-
 int IOCP_CALL iocp_file_get_size(iocp_loop_t *loop, iocp_handle_t id, uint64_t *size)
 {
     ioc_handle *handle = NULL;
-    int status = file__find(loop, id, size != NULL, &handle);
+    int status = ioc_api_find_known(loop, id, FILES, size != NULL, &handle);
     return status == IOCP_OK ? IOC_API_ASK(loop, file_size, handle, size) : status;
 }
 
 int IOCP_CALL iocp_file_set_size(iocp_loop_t *loop, iocp_handle_t id, uint64_t size)
 {
     ioc_handle *handle = NULL;
-    int status = file__find(loop, id, size <= IOC_API_OFFSET_MAX, &handle);
+    int status = ioc_api_find_known(loop, id, FILES, size <= IOC_API_OFFSET_MAX, &handle);
     return status == IOCP_OK ? IOC_API_ASK(loop, file_set_size, handle, size) : status;
 }
 
 int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t id, uint64_t *position)
 {
     ioc_handle *handle = NULL;
-    int status = file__find(loop, id, position != NULL, &handle);
+    int status = ioc_api_find_known(loop, id, FILES, position != NULL, &handle);
     if (status == IOCP_OK) {
         *position = handle->position;
     }
@@ -149,7 +138,7 @@ int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t id, uint64
 int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t id, uint64_t position)
 {
     ioc_handle *handle = NULL;
-    int status = file__find(loop, id, position <= IOC_API_OFFSET_MAX, &handle);
+    int status = ioc_api_find_known(loop, id, FILES, position <= IOC_API_OFFSET_MAX, &handle);
     if (status == IOCP_OK && ioc_transfer_is_moving(handle)) {
         status = IOCP_EBUSY;
     }

@@ -2,40 +2,12 @@
 
 #include "api.h"
 
-#include <string.h>
-
-static bool loop__is_all_zero(const unsigned char *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Any version's is as large as a multiple of its alignment: a size that ends in a pointer is none. */
-static bool loop__is_size(uint32_t size)
-{
-    return size >= sizeof size && size <= IOC_API_SIZE_MAX &&
-           size % _Alignof(iocp_loop_options_t) == 0;
-}
-
-/* Take what a program of another version passes: less gets defaults, more must be zero. */
 static int loop__read_options(const iocp_loop_options_t *given, iocp_loop_options_t *options)
 {
-    memset(options, 0, sizeof *options);
-    if (given == NULL) {
-        return IOCP_OK;
+    int status = ioc_api_read_options(given, options, sizeof *options);
+    if (status != IOCP_OK) {
+        return status;
     }
-    if (!loop__is_size(given->size)) {
-        return IOCP_EINVAL;
-    }
-    size_t known = given->size < sizeof *options ? given->size : sizeof *options;
-    if (!loop__is_all_zero((const unsigned char *)given + known, given->size - known)) {
-        return IOCP_EINVAL;
-    }
-    memcpy(options, given, known);
     bool is_valid =
         options->batch <= IOC_BATCH_MAX && options->completion_mode <= IOCP_COMPLETION_SKIP &&
         options->sleep_method <= IOCP_SLEEP_PORT && options->check_threads <= 1 &&

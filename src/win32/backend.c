@@ -11,7 +11,8 @@
 #include "object/adopt.h"
 #include "object/console.h"
 #include "object/file.h"
-#include "object/pipe.h"
+#include "object/pipe_client.h"
+#include "object/pipe_server.h"
 #include "object/process.h"
 #include "overlapped.h"
 #include "sleep.h"
@@ -93,6 +94,7 @@ static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
 typedef struct backend_class {
     int (*join)(ioc_win_port *port, ioc_win_handle *handle); /* the port, once */
     void (*close)(ioc_win_port *port, ioc_win_handle *handle);
+    const ioc_win_kind *accept; /* how it accepts; of the classes that do not, any */
 } backend_class;
 
 static int backend__join_nothing(ioc_win_port *port, ioc_win_handle *handle)
@@ -111,14 +113,26 @@ static void backend__close_other(ioc_win_port *port, ioc_win_handle *handle)
     }
 }
 
+static const ioc_win_kind backend_accepts_sockets = {ioc_connection_start_accept,
+                                                     ioc_overlapped_cancel, ioc_overlapped_release,
+                                                     ioc_connection_accepted};
+
+static const ioc_win_kind backend_accepts_pipes = {
+    ioc_pipe_server_start_accept, ioc_pipe_server_cancel_accept, ioc_overlapped_release,
+    ioc_pipe_server_accepted};
+
+#define SOCKETS &backend_accepts_sockets
+#define PIPES   &backend_accepts_pipes
+
 static const backend_class backend_classes[] = {
-    [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
-    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close},
-    [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
-    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
-    [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close},
-    [IOCP_HANDLE_PROCESS] = {backend__join_nothing, ioc_process_close},
-    [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other},
+    [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close, SOCKETS},
+    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close, SOCKETS},
+    [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close, PIPES},
+    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close, PIPES},
+    [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close, PIPES},
+    [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close, PIPES},
+    [IOCP_HANDLE_PROCESS] = {backend__join_nothing, ioc_process_close, PIPES},
+    [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other, PIPES},
 };
 
 static void *backend__native(ioc_port *port, ioc_handle *handle)
@@ -157,6 +171,26 @@ static int backend__nothing_to_cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return IOCP_OK;
 }
 
+static const ioc_win_kind *backend__accept_of(const ioc_op *op)
+{
+    return backend_classes[op->handle->kind].accept;
+}
+
+static ioc_start backend__start_accept(ioc_port *port, ioc_op *op)
+{
+    return backend__accept_of(op)->start(port, op);
+}
+
+static int backend__cancel_accept(ioc_port *port, ioc_op *op, bool *is_back)
+{
+    return backend__accept_of(op)->cancel(port, op, is_back);
+}
+
+static bool backend__accepted(ioc_port *port, ioc_op *op)
+{
+    return backend__accept_of(op)->complete(port, op);
+}
+
 #define CORE                                                                      \
     {                                                                             \
         backend__core_starts, backend__nothing_to_cancel, ioc_overlapped_release, \
@@ -170,8 +204,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_CANCEL] = CORE,
     [IOCP_TYPE_ASYNC_WAIT] = CORE,
     [IOCP_TYPE_CLOSE] = CORE,
-    [IOCP_TYPE_ACCEPT] = {ioc_connection_start_accept, ioc_overlapped_cancel,
-                          ioc_overlapped_release, ioc_connection_accepted},
+    [IOCP_TYPE_ACCEPT] = {backend__start_accept, backend__cancel_accept, ioc_overlapped_release,
+                          backend__accepted},
     [IOCP_TYPE_CONNECT] = {ioc_connection_start_connect, ioc_overlapped_cancel,
                            ioc_overlapped_release, ioc_connection_connected},
     [IOCP_TYPE_SEND] = {ioc_message_start_send, ioc_overlapped_cancel, ioc_overlapped_release,
@@ -203,6 +237,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_WORK] = {ioc_work_start, ioc_work_cancel, ioc_overlapped_release, ioc_work_complete},
     [IOCP_TYPE_CONSOLE_WATCH] = {ioc_console_start, ioc_console_cancel, ioc_console_release,
                                  ioc_console_complete},
+    [IOCP_TYPE_PIPE_CONNECT] = {ioc_pipe_client_start, ioc_pipe_client_cancel,
+                                ioc_pipe_client_release, ioc_pipe_client_connected},
 };
 
 /* A socket that was accepted joins with its first operation, so that it could be given away. */
@@ -260,7 +296,9 @@ static const ioc_backend iocp_backend = {
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,
-    .pipe_pair = ioc_pipe_pair,
+    .pipe_listen = ioc_pipe_server_listen,
+    .pipe_peer = ioc_pipe_client_peer,
+    .pipe_pair = ioc_pipe_server_pair,
     .process_adopt = ioc_process_adopt,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,

@@ -34,6 +34,7 @@
 #include "port.h"
 
 struct ioc_family;
+struct ioc_pipe_listener;
 
 typedef struct ioc_win_handle {
     ioc_handle handle;
@@ -45,15 +46,19 @@ typedef struct ioc_win_handle {
         const struct ioc_family *family; /* of a socket */
         uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
     };
-    WSAPROTOCOL_INFOW *provider; /* of a listener, for the sockets that it accepts */
-    bool is_bound : 1;           /* to an address */
-    bool is_associated : 1;      /* with the port */
+    union {                                  /* of a listener */
+        WSAPROTOCOL_INFOW *provider;         /* for the sockets that it accepts */
+        struct ioc_pipe_listener *instances; /* of a pipe */
+    };
+    bool is_bound : 1;      /* to an address */
+    bool is_associated : 1; /* with the port */
     bool is_ifs : 1;     /* its provider's handles are the system's own: packets can be skipped */
     bool is_socket : 1;  /* one that was adopted as something else, and is of no use */
     bool is_adopted : 1; /* its file object may be shared: nothing of it is changed for others */
     bool skips_packets : 1;
     bool is_shared : 1;     /* a socket: the program has said who else may bind to its address */
     bool is_unbuffered : 1; /* a file */
+    bool is_remote : 1;     /* a pipe whose other end may be on another machine */
 } ioc_win_handle;
 
 typedef struct ioc_win_op {

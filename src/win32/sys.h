@@ -30,7 +30,13 @@ typedef struct ioc_sys {
     BOOL(WINAPI *FlushFileBuffers)(HANDLE);
     HANDLE(WINAPI *CreateNamedPipeW)
     (const wchar_t *, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, SECURITY_ATTRIBUTES *);
+    BOOL(WINAPI *ConnectNamedPipe)(HANDLE, OVERLAPPED *);
     BOOL(WINAPI *SetNamedPipeHandleState)(HANDLE, DWORD *, DWORD *, DWORD *);
+    BOOL(WINAPI *GetNamedPipeInfo)(HANDLE, DWORD *, DWORD *, DWORD *, DWORD *);
+    BOOL(WINAPI *GetNamedPipeClientProcessId)(HANDLE, ULONG *);
+    BOOL(WINAPI *GetNamedPipeServerProcessId)(HANDLE, ULONG *);
+    BOOL(WINAPI *DeviceIoControl)
+    (HANDLE, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *GetFileSizeEx)(HANDLE, LARGE_INTEGER *);
     BOOL(WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
     HANDLE(WINAPI *CreateWaitableTimerExW)

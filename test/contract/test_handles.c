@@ -159,21 +159,23 @@ static void the_list_tells_of_every_open_handle(void **state)
     contract_address address;
     void *native = NULL;
     int ours = 0;
-    static const char *const names[] = {"stream", "datagram", "file", "pipe", "pipe_end", "other"};
-    static const iocp_handle_kind_t kinds[] = {IOCP_HANDLE_STREAM,   IOCP_HANDLE_DATAGRAM,
-                                               IOCP_HANDLE_FILE,     IOCP_HANDLE_PIPE,
-                                               IOCP_HANDLE_PIPE_END, IOCP_HANDLE_OTHER};
-    iocp_handle_t handles[6] = {{0}};
+    static const char *const names[] = {"stream",   "datagram",      "file", "pipe",
+                                        "pipe_end", "pipe_listener", "other"};
+    static const iocp_handle_kind_t kinds[] = {
+        IOCP_HANDLE_STREAM,   IOCP_HANDLE_DATAGRAM,      IOCP_HANDLE_FILE, IOCP_HANDLE_PIPE,
+        IOCP_HANDLE_PIPE_END, IOCP_HANDLE_PIPE_LISTENER, IOCP_HANDLE_OTHER};
+    iocp_handle_t handles[7] = {{0}};
     assert_int_equal(list__of(loop).count, 0);
     handles[0] = contract_open(loop, AF_INET);
     handles[1] = contract_datagram_bind(loop, AF_INET, &address);
     handles[2] = contract_file_with(loop, "file", "", 0);
     assert_int_equal(iocp_pipe_pair(loop, 0, &handles[3], &handles[4]), IOCP_OK);
-    handles[5] = contract_adopt(
+    handles[5] = contract_pipe_listen(loop, NULL).listener;
+    handles[6] = contract_adopt(
         loop, contract_native_file("file", IOCP_FILE_READ, CONTRACT_NATIVE_OVERLAPPED));
     assert_int_equal(iocp_handle_set_data(loop, handles[2], &ours), IOCP_OK);
-    assert_int_equal(list__of(loop).count, 6);
-    for (int i = 0; i < 6; i++) {
+    assert_int_equal(list__of(loop).count, 7);
+    for (int i = 0; i < 7; i++) {
         iocp_handle_entry_t entry = entry_of(loop, handles[i]);
         assert_int_equal(entry.kind, kinds[i]);
         assert_string_equal(entry.kind_name, names[i]);

@@ -22,6 +22,7 @@ typedef struct stage {
     iocp_handle_t other;  /* the other end of that */
     contract_pair pair;
     contract_pipe pipe;
+    contract_server server;
     contract_address address;
     void *object;
     contract_process process;
@@ -42,7 +43,8 @@ typedef struct operation {
                  void *userdata, iocp_op_t *op);
     void (*finish)(stage *s, const contract_record *record); /* NULL: it never waits for anything */
     bool has_handle;
-    bool is_once; /* the second time it would fail */
+    bool is_once;     /* the second time it would fail */
+    const char *kind; /* the name of its kind, NULL: the same */
 } operation;
 
 /* More than a connection takes that nobody reads from. */
@@ -384,6 +386,52 @@ static int start_write(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_c
     return iocp_write(loop, handle, s->block, 4 * CONTRACT_PIPE_BYTES, callback, userdata, op);
 }
 
+static void open_pipe_listener(stage *s)
+{
+    s->server = contract_pipe_listen(s->loop, NULL);
+    s->handle = s->server.listener;
+}
+
+static int start_pipe_connect(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                              iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_pipe_connect(loop, s->server.name, 0, callback, userdata, op);
+}
+
+static void finish_pipe_accept(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record connected = {0};
+    assert_int_equal(iocp_pipe_connect(s->loop, s->server.name, 0, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(s->loop, record, calls);
+    contract_wait(s->loop, &connected, 1);
+    assert_int_equal(connected.status, IOCP_OK);
+}
+
+/* The one instance that waits has a client already. */
+static void open_busy_pipe(stage *s)
+{
+    contract_record connected = {0};
+    s->server = contract_pipe_listen(s->loop, NULL);
+    assert_int_equal(iocp_pipe_connect(s->loop, s->server.name, 0, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(s->loop, &connected, 1);
+    assert_int_equal(connected.status, IOCP_OK);
+}
+
+/* Its client is accepted, and the next instance is there. */
+static void finish_pipe_connect(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_record accepted = {0};
+    assert_int_equal(iocp_accept(s->loop, s->server.listener, contract_keep, &accepted, NULL),
+                     IOCP_OK);
+    contract_wait(s->loop, &accepted, 1);
+    contract_wait(s->loop, record, calls);
+}
+
 static void open_file(stage *s)
 {
     s->handle = contract_file_with(s->loop, "file", "some text", 9);
@@ -427,6 +475,8 @@ static const operation operations[] = {
     {"recvfrom", open_datagram, start_recvfrom, finish_recvfrom, true, false},
     {"read", open_pipe, start_read, finish_read, true, false},
     {"write", open_pipe, start_write, finish_stalled, true, false},
+    {"pipe_accept", open_pipe_listener, start_accept, finish_pipe_accept, true, false, "accept"},
+    {"pipe_connect", open_busy_pipe, start_pipe_connect, finish_pipe_connect, false, false},
     {"pread", open_file, start_pread, NULL, true, false},
     {"pwrite", open_file, start_pwrite, NULL, true, false},
     {"flush", open_file, start_flush, NULL, true, false},
@@ -608,7 +658,8 @@ static void is_told_by_its_name_while_queued(void **state)
     contract_record record = {0};
     iocp_op_t op = operation__start(&record);
     iocp_dump_entry_t entry = operation__dump(op);
-    assert_string_equal(entry.type_name, operation_now->name);
+    assert_string_equal(entry.type_name,
+                        operation_now->kind != NULL ? operation_now->kind : operation_now->name);
     assert_int_equal(entry.handle.id, operation_now->has_handle ? stage_now.handle.id : 0);
     assert_int_equal(entry.state, IOCP_OP_ADDING);
     assert_int_equal(entry.in_kernel, 0);

@@ -277,6 +277,39 @@ void contract_learn(iocp_loop_t *loop, iocp_handle_t handle)
 
 /* ---- Pipes on a loop ---- */
 
+#if defined(_WIN32)
+
+static unsigned long file__process_number(void)
+{
+    return GetCurrentProcessId();
+}
+
+#else
+
+static unsigned long file__process_number(void)
+{
+    return 1; /* the simulation is for one */
+}
+
+#endif
+
+void contract_pipe_name(char *name, size_t bytes)
+{
+    static unsigned number;
+    int length = snprintf(name, bytes, "\\\\.\\pipe\\iocploop-test-%lu-%u", file__process_number(),
+                          ++number);
+    assert_in_range(length, 1, bytes - 1);
+}
+
+contract_server contract_pipe_listen(iocp_loop_t *loop, const iocp_pipe_options_t *options)
+{
+    contract_server server = {{0}, ""};
+    contract_pipe_name(server.name, sizeof server.name);
+    assert_int_equal(iocp_pipe_listen(loop, server.name, options, &server.listener), IOCP_OK);
+    assert_int_equal(iocp_handle_kind(loop, server.listener), IOCP_HANDLE_PIPE_LISTENER);
+    return server;
+}
+
 contract_pipe contract_pipe_open(iocp_loop_t *loop)
 {
     contract_pipe pipe = {{{0}, {0}}};

@@ -84,6 +84,17 @@ typedef struct contract_pipe {
     iocp_handle_t ends[2];
 } contract_pipe;
 
+/* A listener of a pipe whose name nothing else has. */
+typedef struct contract_server {
+    iocp_handle_t listener;
+    char name[128];
+} contract_server;
+
+contract_server contract_pipe_listen(iocp_loop_t *loop, const iocp_pipe_options_t *options);
+
+/* A fresh name for that. */
+void contract_pipe_name(char *name, size_t bytes);
+
 /* A pipe, known, whose ends take at most 4096 bytes that nobody has read. */
 contract_pipe contract_pipe_open(iocp_loop_t *loop);
 #define CONTRACT_PIPE_BYTES 4096

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static sim_port *backend__port(ioc_port *base)
 {
@@ -64,6 +65,9 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                                  .tell = sim_object_tell_watch,
                                  .release = sim_console_release,
                                  .ends_by_cancel = true},
+    [IOCP_TYPE_PIPE_CONNECT] = {.on_nothing = sim_pipe_connect,
+                                .take_effect = sim_pipe_open,
+                                .tell = sim_pipe_tell},
 };
 
 const sim_kind *sim_kind_of(const sim_op *op)
@@ -403,6 +407,22 @@ static int backend__file_set_size(ioc_port *base, struct ioc_handle *handle, uin
     return backend__return(base, sim_file_set_size(backend__handle(handle)->file, size));
 }
 
+static int backend__pipe_listen(ioc_port *base, struct ioc_handle *handle, const char *name,
+                                const iocp_pipe_options_t *options)
+{
+    sim_lock();
+    return backend__return(
+        base, sim_pipe_listen(backend__port(base), backend__handle(handle), name, options));
+}
+
+static int backend__pipe_peer(ioc_port *base, struct ioc_handle *handle, uint32_t *process_id)
+{
+    (void)base;
+    (void)handle;
+    *process_id = (uint32_t)getpid(); /* there is no other process */
+    return IOCP_OK;
+}
+
 static int backend__pipe_pair(ioc_port *base, struct ioc_handle *ours, struct ioc_handle *theirs,
                               uint32_t flags)
 {
@@ -504,6 +524,8 @@ const ioc_backend *ioc_backend_default(void)
         .file_open = backend__file_open,
         .file_size = backend__file_size,
         .file_set_size = backend__file_set_size,
+        .pipe_listen = backend__pipe_listen,
+        .pipe_peer = backend__pipe_peer,
         .pipe_pair = backend__pipe_pair,
         .process_adopt = backend__process_adopt,
         .handle_adopt = backend__handle_adopt,

@@ -515,8 +515,53 @@ static sim_socket *net__find_listener(const sim_address *target)
     return NULL;
 }
 
+/* Connections of a pipe's listener, also those that were not accepted yet. */
+static uint32_t listener__connections(const sim_socket *listener)
+{
+    uint32_t count = 0;
+    for (ioc_link *link = net_sockets.ends.next; link != &net_sockets.ends; link = link->next) {
+        count += IOC_CONTAINER_OF(link, sim_socket, link)->served_by == listener->number;
+    }
+    return count;
+}
+
+/* For `more` instances than there are connections. */
+static bool listener__has_room(const sim_socket *listener, uint32_t more)
+{
+    return listener->instances == 0 ||
+           listener__connections(listener) + more <= listener->instances;
+}
+
+/* An accept that waits has an instance; without one there is one that nobody has accepted from. */
+static bool listener__admits(const sim_socket *listener)
+{
+    bool has_accept = net__first_op(&listener->accepts) != NULL;
+    return listener->backlog_count < listener->backlog_limit &&
+           (!listener->is_pipe || has_accept || listener__has_room(listener, 1));
+}
+
+static void listener__admit_to_pipe(sim_socket *listener, sim_op *connect)
+{
+    sim_socket *ends[2]; /* the server's, the client's */
+    uint32_t flags = connect->pipe_flags;
+    sim_pipe_new(ends, true);
+    ends[0]->served_by = listener->number;
+    ends[0]->cannot_read = (listener->pipe_flags & IOCP_PIPE_READ) == 0;
+    ends[0]->cannot_write = (listener->pipe_flags & IOCP_PIPE_WRITE) == 0;
+    ends[1]->cannot_read = (flags & IOCP_PIPE_READ) == 0;
+    ends[1]->cannot_write = (flags & IOCP_PIPE_WRITE) == 0;
+    ioc_list_push(&listener->backlog, &ends[0]->place);
+    listener->backlog_count++;
+    connect->accepted = ends[1];
+    sim_complete(connect, IOCP_OK, 0);
+}
+
 static void listener__admit(sim_socket *listener, sim_op *connect)
 {
+    if (listener->is_pipe) {
+        listener__admit_to_pipe(listener, connect);
+        return;
+    }
     sim_socket *client = connect->socket;
     bool is_mapped = listener->family == AF_INET6 &&
                      socket__listens_to(listener, &client->remote) &&
@@ -550,7 +595,7 @@ static void listener__pump(sim_socket *listener)
             listener->backlog_count--;
             accept->accepted = IOC_CONTAINER_OF(place, sim_socket, place);
             sim_complete(accept, IOCP_OK, 0);
-        } else if (caller != NULL && listener->backlog_count < listener->backlog_limit) {
+        } else if (caller != NULL && listener__admits(listener)) {
             listener__admit(listener, caller);
         } else {
             return;
@@ -560,6 +605,10 @@ static void listener__pump(sim_socket *listener)
 
 static void connect__refuse(sim_op *connect)
 {
+    if (connect->socket == NULL) {
+        sim_complete(connect, IOCP_ENOTFOUND, 0); /* nobody serves this pipe any more */
+        return;
+    }
     connect->socket->state = SIM_CLOSED;
     sim_complete(connect, IOCP_ECONNREFUSED, 0);
 }
@@ -577,6 +626,15 @@ static void listener__close(sim_socket *listener)
 }
 
 /* ---- Closing ---- */
+
+/* A connection of a pipe is gone: there is room for another instance. */
+static void listener__regain(uintptr_t number)
+{
+    sim_socket *listener = number != 0 ? sim_socket_find(number) : NULL;
+    if (listener != NULL) {
+        listener__pump(listener);
+    }
+}
 
 static void stream__close(sim_socket *socket)
 {
@@ -610,10 +668,13 @@ void sim_socket_close(sim_socket *socket)
     listener__close(socket);
     stream__close(socket);
     sim_datagram_close(socket);
+    uintptr_t served_by = socket->served_by;
     ioc_link_remove(&socket->place);
     ioc_link_remove(&socket->link);
     free(socket->incoming);
+    free(socket->pipe_name);
     free(socket);
+    listener__regain(served_by);
 }
 
 /* ---- Pipes ---- */
@@ -628,6 +689,13 @@ void sim_pipe_new(sim_socket *ends[2], bool is_overlapped)
     }
     ends[0]->peer = ends[1];
     ends[1]->peer = ends[0];
+}
+
+void sim_pipe_call(sim_op *connect, sim_socket *listener)
+{
+    connect->phase = SIM_WAITING;
+    ioc_list_push(&listener->callers, &connect->place);
+    listener__pump(listener);
 }
 
 /* ---- Operations ---- */
@@ -657,10 +725,20 @@ static void op__wait(sim_op *op, ioc_list *queue)
 
 int sim_accept(sim_op *op)
 {
-    if (op->socket->state != SIM_LISTENING) {
+    sim_socket *listener = op->socket;
+    if (listener->state != SIM_LISTENING) {
         return IOCP_EINVAL;
     }
-    op__wait(op, &op->socket->accepts);
+    uint32_t waiting = 0;
+    for (ioc_link *place = listener->accepts.ends.next; place != &listener->accepts.ends;
+         place = place->next) {
+        waiting++;
+    }
+    if (listener->is_pipe && listener->backlog_count == 0 &&
+        !listener__has_room(listener, waiting + 1)) {
+        return IOCP_EMFILE;
+    }
+    op__wait(op, &listener->accepts);
     listener__pump(op->socket);
     return IOCP_OK;
 }
@@ -790,10 +868,13 @@ void sim_accept_tell(sim_op *op)
     }
     sim_handle *handle = IOC_CONTAINER_OF(accept->handle, sim_handle, handle);
     SIM_CHECK(handle->socket == NULL && op->op.block != NULL);
-    handle->handle.kind = IOCP_HANDLE_STREAM;
+    handle->handle.kind = op->accepted->is_pipe ? IOCP_HANDLE_PIPE : IOCP_HANDLE_STREAM;
     handle->socket = op->accepted;
     handle->socket->is_adopted = true;
     op->accepted = NULL;
+    if (handle->socket->is_pipe) {
+        return; /* which has no address */
+    }
     size_t length = IOC_BLOCK_BYTES;
     SIM_CHECK(sim_address_write(&handle->socket->remote, op->op.block, &length) == IOCP_OK);
     accept->address = op->op.block;

@@ -96,7 +96,8 @@ typedef struct sim_op {
     size_t total_bytes;
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
-    sim_address from; /* of a datagram */
+    sim_address from;    /* of a datagram */
+    uint32_t pipe_flags; /* of a connect to a pipe */
     bool is_truncated;
     uint64_t value; /* of a wait or work */
     uint32_t message;
@@ -130,6 +131,10 @@ typedef struct sim_socket {
     bool is_overlapped; /* of a pipe */
     bool cannot_read;   /* it was opened for the other way alone */
     bool cannot_write;
+    uint32_t pipe_flags; /* of a pipe that has a name: IOCP_PIPE_ bits */
+    uintptr_t served_by; /* the number of the listener that made it; it may be gone */
+    char *pipe_name;     /* of a listener */
+    uint32_t instances;  /* of a listener, 0: no limit */
     bool is_bound;
     bool owns_port; /* of its local address */
     sim_address local;
@@ -243,6 +248,9 @@ int sim_shutdown(sim_op *op);
 
 /* Both ends of a fresh pipe. */
 void sim_pipe_new(sim_socket *ends[2], bool is_overlapped);
+
+/* A connect to a pipe waits for its listener to have an instance for it. */
+void sim_pipe_call(sim_op *connect, sim_socket *listener);
 
 /* sim_kind.tell of an accept. */
 void sim_accept_tell(sim_op *op);

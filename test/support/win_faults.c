@@ -30,7 +30,12 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_WRITE_FILE] = {"WriteFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_FLUSH_FILE] = {"FlushFileBuffers", ERROR_IO_DEVICE},
     [WIN_CREATE_PIPE] = {"CreateNamedPipeW", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_CONNECT_PIPE] = {"ConnectNamedPipe", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_PIPE_STATE] = {"SetNamedPipeHandleState", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_GET_PIPE_INFO] = {"GetNamedPipeInfo", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_GET_PIPE_CLIENT] = {"GetNamedPipeClientProcessId", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_GET_PIPE_SERVER] = {"GetNamedPipeServerProcessId", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_DEVICE_CONTROL] = {"DeviceIoControl", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_GET_SIZE] = {"GetFileSizeEx", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_FILE_INFORMATION] = {"SetFileInformationByHandle", ERROR_DISK_FULL},
     [WIN_CREATE_TIMER] = {"CreateWaitableTimerExW", ERROR_NO_SYSTEM_RESOURCES},
@@ -247,6 +252,36 @@ static HANDLE WINAPI fault__create_pipe(const wchar_t *name, DWORD access, DWORD
                ? INVALID_HANDLE_VALUE
                : CreateNamedPipeW(name, access, mode, instances, out_bytes, in_bytes, timeout_ms,
                                   security);
+}
+
+static BOOL WINAPI fault__connect_pipe(HANDLE pipe, OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_CONNECT_PIPE) && ConnectNamedPipe(pipe, overlapped);
+}
+
+static BOOL WINAPI fault__get_pipe_info(HANDLE pipe, DWORD *flags, DWORD *out_bytes,
+                                        DWORD *in_bytes, DWORD *instances)
+{
+    return !fault__strikes(WIN_GET_PIPE_INFO) &&
+           GetNamedPipeInfo(pipe, flags, out_bytes, in_bytes, instances);
+}
+
+static BOOL WINAPI fault__get_pipe_client(HANDLE pipe, ULONG *process_id)
+{
+    return !fault__strikes(WIN_GET_PIPE_CLIENT) && GetNamedPipeClientProcessId(pipe, process_id);
+}
+
+static BOOL WINAPI fault__get_pipe_server(HANDLE pipe, ULONG *process_id)
+{
+    return !fault__strikes(WIN_GET_PIPE_SERVER) && GetNamedPipeServerProcessId(pipe, process_id);
+}
+
+static BOOL WINAPI fault__device_control(HANDLE device, DWORD code, void *in, DWORD in_bytes,
+                                         void *out, DWORD out_bytes, DWORD *bytes,
+                                         OVERLAPPED *overlapped)
+{
+    return !fault__strikes(WIN_DEVICE_CONTROL) &&
+           DeviceIoControl(device, code, in, in_bytes, out, out_bytes, bytes, overlapped);
 }
 
 static BOOL WINAPI fault__set_pipe_state(HANDLE pipe, DWORD *mode, DWORD *bytes, DWORD *timeout_ms)
@@ -635,7 +670,12 @@ static const ioc_sys fault_table = {
     .WriteFile = fault__write_file,
     .FlushFileBuffers = fault__flush_file,
     .CreateNamedPipeW = fault__create_pipe,
+    .ConnectNamedPipe = fault__connect_pipe,
     .SetNamedPipeHandleState = fault__set_pipe_state,
+    .GetNamedPipeInfo = fault__get_pipe_info,
+    .GetNamedPipeClientProcessId = fault__get_pipe_client,
+    .GetNamedPipeServerProcessId = fault__get_pipe_server,
+    .DeviceIoControl = fault__device_control,
     .GetFileSizeEx = fault__get_size,
     .SetFileInformationByHandle = fault__set_file_information,
     .CreateWaitableTimerExW = fault__create_timer,
