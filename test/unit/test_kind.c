@@ -50,11 +50,11 @@ static void every_kind_has_the_name_of_its_function(void **state)
 {
     (void)state;
     static const char *const names[IOC_KINDS] = {
-        "adopt",    "nop",     "timer",        "cancel",    "async_wait", "close",
-        "accept",   "connect", "send",         "recv",      "shutdown",   "sendto",
-        "recvfrom", "read",    "write",        "pread",     "pwrite",     "flush",
-        "drain",    "wait",    "process_wait", "job_watch", "work",       "console_watch",
-        "pipe_connect",
+        "adopt",        "nop",       "timer",    "cancel",        "async_wait",
+        "close",        "accept",    "connect",  "send",          "recv",
+        "shutdown",     "sendto",    "recvfrom", "read",          "write",
+        "pread",        "pwrite",    "flush",    "drain",         "wait",
+        "process_wait", "job_watch", "work",     "console_watch", "pipe_connect",
     };
     for (int type = 0; type < IOC_KINDS; type++) {
         assert_string_equal(ioc_kinds[type].name, names[type]);

@@ -281,6 +281,45 @@ static void life__pair(life *l)
     life__wait(l);
 }
 
+static life_op *life__connect(life *l, const char *name)
+{
+    life_op *connect = life__op(l, IOCP_OK);
+    life__started(l, connect,
+                  iocp_pipe_connect(l->loop, name, IOCP_PIPE_WRITE, life__callback, connect, NULL));
+    return connect;
+}
+
+static life_op *life__accept(life *l, iocp_handle_t listener)
+{
+    life_op *accept = life__op(l, IOCP_OK);
+    life__started(l, accept, iocp_accept(l->loop, listener, life__callback, accept, NULL));
+    return accept;
+}
+
+/* Two clients for one instance: the second waits until the first is accepted. */
+static void life__serve(life *l)
+{
+    char name[64];
+    uint32_t peer = 0;
+    iocp_handle_t listener = {0};
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-faults-%lu", GetCurrentProcessId());
+    if (!life__ok(l, iocp_pipe_listen(l->loop, name, NULL, &listener))) {
+        return;
+    }
+    (void)life__connect(l, name);
+    life__wait(l);
+    life_op *waiting = life__connect(l, name);
+    (void)life__ok(l, iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT));
+    life_op *first = life__accept(l, listener);
+    life_op *second = life__accept(l, listener);
+    life__wait(l);
+    if (!l->is_broken) {
+        (void)life__ok(l, iocp_pipe_peer(l->loop, first->accepted, &peer));
+        (void)life__ok(l, iocp_pipe_peer(l->loop, waiting->accepted, &peer));
+        (void)life__ok(l, iocp_close(l->loop, second->accepted, NULL, NULL, NULL));
+    }
+}
+
 static uint64_t IOCP_CALL life__work(void *arg)
 {
     contract_event_set(arg);
@@ -372,9 +411,9 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,    life__meet,    life__talk,      life__signal,
-    life__store,     life__secure,  life__pair,      life__use_objects,
-    life__end_early, life__hang_up, life__close_one, life__leave_pending,
+    life__listen,  life__meet,      life__talk,          life__signal,      life__store,
+    life__secure,  life__pair,      life__serve,         life__use_objects, life__end_early,
+    life__hang_up, life__close_one, life__leave_pending,
 };
 
 /* ---- The whole ---- */

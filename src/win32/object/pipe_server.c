@@ -174,7 +174,7 @@ static int listener__set_security(ioc_win_port *port, pipe_listener *self, const
     (void)ioc_utf8_to_utf16(text, wide, units);
     int status = shape__set_security(port, &self->shape, wide);
     ioc_alloc_give(port->alloc, wide);
-    return status;
+    return status == IOCP_OK || status == IOCP_ENOMEM ? status : IOCP_EINVAL; /* of many codes */
 }
 
 static bool listener__make_room(ioc_win_port *port, pipe_listener *self)
