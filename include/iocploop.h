@@ -1247,7 +1247,7 @@ IOCP_API int IOCP_CALL iocp_pipe_pair(iocp_loop_t *loop, uint32_t flags, iocp_ha
  *   }
  */
 
-/* ==== Files and pipes ======================================================================== */
+/* ==== Files ================================================================================== */
 
 /* Bits of `flags` of iocp_file_open. At least one of the first three is set. */
 typedef enum iocp_file_flag {
@@ -1262,21 +1262,20 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file, or a pipe that exists (\\.\pipe\name, which then is one: see iocp_read). `path` is
- * UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. One that begins with
- * \\?\ is taken to the letter. Others may read, write, rename and delete the file meanwhile. A file
- * that exists keeps its attributes and its other streams, also when it is truncated; so a hidden
- * file, or a system's, can be. Whoever serves what is opened (a pipe, however its path is spelt)
- * may learn who opens it, but not act in that name. Not inheritable by child processes.
+ * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. One
+ * that begins with \\?\ is taken to the letter. Others may read, write, rename and delete the file
+ * meanwhile. A file that exists keeps its attributes and its other streams, also when it is truncated;
+ * so a hidden file, or a system's, can be. If what a path leads to turns out to be a pipe, who serves it
+ * may learn who has opened it, but not act in that name. Not inheritable by child processes.
  * N.B. Opening blocks while the system looks for the file.
  *
- * What is neither a file nor a pipe is refused, and nothing stays open. A folder is IOCP_EISFOLDER;
- * with a slash behind its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other
- * devices, and \\.\pipe\ without a name, are IOCP_ENOTSUP, and so is a pipe with IOCP_FILE_APPEND.
+ * What is no file is refused, and nothing stays open. A folder is IOCP_EISFOLDER; with a slash behind
+ * its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other devices are IOCP_ENOTSUP, and
+ * so is a pipe: iocp_pipe_connect.
  *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
  * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES, IOCP_EISFOLDER, IOCP_EBUSY (somebody has
- * it open and does not share; to truncate: has it mapped; nobody serves a pipe at the moment),
+ * it open and does not share; to truncate: has it mapped),
  * IOCP_ENOTSUP, IOCP_ENAMETOOLONG, IOCP_EMFILE, IOCP_ENOMEM, IOCP_ECLOSING.
  * Win32: CreateFileW with FILE_FLAG_OVERLAPPED, SECURITY_IDENTIFICATION.
  */

@@ -47,12 +47,6 @@ void ioc_path_add_prefix(wchar_t *buffer)
 
 /* ---- Places ---- */
 
-/* What stands behind "pipe\\". */
-static ioc_place path__pipe_place(const wchar_t *name)
-{
-    return name[0] != L'\0' ? IOC_PLACE_PIPE : IOC_PLACE_PIPES;
-}
-
 /* Behind "server": a pipe's name, or what stands on a share. */
 static ioc_place path__share_place(const wchar_t *server)
 {
@@ -60,8 +54,7 @@ static ioc_place path__share_place(const wchar_t *server)
     if (share == NULL) {
         return IOC_PLACE_DEVICE;
     }
-    const wchar_t *name = path__skip(share, L"\\pipe\\");
-    return name != NULL ? path__pipe_place(name) : IOC_PLACE_FILE;
+    return path__skip(share, L"\\pipe\\") != NULL ? IOC_PLACE_PIPE : IOC_PLACE_FILE;
 }
 
 static bool path__is_on_drive(const wchar_t *path)
@@ -86,9 +79,8 @@ ioc_place ioc_path_place(const wchar_t *native)
     if (server != NULL) {
         return path__share_place(server);
     }
-    const wchar_t *pipe = path__skip(rest, L"pipe\\");
-    if (pipe != NULL) {
-        return path__pipe_place(pipe);
+    if (path__skip(rest, L"pipe\\") != NULL) {
+        return IOC_PLACE_PIPE;
     }
     return path__is_on_drive(rest) ? IOC_PLACE_FILE : IOC_PLACE_DEVICE;
 }

@@ -28,8 +28,7 @@ void ioc_path_add_prefix(wchar_t *buffer);
 /* Where a native path leads. */
 typedef enum ioc_place {
     IOC_PLACE_FILE,  /* to something on a drive or a share */
-    IOC_PLACE_PIPE,  /* to a pipe, by its usual name */
-    IOC_PLACE_PIPES, /* to where all pipes are, and to none of them */
+    IOC_PLACE_PIPE,  /* to a pipe by its usual name, or to where all pipes are */
     IOC_PLACE_DEVICE /* to anything else: a device, or a pipe or file by a way through devices */
 } ioc_place;
 

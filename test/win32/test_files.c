@@ -631,8 +631,9 @@ static void flags_become_access_disposition_and_attributes(void **state)
         assert_int_equal(open_now.access, table[i].access);
         assert_int_equal(open_now.disposition, table[i].disposition);
         assert_int_equal(open_now.share, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE);
-        assert_int_equal(open_now.attributes,
-                         FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED | table[i].attributes);
+        assert_int_equal(open_now.attributes, FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED |
+                                                  SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION |
+                                                  table[i].attributes);
     }
     open_now.is_faked = false;
 }
@@ -723,42 +724,53 @@ static void a_path_with_the_prefix_is_taken_to_the_letter(void **state)
     open_now.is_faked = false;
 }
 
-/* Whoever has made a pipe of that name must not act as the program that opens it. */
-static void a_pipe_by_any_of_its_names_is_opened_without_lending_the_programs_identity(void **state)
+/* Whoever has made a pipe to which a path leads must not act as the program that opens it. */
+static void every_path_is_opened_without_lending_the_programs_identity(void **state)
 {
     (void)state;
-    static const struct {
-        const char *path;
-        bool is_pipe;
-    } table[] = {
-        {"\\\\.\\pipe\\name", true},
-        {"//./PIPE/name", true},
-        {"\\\\?\\pipe\\name", true},
-        {"\\\\.\\Global\\pipe\\name", true},
-        {"\\\\?\\GLOBALROOT\\Device\\NamedPipe\\name", true},
-        {"\\\\server\\pipe\\name", true},
-        {"\\\\?\\UNC\\server\\pipe\\name", true},
-        {"\\\\?\\unc\\server\\PIPE\\name", true},
-        {"\\\\.\\UNC\\server\\pipe\\name", true},
-        {"\\\\.\\C:", true}, /* whatever else is no file */
-        {"\\\\server\\pipes\\name", false},
-        {"\\\\server\\share\\pipe\\name", false},
-        {"\\\\server\\share\\name", false},
-        {"\\\\?\\UNC\\server\\share\\name", false},
-        {"C:\\name", false},
-        {"C:\\pipe\\name", false},
-        {"\\\\?\\C:\\name", false},
-        {"\\\\.\\C:\\name", false},
-        {"\\\\?\\C:\\pipe\\name", false},
-        {"pipe\\name", false},
+    static const char *const paths[] = {
+        "\\\\.\\Global\\pipe\\name",
+        "\\\\?\\GLOBALROOT\\Device\\NamedPipe\\name",
+        "\\\\.\\C:",
+        "\\\\server\\pipes\\name",
+        "\\\\server\\share\\pipe\\name",
+        "\\\\?\\UNC\\server\\share\\name",
+        "C:\\name",
+        "\\\\?\\C:\\pipe\\name",
+        "pipe\\name",
     };
     const DWORD bits = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
     open_now.is_faked = true;
-    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+    for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
         iocp_handle_t handle = {0};
-        assert_int_equal(iocp_file_open(file_loop, table[i].path, IOCP_FILE_READ, &handle),
+        open_now.attributes = 0;
+        assert_int_equal(iocp_file_open(file_loop, paths[i], IOCP_FILE_READ, &handle),
                          IOCP_ENOTFOUND);
-        assert_int_equal(open_now.attributes & bits, table[i].is_pipe ? bits : 0);
+        assert_int_equal(open_now.attributes & bits, bits);
+    }
+    open_now.is_faked = false;
+}
+
+static void a_pipe_by_any_of_its_names_is_not_even_opened(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "\\\\.\\pipe\\name",
+        "//./PIPE/name",
+        "\\\\?\\pipe\\name",
+        "\\\\server\\pipe\\name",
+        "\\\\?\\UNC\\server\\pipe\\name",
+        "\\\\?\\unc\\server\\PIPE\\name",
+        "\\\\.\\UNC\\server\\pipe\\name",
+        "\\\\.\\pipe\\",
+    };
+    open_now.is_faked = true;
+    open_now.attributes = 0;
+    for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
+        iocp_handle_t handle = {0};
+        assert_int_equal(iocp_file_open(file_loop, paths[i], IOCP_FILE_READ, &handle),
+                         IOCP_ENOTSUP);
+        assert_int_equal(open_now.attributes, 0);
     }
     open_now.is_faked = false;
 }
@@ -956,23 +968,17 @@ static void a_pipe_that_ends_has_its_native_codes(void **state)
 }
 
 /* A pipe has no position: its reads and writes do not wait for each other. */
-static void a_pipe_that_is_opened_by_its_path_is_a_pipe(void **state)
+static void a_pipe_is_read_and_written_at_the_same_time(void **state)
 {
     (void)state;
-    char path[64];
     char data[4];
     record read = {0};
     record written = {0};
     record answered = {0};
-    iocp_handle_t client = {0};
-    (void)snprintf(path, sizeof path, "\\\\.\\pipe\\iocploop-opened-%lu",
-                   (unsigned long)GetCurrentProcessId());
-    HANDLE native = CreateNamedPipeA(path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-                                     PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
-    assert_true(native != INVALID_HANDLE_VALUE);
-    iocp_handle_t server = file__adopt(native);
-    assert_int_equal(iocp_file_open(file_loop, path, IOCP_FILE_READ | IOCP_FILE_WRITE, &client),
-                     IOCP_OK);
+    HANDLE ends[2];
+    assert_true(win_pipe_create(ends, true, false, 64));
+    iocp_handle_t server = file__adopt(ends[0]);
+    iocp_handle_t client = file__adopt(ends[1]);
     assert_int_equal(iocp_pread(file_loop, client, data, 1, 0, file__keep, &read, NULL),
                      IOCP_ENOTSUP);
     assert_int_equal(iocp_read(file_loop, client, data, 4, file__keep, &read, NULL), IOCP_OK);
@@ -1104,14 +1110,15 @@ int main(void)
         FILE_TEST(paths_get_a_prefix_where_they_need_one),
         FILE_TEST(paths_are_made_absolute),
         FILE_TEST(a_path_with_the_prefix_is_taken_to_the_letter),
-        FILE_TEST(a_pipe_by_any_of_its_names_is_opened_without_lending_the_programs_identity),
+        FILE_TEST(every_path_is_opened_without_lending_the_programs_identity),
+        FILE_TEST(a_pipe_by_any_of_its_names_is_not_even_opened),
         FILE_TEST(errors_of_open_keep_their_native_codes),
         FILE_TEST(a_refused_allocation_opens_nothing),
         FILE_TEST(handles_are_not_inheritable),
         FILE_TEST(a_message_is_read_in_parts_and_an_empty_one_is_not_the_end),
         FILE_TEST(part_of_a_message_that_is_there_at_once_ends_once),
         FILE_TEST(a_pipe_that_ends_has_its_native_codes),
-        FILE_TEST(a_pipe_that_is_opened_by_its_path_is_a_pipe),
+        FILE_TEST(a_pipe_is_read_and_written_at_the_same_time),
         FILE_TEST(a_device_that_is_opened_by_its_path_is_refused),
         FILE_TEST(any_one_system_call_may_fail_in_the_life_of_a_file),
     };

@@ -21,27 +21,24 @@ static DWORD file__access(uint32_t flags)
  * Never CREATE_ALWAYS nor TRUNCATE_EXISTING: the first is refused for a file that is hidden or
  * belongs to the system, and takes away attributes and streams. The file is emptied once it is open.
  */
-static DWORD file__disposition(uint32_t flags, ioc_place place)
+static DWORD file__disposition(uint32_t flags)
 {
-    if ((flags & IOCP_FILE_CREATE) == 0 || place == IOC_PLACE_PIPE) {
-        return OPEN_EXISTING; /* a pipe is made by who serves it */
+    if ((flags & IOCP_FILE_CREATE) == 0) {
+        return OPEN_EXISTING;
     }
     return (flags & IOCP_FILE_EXCLUSIVE) != 0 ? CREATE_NEW : OPEN_ALWAYS;
 }
 
 /*
- * Whoever serves a pipe may learn who opens it, but not act in its name; a pipe can be reached by
- * many ways, so this holds for all that is not on a drive or a share. There one of these bits would
- * mean that a file that is in the cloud is not to be fetched (FILE_FLAG_OPEN_NO_RECALL).
+ * A path may lead to a pipe that nobody expects there. Whoever serves it may learn who opens it, but not
+ * act in that name. One of these bits also says not to fetch a file that is elsewhere
+ * (FILE_FLAG_OPEN_NO_RECALL); .NET has set it with every file for years, those in the cloud too.
  */
-static DWORD file__quality_of_service(ioc_place place)
-{
-    return place != IOC_PLACE_FILE ? SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION : 0u;
-}
+#define FILE_QUALITY_OF_SERVICE (SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION)
 
 static DWORD file__attributes(uint32_t flags)
 {
-    return FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED |
+    return FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED | FILE_QUALITY_OF_SERVICE |
            ((flags & IOCP_FILE_NO_BUFFERING) != 0 ? FILE_FLAG_NO_BUFFERING : 0u) |
            ((flags & IOCP_FILE_SEQUENTIAL) != 0 ? FILE_FLAG_SEQUENTIAL_SCAN : 0u);
 }
@@ -68,14 +65,13 @@ static int file__create(ioc_win_port *port, ioc_win_handle *handle, const char *
         return status;
     }
     *place = ioc_path_place(native_path);
-    if (*place == IOC_PLACE_PIPES) {
+    if (*place == IOC_PLACE_PIPE) {
         ioc_alloc_give(port->alloc, native_path);
         return IOCP_ENOTSUP;
     }
     handle->native = port->sys->CreateFileW(
         native_path, file__access(flags), FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-        NULL, file__disposition(flags, *place),
-        file__attributes(flags) | file__quality_of_service(*place), NULL);
+        NULL, file__disposition(flags), file__attributes(flags), NULL);
     status =
         handle->native != INVALID_HANDLE_VALUE ? IOCP_OK : file__explain_failure(port, native_path);
     ioc_alloc_give(port->alloc, native_path);
@@ -109,8 +105,8 @@ int ioc_file_find_kind(ioc_win_port *port, HANDLE native, iocp_handle_kind_t *ki
     return error != NO_ERROR ? ioc_port_fail(port, error) : IOCP_OK;
 }
 
-/* The path may be that of a pipe or a device. */
-static int file__check(ioc_win_port *port, ioc_win_handle *handle, uint32_t flags, ioc_place place)
+/* The path may lead to a pipe or a device. */
+static int file__check(ioc_win_port *port, ioc_win_handle *handle, ioc_place place)
 {
     iocp_handle_kind_t kind = IOCP_HANDLE_OTHER;
     int status = ioc_file_find_kind(port, handle->native, &kind);
@@ -118,9 +114,7 @@ static int file__check(ioc_win_port *port, ioc_win_handle *handle, uint32_t flag
     if (status != IOCP_OK) {
         return status;
     }
-    bool is_usable = kind == IOCP_HANDLE_FILE
-                         ? !file__is_device(port, handle, place)
-                         : kind == IOCP_HANDLE_PIPE && (flags & IOCP_FILE_APPEND) == 0;
+    bool is_usable = kind == IOCP_HANDLE_FILE && !file__is_device(port, handle, place);
     return is_usable ? IOCP_OK : IOCP_ENOTSUP;
 }
 
@@ -151,9 +145,8 @@ int ioc_file_open(ioc_port *base, ioc_handle *core_handle, const char *path, uin
     }
     handle->handle.is_append = (flags & IOCP_FILE_APPEND) != 0;
     handle->is_unbuffered = (flags & IOCP_FILE_NO_BUFFERING) != 0;
-    status = file__check(port, handle, flags, place);
-    if (status == IOCP_OK && handle->handle.kind == IOCP_HANDLE_FILE &&
-        (flags & IOCP_FILE_TRUNCATE) != 0) {
+    status = file__check(port, handle, place);
+    if (status == IOCP_OK && (flags & IOCP_FILE_TRUNCATE) != 0) {
         status = file__set_end(port, handle, 0);
     }
     if (status == IOCP_OK) {
