@@ -13,6 +13,7 @@
 #include "base.h"
 #include "contract_env.h"
 #include "loop.h"
+#include "sim_console.h"
 #include "sim_file.h"
 #include "sim_object.h"
 #include "unit.h"
@@ -23,6 +24,7 @@
 #define RANDOM_OPS     4000
 #define RANDOM_SOCKETS 64
 #define RANDOM_BUFFER  48
+#define RANDOM_EVENTS  5 /* of the console, one of each kind */
 
 /* One operation that the program has added. */
 typedef struct action {
@@ -72,6 +74,9 @@ typedef struct program {
     uint64_t last_message;
     uint64_t works_run;
     uint64_t works_done; /* as their results say */
+    sim_console_event *events[RANDOM_EVENTS];
+    uint32_t event_count;
+    uint64_t events_told; /* as callbacks say: each of them by each watch */
     sim_complaint complaint;
 } program;
 
@@ -182,6 +187,9 @@ static void action__count(const action *a, const iocp_result_t *result)
     } else if (a->type == IOCP_TYPE_WORK) {
         p->works_done++;
         EXPECT(p, result->value > 0 && result->value <= p->works_run);
+    } else if (a->type == IOCP_TYPE_CONSOLE_WATCH) {
+        p->events_told++;
+        EXPECT(p, result->event > 0 && result->event <= p->event_count);
     } else if (a->type == IOCP_TYPE_JOB_WATCH) {
         EXPECT(p, result->value > p->last_message && result->value <= p->messages);
         EXPECT(p, result->event == (uint32_t)result->value % 8);
@@ -423,6 +431,8 @@ static void program__add_of_objects(program *p, iocp_type_t type)
         status = iocp_wait(p->loop, (void *)p->semaphore, action__on_result, a, &a->op);
     } else if (type == IOCP_TYPE_JOB_WATCH) {
         status = iocp_job_watch(p->loop, (void *)p->job, action__on_result, a, &a->op);
+    } else if (type == IOCP_TYPE_CONSOLE_WATCH) {
+        status = iocp_console_watch(p->loop, action__on_result, a, &a->op);
     } else {
         status = iocp_work(p->loop, program__work, p, action__on_result, a, &a->op);
     }
@@ -438,6 +448,23 @@ static void program__signal(program *p)
         p->messages++;
         sim_job_send(p->job, (uint32_t)p->messages % 8, p->messages);
     }
+    if (p->event_count < RANDOM_EVENTS) {
+        iocp_console_event_t which = (iocp_console_event_t)(p->event_count + 1);
+        p->events[p->event_count++] = sim_console_raise(which);
+    }
+}
+
+/* Each has been answered, and somebody was told of those that were handled. */
+static void program__end_events(program *p)
+{
+    uint64_t handled = 0;
+    for (uint32_t i = 0; i < p->event_count; i++) {
+        sim_console_answer answer = sim_console_look(p->events[i]);
+        EXPECT(p, answer != SIM_CONSOLE_NONE);
+        handled += answer != SIM_CONSOLE_PASSED;
+        sim_console_forget(p->events[i]);
+    }
+    EXPECT(p, handled <= p->events_told && (handled > 0) == (p->events_told > 0));
 }
 
 static void program__add_transfer(program *p, bool is_send)
@@ -644,7 +671,9 @@ static void program__replace_async(program *p)
 /* Something at random. */
 static void program__act(program *p)
 {
-    static const iocp_type_t of_objects[] = {IOCP_TYPE_WAIT, IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK};
+    static const iocp_type_t of_objects[] = {IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK,
+                                             IOCP_TYPE_WAIT,      IOCP_TYPE_JOB_WATCH,
+                                             IOCP_TYPE_WORK,      IOCP_TYPE_CONSOLE_WATCH};
     uint32_t what = program__below(p, 130);
     if (what == 129) {
         (void)iocp_loop_trim(p->loop); /* its memory changes nothing: see program__check */
@@ -661,7 +690,7 @@ static void program__act(program *p)
     } else if (what >= 106) {
         program__signal(p);
     } else if (what >= 100) {
-        program__add_of_objects(p, of_objects[what % 3]);
+        program__add_of_objects(p, of_objects[what - 100]);
     } else if (what < 8) {
         program__add_of_loop(p, IOCP_TYPE_NOP);
     } else if (what < 18) {
@@ -892,6 +921,7 @@ static void program__end(program *p)
     }
     EXPECT(p, p->signals_taken == p->signals);
     EXPECT(p, p->works_done == p->works_run);
+    program__end_events(p);
     sim_object_close(p->semaphore);
     sim_object_close(p->job);
 }
