@@ -14,6 +14,14 @@ static void run_until_done(iocp_loop_t *loop)
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
 }
 
+/* As long as that, with whatever happens meanwhile. */
+static void run_for(iocp_loop_t *loop, uint64_t ns)
+{
+    contract_record timer = {0};
+    assert_int_equal(iocp_timer(loop, ns, contract_keep, &timer, NULL), IOCP_OK);
+    contract_wait(loop, &timer, 1);
+}
+
 static iocp_op_t start_accept(iocp_loop_t *loop, const contract_server *server,
                               contract_record *record)
 {
@@ -229,7 +237,7 @@ static void a_client_waits_while_all_instances_are_busy(void **state)
     contract_server server = contract_pipe_listen(loop, NULL);
     iocp_handle_t first = connect_to(loop, &server, 0);
     start_connect(loop, &server, 0, &waiting);
-    contract_pass_time(loop, 600 * MS); /* longer than one wait in the kernel */
+    run_for(loop, 600 * MS); /* longer than one wait in the kernel */
     assert_int_equal(waiting.calls, 0);
     iocp_handle_t accepted[2];
     accepted[0] = accept_from(loop, &server);
@@ -252,7 +260,7 @@ static void a_client_that_waits_can_be_cancelled_and_has_a_deadline(void **state
     for (int i = 0; i < 2; i++) {
         ops[i] = start_connect(loop, &server, 0, &waiting[i]);
     }
-    contract_pass_time(loop, 20 * MS);
+    run_for(loop, 20 * MS);
     assert_int_equal(iocp_cancel(loop, ops[0], NULL, NULL, NULL), IOCP_OK);
     assert_int_equal(iocp_op_deadline(loop, ops[1], MS), IOCP_OK);
     run_until_done(loop);
@@ -270,7 +278,7 @@ static void a_client_that_waits_learns_that_nobody_serves_any_more(void **state)
     contract_server server = contract_pipe_listen(loop, NULL);
     iocp_handle_t first = connect_to(loop, &server, 0);
     start_connect(loop, &server, 0, &waiting);
-    contract_pass_time(loop, 20 * MS);
+    run_for(loop, 20 * MS);
     contract_file_close(loop, server.listener);
     assert_read_ends_as(loop, first, IOCP_EOF);
     contract_file_close(loop, first); /* the last handle of an instance */
@@ -355,7 +363,7 @@ static void destroy_ends_accepts_and_connects(void **state)
     (void)connect_to(loop, &busy, 0);
     start_accept(loop, &server, &accepted);
     start_connect(loop, &busy, 0, &waiting);
-    contract_pass_time(loop, 20 * MS);
+    run_for(loop, 20 * MS);
     contract_loop_destroy(loop);
     contract_forget_loop(state);
     assert_ended(&accepted, IOCP_ECANCELED);
@@ -375,7 +383,7 @@ static void with_all_instances_connected_an_accept_is_told_so_once_and_waits(voi
     start_accept(loop, &server, &accepted);
     contract_wait(loop, &accepted, 1);
     assert_ended(&accepted, IOCP_EMFILE);
-    contract_pass_time(loop, 30 * MS);
+    run_for(loop, 30 * MS);
     assert_int_equal(accepted.calls, 1);
     contract_file_close(loop, first);
     contract_file_close(loop, client);

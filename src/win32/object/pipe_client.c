@@ -210,7 +210,7 @@ static void connect__use(ioc_win_port *port, ioc_op *op)
     }
 }
 
-/* The answers of these two: whether the operation is over. */
+/* Whether the operation is over. */
 static bool connect__has_tried(ioc_win_port *port, ioc_op *op)
 {
     bool has_run = op->outcome.status == IOCP_OK;
@@ -230,12 +230,15 @@ static bool connect__has_tried(ioc_win_port *port, ioc_op *op)
     return !connect__may_go_on(port, op) || connect__start_wait(port, op) != IOC_START_PENDING;
 }
 
+/* An instance is there, or was; or the wait's limit has passed; or somebody else has aborted it. */
+static bool connect__is_worth_a_try(int status)
+{
+    return status == IOCP_OK || status == IOCP_ETIMEDOUT || status == IOCP_ECANCELED;
+}
+
 static bool connect__has_waited(ioc_win_port *port, ioc_op *op)
 {
-    if (op->outcome.status != IOCP_OK && op->outcome.status != IOCP_ETIMEDOUT) {
-        return true;
-    }
-    return !connect__may_go_on(port, op) ||
+    return !connect__is_worth_a_try(op->outcome.status) || !connect__may_go_on(port, op) ||
            connect__start_try(&port->base, op) != IOC_START_PENDING;
 }
 

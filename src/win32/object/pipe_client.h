@@ -4,7 +4,8 @@
  * A thread of the pool opens the pipe. If all instances are busy the operation waits in the kernel for
  * one, and tries again on the pool: others may have been quicker. That wait has a limit and is
  * repeated, since not every system can take it back when it is cancelled (Wine 8 cannot): the operation
- * ends then when the limit has passed.
+ * ends then when the limit has passed. If the pipe is gone the wait lasts that long, or ends as aborted
+ * (in Wine); the next try says so.
  */
 #ifndef IOC_PIPE_CLIENT_H
 #define IOC_PIPE_CLIENT_H
