@@ -70,6 +70,7 @@ const bench_case bench_cases[] = {
     CASE(async_roundtrip),
     CASE(handle_wait),
     CASE(tcp_pingpong),
+    CASE(pipe_pingpong),
     {.name = "tcp_throughput",
      .library = &bench_lib_tcp_throughput,
      .raw = &bench_raw_tcp_throughput,

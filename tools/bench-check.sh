@@ -24,7 +24,7 @@ instruction_cases=(
     "10 post_thread timers_insert_*/1000 timers_cancel/1000 timers_reset/1000 timers_postpone/1000"
     "1 timers_insert_fire/100000 timers_cancel/100000 timers_reset/100000")
 # Not tcp_throughput: how far the sockets' buffers are full depends on the machine's other work.
-request_cases='tick_*,nop,post_burst,loop_create,async_roundtrip,tcp_accept,tcp_pingpong,udp_*'
+request_cases='tick_*,nop,post_burst,loop_create,async_roundtrip,tcp_accept,tcp_pingpong,pipe_pingpong,udp_*'
 request_cases+=',file_read/*'
 request_iterations=200
 

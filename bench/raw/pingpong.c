@@ -1,12 +1,20 @@
-/* raw/tcp_pingpong: a short message to and fro; both ends are on one port. */
+/*
+ * raw/tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of bytes;
+ * both ends are on one port.
+ */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../cases.h"
 #include "raw.h"
 
 typedef struct end {
     struct pingpong *game;
-    SOCKET socket;
+    union { /* both say "none" with all bits set */
+        SOCKET socket;
+        HANDLE pipe;
+    };
     raw_op recv;
     raw_op send;
     size_t received; /* of the message that is coming in */
@@ -16,6 +24,7 @@ typedef struct end {
 
 typedef struct pingpong {
     raw_loop loop;
+    bool is_pipe;
     end client;
     end server;
     uint64_t left;
@@ -24,6 +33,14 @@ typedef struct pingpong {
 static void pingpong__send(end *from)
 {
     DWORD bytes = 0;
+    if (from->game->is_pipe) {
+        memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
+        raw_started(
+            &from->game->loop,
+            WriteFile(from->pipe, from->out, sizeof from->out, NULL, &from->send.overlapped),
+            "WriteFile");
+        return;
+    }
     raw_send(&from->game->loop, from->socket, &from->send, from->out, sizeof from->out, &bytes);
 }
 
@@ -53,11 +70,24 @@ static void pingpong__take(end *at, DWORD bytes)
     }
 }
 
+static raw_start pingpong__start_recv(end *at, DWORD *bytes)
+{
+    raw_loop *loop = &at->game->loop;
+    OVERLAPPED *overlapped = &at->recv.overlapped;
+    if (!at->game->is_pipe) {
+        return raw_recv(loop, at->socket, &at->recv, at->in, sizeof at->in, bytes);
+    }
+    memset(overlapped, 0, sizeof *overlapped);
+    raw_start start =
+        raw_started(loop, ReadFile(at->pipe, at->in, sizeof at->in, NULL, overlapped), "ReadFile");
+    *bytes = (DWORD)overlapped->InternalHigh;
+    return start;
+}
+
 static void pingpong__recv(end *at)
 {
     DWORD bytes = 0;
-    while (raw_recv(&at->game->loop, at->socket, &at->recv, at->in, sizeof at->in, &bytes) ==
-           RAW_DONE) {
+    while (pingpong__start_recv(at, &bytes) == RAW_DONE) {
         pingpong__take(at, bytes);
     }
 }
@@ -83,7 +113,29 @@ static void pingpong__init_end(pingpong *game, end *one)
     one->send.owner = one;
 }
 
-static bool pingpong__setup(bench_run *run)
+static bool pipe__open(raw_loop *loop, HANDLE *client, HANDLE *server)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-bench-%p", (void *)loop);
+    *server = CreateNamedPipeA(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE, 1,
+                               BENCH_BLOCK_BYTES, BENCH_BLOCK_BYTES, 0, NULL);
+    *client = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                          FILE_FLAG_OVERLAPPED, NULL);
+    if (*server == INVALID_HANDLE_VALUE || *client == INVALID_HANDLE_VALUE) {
+        return bench_fail(loop->run, "a pipe", (long)GetLastError());
+    }
+    return raw_associate(loop, *client) && raw_associate(loop, *server);
+}
+
+static void pipe__close(HANDLE *pipe)
+{
+    if (*pipe != INVALID_HANDLE_VALUE) {
+        (void)CloseHandle(*pipe);
+        *pipe = INVALID_HANDLE_VALUE;
+    }
+}
+
+static bool pingpong__setup(bench_run *run, bool is_pipe)
 {
     pingpong *game = calloc(1, sizeof *game);
     run->state = game;
@@ -92,13 +144,25 @@ static bool pingpong__setup(bench_run *run)
     }
     pingpong__init_end(game, &game->client);
     pingpong__init_end(game, &game->server);
+    game->is_pipe = is_pipe;
     if (!raw_open(&game->loop, run) ||
-        !raw_pair(&game->loop, &game->client.socket, &game->server.socket)) {
+        !(is_pipe ? pipe__open(&game->loop, &game->client.pipe, &game->server.pipe)
+                  : raw_pair(&game->loop, &game->client.socket, &game->server.socket))) {
         return false;
     }
     pingpong__recv(&game->client);
     pingpong__recv(&game->server);
     return run->error[0] == '\0';
+}
+
+static bool tcp__setup(bench_run *run)
+{
+    return pingpong__setup(run, false);
+}
+
+static bool pipe__setup(bench_run *run)
+{
+    return pingpong__setup(run, true);
 }
 
 static bool pingpong__measure(bench_run *run, uint64_t iterations)
@@ -112,7 +176,11 @@ static bool pingpong__measure(bench_run *run, uint64_t iterations)
 static void pingpong__teardown(bench_run *run)
 {
     pingpong *game = run->state;
-    if (game != NULL) {
+    if (game != NULL && game->is_pipe) {
+        pipe__close(&game->client.pipe);
+        pipe__close(&game->server.pipe);
+        raw_close(&game->loop);
+    } else if (game != NULL) {
         raw_close_socket(&game->client.socket);
         raw_close_socket(&game->server.socket);
         raw_close(&game->loop);
@@ -121,7 +189,13 @@ static void pingpong__teardown(bench_run *run)
 }
 
 const bench_body bench_raw_tcp_pingpong = {
-    .setup = pingpong__setup,
+    .setup = tcp__setup,
+    .measure = pingpong__measure,
+    .teardown = pingpong__teardown,
+};
+
+const bench_body bench_raw_pipe_pingpong = {
+    .setup = pipe__setup,
     .measure = pingpong__measure,
     .teardown = pingpong__teardown,
 };
