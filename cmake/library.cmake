@@ -29,6 +29,7 @@ set(core_sources
     src/queue/mpsc.c
     src/queue/pool.c
     src/slab.c
+    src/spawn.c
     src/stats.c
     src/text/command_line.c
     src/text/environment.c
@@ -54,12 +55,14 @@ set(win32_sources
     src/win32/net/winsock.c
     src/win32/nt.c
     src/win32/object/adopt.c
+    src/win32/object/child.c
     src/win32/object/console.c
     src/win32/object/file.c
     src/win32/object/path.c
     src/win32/object/pipe_client.c
     src/win32/object/pipe_server.c
     src/win32/object/process.c
+    src/win32/object/program.c
     src/win32/overlapped.c
     src/win32/port.c
     src/win32/sleep.c

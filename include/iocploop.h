@@ -28,10 +28,10 @@
  *    The caller owns data buffers, and leaves them alone until the callback.
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
- *    process's own thread pool is used by iocp_work, iocp_file_flush and iocp_handle_adopt, when the
- *    last iocp_console_watch ends, and for iocp_wait and iocp_process_wait where the system has no
- *    wait completion packets; by nothing else. The console's handler is Windows' and the process's,
- *    and is there while somebody watches.)
+ *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt and
+ *    iocp_spawn, when the last iocp_console_watch ends, and for iocp_wait and iocp_process_wait where
+ *    the system has no wait completion packets; by nothing else. The console's handler is Windows'
+ *    and the process's, and is there while somebody watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -247,11 +247,12 @@ typedef enum iocp_type {
     IOCP_TYPE_JOB_WATCH = 21,
     IOCP_TYPE_WORK = 22,
     IOCP_TYPE_CONSOLE_WATCH = 23,
-    IOCP_TYPE_PIPE_CONNECT = 24
+    IOCP_TYPE_PIPE_CONNECT = 24,
+    IOCP_TYPE_SPAWN = 25
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_PIPE_CONNECT + 1)
+#define IOCP_TYPES (IOCP_TYPE_SPAWN + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -272,12 +273,13 @@ typedef struct iocp_result {
     uint32_t native_error; /* the raw code behind status, 0 if there is none */
     uint32_t flags;        /* IOCP_RESULT_ bits */
     uint64_t bytes;        /* transferred; may be non-zero beside an error (part sent) */
-    uint64_t value;        /* process_wait: the exit code; job_watch: the process's id; work: its
-                              answer */
+    uint64_t value;        /* spawn: the child's id; process_wait: the exit code; job_watch: the
+                              process's id; work: its answer */
     uint32_t event;        /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h>; console_watch:
                               which, iocp_console_event_t */
     uint32_t reserved;     /* 0 */
-    iocp_handle_t opened;  /* accept: the connection. The callback's: use it or close it */
+    iocp_handle_t opened;  /* accept: the connection; spawn: the process. The callback's: use it or
+                              close it */
     const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
 } iocp_result_t;
@@ -722,7 +724,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_PIPE = 5,          /* a pipe, connected */
     IOCP_HANDLE_PIPE_LISTENER = 6, /* iocp_pipe_listen */
     IOCP_HANDLE_PIPE_END = 7,      /* a child's end, of iocp_pipe_pair */
-    IOCP_HANDLE_PROCESS = 8,       /* iocp_process_adopt */
+    IOCP_HANDLE_PROCESS = 8,       /* iocp_spawn, iocp_process_adopt */
     IOCP_HANDLE_OTHER = 10         /* adopted, and not looked at yet, or none of these */
 } iocp_handle_kind_t;
 
@@ -1446,6 +1448,90 @@ IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callbac
 
 /* ==== Processes ============================================================================== */
 
+/* Bits of iocp_spawn_options_t.flags. */
+typedef enum iocp_spawn_flag {
+    IOCP_SPAWN_TREE = 1,          /* the child and all it starts are one tree: a job of their own,
+                                     from its first instruction on */
+    IOCP_SPAWN_KILL_ON_CLOSE = 2, /* with TREE: it ends with iocp_close, and with us, however */
+    IOCP_SPAWN_GROUP = 4,         /* a console group of its own, for GenerateConsoleCtrlEvent.
+                                     N.B. Ctrl-C does not reach it any more, unless it asks to */
+    IOCP_SPAWN_NO_WINDOW = 8,     /* a console program gets a console that nobody sees */
+    IOCP_SPAWN_NEW_CONSOLE = 16,  /* a console window of its own, which it also gets as its streams
+                                    where all three are IOCP_GIVE_OURS */
+    IOCP_SPAWN_DETACHED = 32,     /* no console */
+    IOCP_SPAWN_HIDDEN = 64        /* its first window is hidden */
+} iocp_spawn_flag_t;
+
+/* What a child gets as a standard stream. */
+typedef enum iocp_give {
+    IOCP_GIVE_OURS = 0,    /* what we have there */
+    IOCP_GIVE_NOTHING = 1, /* the null device: reads end at once, writes vanish */
+    IOCP_GIVE_PIPE = 2,    /* `handle`: an end of iocp_pipe_pair, which is taken over */
+    IOCP_GIVE_NATIVE = 3   /* `native`: a HANDLE, of which the child gets a copy; ours stays ours */
+} iocp_give_t;
+
+typedef struct iocp_spawn_stdio {
+    uint32_t give; /* iocp_give_t */
+    uint32_t reserved;
+    iocp_handle_t handle;
+    void *native;
+} iocp_spawn_stdio_t;
+
+/* Standard streams: places in iocp_spawn_options_t.stdio. */
+typedef enum iocp_stdio {
+    IOCP_STDIN = 0,
+    IOCP_STDOUT = 1,
+    IOCP_STDERR = 2
+} iocp_stdio_t;
+
+/* Set size to sizeof(iocp_spawn_options_t) and what is not needed to 0. */
+typedef struct iocp_spawn_options {
+    uint32_t size;
+    uint32_t flags;                 /* IOCP_SPAWN_ bits */
+    const char *program;            /* its path. NULL: arguments[0], looked for in the PATH of the
+                                       child, with .com and .exe, and never in the working folder,
+                                       unless it is a path itself: with a slash or a colon */
+    const char *const *arguments;   /* the child's argv, NULL at its end */
+    const char *const *environment; /* "NAME=value", NULL at its end. NULL: ours */
+    const char *folder;             /* its working folder. NULL: ours */
+    iocp_spawn_stdio_t stdio[3];    /* by IOCP_STDIN and so on. All 0: ours */
+    void *const *inherit; /* more HANDLEs for the child, inheritable, by their own value */
+    size_t inherit_count;
+    void *job;                /* a job of the program's own, or NULL. With it no TREE */
+    const char *command_line; /* instead of `arguments`, as it is, for programs that take their
+                                 command line apart in a way of their own. With `program` */
+} iocp_spawn_options_t;
+
+/*
+ * Start a program. The operation ends when the child is there, or could not be started: `opened` is
+ * the process, a handle of this loop, `value` its id. Its end is another operation,
+ * iocp_process_wait; a deadline there counts from the child's existence. On the pool, since Windows
+ * or a virus scanner may take seconds.
+ *
+ * `options` and all it points to is copied by the call. Native handles in stdio are duplicated
+ * there, so the program may close its own when the call has returned; those in `inherit`, and
+ * `job`, stay open until the callback. An end of a pipe pair belongs to the spawn as soon as the
+ * call has returned 0 (its id is IOCP_EBADF then), and is closed on our side when the child has it
+ * or the spawn has failed: IOCP_EOF comes when the child is done with it, with nothing to forget.
+ * One end may stand in two places, stdout and stderr.
+ *
+ * The child inherits the handles that are named here, and no other; the copies that it gets are
+ * inheritable only while CreateProcessW runs. Arguments are quoted by the rules of
+ * CommandLineToArgvW and the C runtime.
+ * N.B. A .bat or .cmd file is run by cmd.exe, whose quoting no rule makes safe: with arguments that
+ * hold more than letters, digits and -_./:\\ it is refused (IOCP_EINVAL). Use command_line.
+ * N.B. A spawn that was cancelled too late succeeds, and the child runs: look at the status.
+ * IOCP_REARM starts the program once more, with the same of everything but ends of pipe pairs, which
+ * are gone: with one it is IOCP_EBADF.
+ * Errors: IOCP_EINVAL (what contradicts itself or is not UTF-8; two of NO_WINDOW, NEW_CONSOLE and
+ * DETACHED), IOCP_EBADF (an end that is none, a native handle that is none). Errors in the result:
+ * IOCP_ENOTFOUND, IOCP_EACCES, IOCP_ENOEXEC, IOCP_EELEVATION, IOCP_ENOTFOLDER (the working folder),
+ * IOCP_EINVAL, IOCP_ENOMEM.
+ * Win32: CreateProcessW, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST.
+ */
+IOCP_API int IOCP_CALL iocp_spawn(iocp_loop_t *loop, const iocp_spawn_options_t *options,
+                                  iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
 /*
  * Take over a process HANDLE (of CreateProcessW, OpenProcess), which belongs to the loop from here
  * on unless this fails, and is not inherited by child processes. It needs SYNCHRONIZE and
@@ -1459,7 +1545,7 @@ IOCP_API int IOCP_CALL iocp_process_adopt(iocp_loop_t *loop, void *native, iocp_
 /*
  * Wait for a process to end; the result's `value` is its exit code, 259 (STILL_ACTIVE) like any
  * other. Any number of waits; one that comes later than the end is told at once. Closing the handle
- * ends the waits, not the process. As iocp_wait. Win32: GetExitCodeProcess.
+ * ends the waits, not the process (unless IOCP_SPAWN_KILL_ON_CLOSE). As iocp_wait. Win32: GetExitCodeProcess.
  */
 IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, iocp_handle_t process,
                                          iocp_callback_t callback, void *userdata, iocp_op_t *op);
@@ -1469,30 +1555,59 @@ IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_
                                            uint32_t *process_id);
 
 /*
- * Example: how a child has ended, or that it has not within a minute.
+ * Example: a program that reads nothing, what it prints, and how it has ended, or that it has not
+ * within a minute: then it ends with its handle.
  *
- *   static iocp_action_t IOCP_CALL on_child_end(iocp_loop_t *loop, const iocp_result_t *result,
- *                                               void *userdata)
+ *   static char printed[4096];
+ *
+ *   static iocp_action_t IOCP_CALL on_print(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
  *   {
  *       if (result->status == IOCP_OK) {
- *           printf("it ended with %lu\n", (unsigned long)result->value);
- *       } else if (result->status == IOCP_ETIMEDOUT) {
- *           puts("it takes its time");
+ *           fwrite(printed, 1, (size_t)result->bytes, stdout);
  *           return IOCP_REARM;
  *       }
  *       iocp_close(loop, result->handle, NULL, NULL, NULL);
  *       return IOCP_DISARM;
  *   }
  *
- *   static int watch_child(iocp_loop_t *loop, void *native)
+ *   static iocp_action_t IOCP_CALL on_child_end(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                               void *userdata)
  *   {
- *       iocp_handle_t process;
- *       iocp_op_t op;
- *       int status = iocp_process_adopt(loop, native, &process);
- *       if (status == IOCP_OK) {
- *           status = iocp_process_wait(loop, process, on_child_end, NULL, &op);
+ *       if (result->status == IOCP_OK) {
+ *           printf("it ended with %lu\n", (unsigned long)result->value);
  *       }
- *       return status == IOCP_OK ? iocp_op_deadline(loop, op, 60000000000u) : status;
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_started(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                             void *userdata)
+ *   {
+ *       iocp_op_t op;
+ *       if (result->status != IOCP_OK) {
+ *           fprintf(stderr, "%s\n", iocp_error_text(result->status));
+ *       } else if (iocp_process_wait(loop, result->opened, on_child_end, NULL, &op) == IOCP_OK) {
+ *           iocp_op_deadline(loop, op, 60000000000u);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int run(iocp_loop_t *loop, const char *const *arguments)
+ *   {
+ *       iocp_spawn_options_t options = {.size = sizeof options, .arguments = arguments};
+ *       iocp_handle_t output;
+ *       options.flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
+ *       options.stdio[IOCP_STDIN].give = IOCP_GIVE_NOTHING;
+ *       options.stdio[IOCP_STDOUT].give = IOCP_GIVE_PIPE;
+ *       int status = iocp_pipe_pair(loop, IOCP_PIPE_READ, &output,
+ *                                   &options.stdio[IOCP_STDOUT].handle);
+ *       if (status == IOCP_OK) {
+ *           status = iocp_spawn(loop, &options, on_started, NULL, NULL);
+ *       }
+ *       return status == IOCP_OK ? iocp_read(loop, output, printed, sizeof printed, on_print, NULL,
+ *                                            NULL)
+ *                                : status;
  *   }
  */
 

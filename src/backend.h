@@ -174,6 +174,15 @@ typedef struct ioc_backend {
 
     /* ---- Processes ---- */
 
+    /*
+     * Copy what a SPAWN is to do, and keep it in the operation: it is held then, and `release` is
+     * called at its end. `ends` are those of pairs that it is given, by stream, or NULL: the native
+     * handles are the operation's if this succeeds, and the caller gives them away. After an error
+     * nothing is kept.
+     */
+    int (*spawn_plan)(ioc_port *port, struct ioc_op *op, const iocp_spawn_options_t *options,
+                      struct ioc_handle *const *ends);
+
     /* As socket_open; sets process_id, too. After an error the native handle is the caller's. */
     int (*process_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 

@@ -5,6 +5,7 @@
 #include "handle.h"
 #include "pipe.h"
 #include "post.h"
+#include "spawn.h"
 #include "timeout.h"
 #include "transfer.h"
 #include "watch.h"
@@ -210,6 +211,11 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "pipe_connect", .type = IOCP_TYPE_PIPE_CONNECT, .traits = IOC_KIND_OPENS,
         .queued = kind__not_booked, .start = ioc_pipe_start_connect,
         .settle = kind__as_it_is, .tell = ioc_pipe_tell_connected, .ended = ioc_pipe_connect_ended,
+    },
+    [IOCP_TYPE_SPAWN] = {
+        .name = "spawn", .type = IOCP_TYPE_SPAWN, .traits = IOC_KIND_OPENS,
+        .queued = kind__not_booked, .start = ioc_spawn_start,
+        .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_spawn_ended,
     },
 };
 /* clang-format on */

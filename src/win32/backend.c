@@ -14,6 +14,7 @@
 #include "object/pipe_client.h"
 #include "object/pipe_server.h"
 #include "object/process.h"
+#include "object/child.h"
 #include "overlapped.h"
 #include "sleep.h"
 #include "wait.h"
@@ -239,6 +240,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                                  ioc_console_complete},
     [IOCP_TYPE_PIPE_CONNECT] = {ioc_pipe_client_start, ioc_pipe_client_cancel,
                                 ioc_pipe_client_release, ioc_pipe_client_connected},
+    [IOCP_TYPE_SPAWN] = {ioc_child_start, ioc_work_cancel_call, ioc_child_release,
+                         ioc_child_started},
 };
 
 /* A socket that was accepted joins with its first operation, so that it could be given away. */
@@ -299,6 +302,7 @@ static const ioc_backend iocp_backend = {
     .pipe_listen = ioc_pipe_server_listen,
     .pipe_peer = ioc_pipe_client_peer,
     .pipe_pair = ioc_pipe_server_pair,
+    .spawn_plan = ioc_child_plan,
     .process_adopt = ioc_process_adopt,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,

@@ -46,9 +46,10 @@ typedef struct ioc_win_handle {
         const struct ioc_family *family; /* of a socket */
         uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
     };
-    union {                                  /* of a listener */
-        WSAPROTOCOL_INFOW *provider;         /* for the sockets that it accepts */
-        struct ioc_pipe_listener *instances; /* of a pipe */
+    union {
+        WSAPROTOCOL_INFOW *provider;         /* of a listener, for the sockets that it accepts */
+        struct ioc_pipe_listener *instances; /* of a pipe's listener */
+        HANDLE tree; /* of a process, the job of all that it starts, or NULL */
     };
     bool is_bound : 1;      /* to an address */
     bool is_associated : 1; /* with the port */

@@ -60,6 +60,19 @@ typedef struct ioc_sys {
     DWORD(WINAPI *GetProcessId)(HANDLE);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
     BOOL(WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, HANDLE *, DWORD, BOOL, DWORD);
+    BOOL(WINAPI *CreateProcessW)
+    (const wchar_t *, wchar_t *, SECURITY_ATTRIBUTES *, SECURITY_ATTRIBUTES *, BOOL, DWORD, void *,
+     const wchar_t *, STARTUPINFOW *, PROCESS_INFORMATION *);
+    BOOL(WINAPI *InitializeProcThreadAttributeList)
+    (LPPROC_THREAD_ATTRIBUTE_LIST, DWORD, DWORD, SIZE_T *);
+    BOOL(WINAPI *UpdateProcThreadAttribute)
+    (LPPROC_THREAD_ATTRIBUTE_LIST, DWORD, DWORD_PTR, void *, SIZE_T, void *, SIZE_T *);
+    void(WINAPI *DeleteProcThreadAttributeList)(LPPROC_THREAD_ATTRIBUTE_LIST);
+    HANDLE(WINAPI *GetStdHandle)(DWORD);
+    DWORD(WINAPI *GetEnvironmentVariableW)(const wchar_t *, wchar_t *, DWORD);
+    UINT(WINAPI *GetSystemDirectoryW)(wchar_t *, UINT);
+    int(WINAPI *CompareStringOrdinal)(const wchar_t *, int, const wchar_t *, int, BOOL);
+    HANDLE(WINAPI *CreateJobObjectW)(SECURITY_ATTRIBUTES *, const wchar_t *);
     BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);
     HMODULE(WINAPI *GetModuleHandleW)(const wchar_t *);
     BOOL(WINAPI *GetModuleHandleExW)(DWORD, const wchar_t *, HMODULE *);

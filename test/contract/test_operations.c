@@ -26,6 +26,8 @@ typedef struct stage {
     contract_address address;
     void *object;
     contract_process process;
+    contract_spawn spawn;
+    bool has_spawn;
     bool is_process_told_to_end;
     iocp_async_t *async;
     iocp_op_t timer;
@@ -211,6 +213,19 @@ static void finish_console_watch(stage *s, const contract_record *record)
     contract_console_raise(&s->events[s->event_count++], IOCP_CONSOLE_BREAK);
     contract_wait(s->loop, record, calls);
     assert_int_equal(record->result.event, record->status == IOCP_OK ? IOCP_CONSOLE_BREAK : 0);
+}
+
+static void open_spawn(stage *s)
+{
+    contract_spawn_open(&s->spawn);
+    s->has_spawn = true;
+}
+
+static int start_spawn(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                       void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_spawn(loop, &s->spawn.options, callback, userdata, op);
 }
 
 /* ---- Stream sockets ---- */
@@ -465,6 +480,7 @@ static const operation operations[] = {
     {"job_watch", open_job, start_job_watch, finish_job_watch, false, false},
     {"work", open_nothing, start_work, NULL, false, false},
     {"console_watch", open_nothing, start_console_watch, finish_console_watch, false, false},
+    {"spawn", open_spawn, start_spawn, NULL, false, false},
     {"accept", open_listener, start_accept, finish_accept, true, false},
     {"connect", open_client, start_connect, NULL, true, true},
     {"recv", open_pair, start_recv, finish_recv, true, false},
@@ -507,6 +523,9 @@ static void stage__close(stage *s)
     if (s->process.handle != NULL) {
         process__order_end(s, 0);
         contract_process_close(&s->process);
+    }
+    if (s->has_spawn) {
+        contract_spawn_close(&s->spawn);
     }
     if (s->object != NULL) {
         contract_object_close(s->object);

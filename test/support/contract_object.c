@@ -1,5 +1,7 @@
 #include "contract_object.h"
 
+#include <string.h>
+
 #if defined(_WIN32)
 
 #include <windows.h>
@@ -202,6 +204,37 @@ void contract_process_close(contract_process *process)
     assert_true(CloseHandle(process->handle));
 }
 
+void contract_spawn_open(contract_spawn *spawn)
+{
+    HANDLE input = NULL;
+    HANDLE orders = NULL;
+    memset(spawn, 0, sizeof *spawn);
+    assert_true(CreatePipe(&input, &orders, NULL, 0));
+    DWORD length = GetModuleFileNameA(NULL, spawn->program, sizeof spawn->program);
+    assert_in_range(length, 1, sizeof spawn->program - 1);
+    spawn->input = input;
+    spawn->orders = orders;
+    spawn->arguments[0] = spawn->program;
+    spawn->arguments[1] = "--be-process";
+    spawn->options = (iocp_spawn_options_t){
+        .size = sizeof spawn->options, .program = spawn->program, .arguments = spawn->arguments};
+    spawn->options.stdio[IOCP_STDIN] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = input};
+}
+
+void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_code)
+{
+    DWORD bytes = 0;
+    (void)id;
+    assert_true(WriteFile(spawn->orders, &exit_code, sizeof exit_code, &bytes, NULL));
+}
+
+void contract_spawn_close(contract_spawn *spawn)
+{
+    assert_true(CloseHandle(spawn->orders));
+    assert_true(CloseHandle(spawn->input));
+}
+
 /* On newer Wine the first process that a program starts opens a handle that stays. */
 static void process__warm_up(void)
 {
@@ -320,6 +353,26 @@ void contract_process_end(contract_process *process, uint32_t exit_code)
 void contract_process_close(contract_process *process)
 {
     sim_object_close(object__number(process->handle));
+}
+
+void contract_spawn_open(contract_spawn *spawn)
+{
+    memset(spawn, 0, sizeof *spawn);
+    spawn->arguments[0] = "program";
+    spawn->options =
+        (iocp_spawn_options_t){.size = sizeof spawn->options, .arguments = spawn->arguments};
+}
+
+void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_code)
+{
+    (void)spawn;
+    sim_process_end((uintptr_t)id, exit_code);
+}
+
+void contract_spawn_close(contract_spawn *spawn)
+{
+    (void)spawn;
+    sim_process_end_spawned(0);
 }
 
 #endif

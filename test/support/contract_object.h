@@ -49,6 +49,23 @@ void contract_process_close(contract_process *process);
 /* On a loop, which gets a handle of its own. */
 iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *process);
 
+/* How to start such processes by iocp_spawn, which take their orders from where `orders` leads. */
+typedef struct contract_spawn {
+    iocp_spawn_options_t options;
+    const char *arguments[3];
+    char program[1024];
+    void *input;
+    void *orders;
+} contract_spawn;
+
+void contract_spawn_open(contract_spawn *spawn);
+
+/* As contract_process_order_end, to whichever of them comes first, or with the id of the only one. */
+void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_code);
+
+/* Those that have had no order end now. */
+void contract_spawn_close(contract_spawn *spawn);
+
 /*
  * First in the main function of every program that uses any of this. A process that the tests start
  * is the same program again: it does not return from here.

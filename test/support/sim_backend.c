@@ -3,6 +3,7 @@
 #include "sim_datagram.h"
 #include "sim_file.h"
 #include "sim_object.h"
+#include "sim_spawn.h"
 #include "sim_pipe.h"
 
 #include <netinet/in.h>
@@ -68,6 +69,11 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_PIPE_CONNECT] = {.on_nothing = sim_pipe_connect,
                                 .take_effect = sim_pipe_open,
                                 .tell = sim_pipe_tell},
+    [IOCP_TYPE_SPAWN] = {.on_nothing = sim_spawn_start,
+                         .take_effect = sim_spawn_carry_out,
+                         .tell = sim_spawn_tell,
+                         .release = sim_spawn_release,
+                         .ends_by_cancel = true},
 };
 
 const sim_kind *sim_kind_of(const sim_op *op)
@@ -438,6 +444,14 @@ static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void
     return IOCP_OK;
 }
 
+static int backend__spawn_plan(ioc_port *base, struct ioc_op *op,
+                               const iocp_spawn_options_t *options, struct ioc_handle *const *ends)
+{
+    sim_lock();
+    sim_spawn_plan(IOC_CONTAINER_OF(op, sim_op, op), options, ends);
+    return backend__return(base, IOCP_OK);
+}
+
 static int backend__process_adopt(ioc_port *base, struct ioc_handle *core_handle, void *native)
 {
     sim_handle *handle = backend__handle(core_handle);
@@ -527,6 +541,7 @@ const ioc_backend *ioc_backend_default(void)
         .pipe_listen = backend__pipe_listen,
         .pipe_peer = backend__pipe_peer,
         .pipe_pair = backend__pipe_pair,
+        .spawn_plan = backend__spawn_plan,
         .process_adopt = backend__process_adopt,
         .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,

@@ -1,6 +1,9 @@
 #include "sim_object.h"
 
+#include "sim_pipe.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 /* As <winnt.h> has them. */
 #define JOB_ACTIVE_PROCESS_ZERO 4
@@ -36,6 +39,8 @@ typedef struct sim_object {
     ioc_list waits;   /* sim_op.place */
     uint32_t exit_code;
     struct sim_object *job; /* of a process that runs, or NULL */
+    sim_socket *ends[3];    /* of pipes, that a process has until it ends */
+    bool is_spawned;        /* by a loop */
     uint32_t processes;     /* of a job, those that run */
     job_watch *watch;       /* of a job, or NULL */
 } sim_object;
@@ -168,6 +173,16 @@ bool sim_process_is(uintptr_t number)
 {
     const sim_object *object = object__find(number);
     return object != NULL && object->kind == OBJECT_PROCESS;
+}
+
+uintptr_t sim_process_spawn(sim_socket **ends)
+{
+    sim_object *process = object__new(OBJECT_PROCESS);
+    process->references++; /* it runs */
+    process->is_spawned = true;
+    memcpy(process->ends, ends, sizeof process->ends);
+    memset(ends, 0, sizeof process->ends);
+    return process->number;
 }
 
 void sim_process_close(uintptr_t number)
@@ -431,15 +446,40 @@ static void process__leave_job(sim_object *process)
     object__drop(job);
 }
 
-void sim_process_end(uintptr_t number, uint32_t exit_code)
+static void process__end(sim_object *process, uint32_t exit_code)
 {
-    sim_lock();
-    sim_object *process = object__get(number);
     SIM_CHECK(process->kind == OBJECT_PROCESS && process->signals == 0);
     process->exit_code = exit_code;
+    sim_pipe_close_ends(process->ends);
     process__leave_job(process);
     object__signal(process, 1);
     object__drop(process);
+}
+
+void sim_process_end(uintptr_t number, uint32_t exit_code)
+{
+    sim_lock();
+    process__end(object__get(number), exit_code);
+    sim_unlock();
+}
+
+static sim_object *process__next_spawned(void)
+{
+    for (ioc_link *link = object_all.ends.next; link != &object_all.ends; link = link->next) {
+        sim_object *object = IOC_CONTAINER_OF(link, sim_object, link);
+        if (object->is_spawned && object->signals == 0) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
+void sim_process_end_spawned(uint32_t exit_code)
+{
+    sim_lock();
+    for (sim_object *process; (process = process__next_spawned()) != NULL;) {
+        process__end(process, exit_code);
+    }
     sim_unlock();
 }
 

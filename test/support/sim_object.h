@@ -31,6 +31,9 @@ bool sim_process_is(uintptr_t number);
 int sim_process_start_wait(sim_op *op);
 void sim_process_close(uintptr_t number);
 
+/* One that runs, of which there is one handle; these three ends of pipes, or NULL, are its own. */
+uintptr_t sim_process_spawn(sim_socket **ends);
+
 /* Run the function of an operation. N.B. Not under the lock: it may call what any thread may. */
 void sim_object_run_work(sim_op *op);
 
@@ -56,6 +59,9 @@ void sim_semaphore_release(uintptr_t semaphore, uint32_t count);
 /* A process that runs; in a job if that is not 0, which then sends its messages. */
 uintptr_t sim_process_create(uintptr_t job);
 void sim_process_end(uintptr_t process, uint32_t exit_code);
+
+/* All that a loop has started. */
+void sim_process_end_spawned(uint32_t exit_code);
 
 uintptr_t sim_job_create(void);
 

@@ -129,3 +129,16 @@ void sim_pipe_tell(sim_op *op)
     handle->socket->port = op->port;
     op->accepted = NULL;
 }
+
+void sim_pipe_close_ends(sim_socket **ends)
+{
+    for (int i = 0; i < 3; i++) {
+        sim_socket *end = ends[i];
+        for (int k = i; k < 3; k++) {
+            ends[k] = ends[k] == end ? NULL : ends[k];
+        }
+        if (end != NULL) {
+            sim_socket_close(end);
+        }
+    }
+}

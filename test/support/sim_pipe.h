@@ -21,4 +21,7 @@ int sim_pipe_connect(sim_op *op);
 void sim_pipe_open(sim_op *op);
 void sim_pipe_tell(sim_op *op);
 
+/* Close the ends of a child's streams, by IOCP_STDIN and so on. NULL: none; one may stand in several. */
+void sim_pipe_close_ends(sim_socket **ends);
+
 #endif

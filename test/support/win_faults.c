@@ -51,6 +51,14 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_GET_PROCESS_ID] = {"GetProcessId", ERROR_ACCESS_DENIED},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
     [WIN_DUPLICATE] = {"DuplicateHandle", ERROR_TOO_MANY_OPEN_FILES},
+    [WIN_CREATE_PROCESS] = {"CreateProcessW", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_INIT_ATTRIBUTES] = {"InitializeProcThreadAttributeList", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_SET_ATTRIBUTE] = {"UpdateProcThreadAttribute", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_GET_STD_HANDLE] = {"GetStdHandle", ERROR_INVALID_HANDLE},
+    [WIN_GET_VARIABLE] = {"GetEnvironmentVariableW", ERROR_ENVVAR_NOT_FOUND},
+    [WIN_GET_SYSTEM_FOLDER] = {"GetSystemDirectoryW", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_COMPARE] = {"CompareStringOrdinal", ERROR_INVALID_PARAMETER},
+    [WIN_CREATE_JOB] = {"CreateJobObjectW", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
     [WIN_GET_MODULE] = {"GetModuleHandleW", ERROR_MOD_NOT_FOUND},
     [WIN_GET_MODULE_OF] = {"GetModuleHandleExW", ERROR_MOD_NOT_FOUND},
@@ -397,6 +405,73 @@ static BOOL WINAPI fault__duplicate(HANDLE from, HANDLE handle, HANDLE to, HANDL
            DuplicateHandle(from, handle, to, copy, access, is_inherited, options);
 }
 
+static BOOL WINAPI fault__create_process(const wchar_t *program, wchar_t *line,
+                                         SECURITY_ATTRIBUTES *process, SECURITY_ATTRIBUTES *thread,
+                                         BOOL inherits, DWORD flags, void *environment,
+                                         const wchar_t *folder, STARTUPINFOW *startup,
+                                         PROCESS_INFORMATION *child)
+{
+    return !fault__strikes(WIN_CREATE_PROCESS) &&
+           CreateProcessW(program, line, process, thread, inherits, flags, environment, folder,
+                          startup, child);
+}
+
+/* Lists that are made and deleted again are counted, as nothing else shows one that is left. */
+static BOOL WINAPI fault__init_attributes(LPPROC_THREAD_ATTRIBUTE_LIST list, DWORD count,
+                                          DWORD flags, SIZE_T *size)
+{
+    if (list == NULL) {
+        return InitializeProcThreadAttributeList(list, count, flags, size);
+    }
+    if (fault__strikes(WIN_INIT_ATTRIBUTES)) {
+        return FALSE;
+    }
+    fault__take();
+    return InitializeProcThreadAttributeList(list, count, flags, size);
+}
+
+static BOOL WINAPI fault__set_attribute(LPPROC_THREAD_ATTRIBUTE_LIST list, DWORD flags,
+                                        DWORD_PTR attribute, void *value, SIZE_T size,
+                                        void *previous, SIZE_T *returned)
+{
+    return !fault__strikes(WIN_SET_ATTRIBUTE) &&
+           UpdateProcThreadAttribute(list, flags, attribute, value, size, previous, returned);
+}
+
+static void WINAPI fault__delete_attributes(LPPROC_THREAD_ATTRIBUTE_LIST list)
+{
+    fault__give();
+    DeleteProcThreadAttributeList(list);
+}
+
+static HANDLE WINAPI fault__get_std_handle(DWORD which)
+{
+    return fault__strikes(WIN_GET_STD_HANDLE) ? INVALID_HANDLE_VALUE : GetStdHandle(which);
+}
+
+static DWORD WINAPI fault__get_variable(const wchar_t *name, wchar_t *value, DWORD count)
+{
+    return fault__strikes(WIN_GET_VARIABLE) ? 0 : GetEnvironmentVariableW(name, value, count);
+}
+
+static UINT WINAPI fault__get_system_folder(wchar_t *folder, UINT count)
+{
+    return fault__strikes(WIN_GET_SYSTEM_FOLDER) ? 0 : GetSystemDirectoryW(folder, count);
+}
+
+static int WINAPI fault__compare(const wchar_t *left, int left_count, const wchar_t *right,
+                                 int right_count, BOOL ignores_case)
+{
+    return fault__strikes(WIN_COMPARE)
+               ? 0
+               : CompareStringOrdinal(left, left_count, right, right_count, ignores_case);
+}
+
+static HANDLE WINAPI fault__create_job(SECURITY_ATTRIBUTES *security, const wchar_t *name)
+{
+    return fault__strikes(WIN_CREATE_JOB) ? NULL : CreateJobObjectW(security, name);
+}
+
 static BOOL WINAPI fault__set_job(HANDLE job, JOBOBJECTINFOCLASS information, void *data,
                                   DWORD size)
 {
@@ -696,6 +771,15 @@ static const ioc_sys fault_table = {
     .GetProcessId = fault__get_process_id,
     .GetExitCodeProcess = fault__get_exit_code,
     .DuplicateHandle = fault__duplicate,
+    .CreateProcessW = fault__create_process,
+    .InitializeProcThreadAttributeList = fault__init_attributes,
+    .UpdateProcThreadAttribute = fault__set_attribute,
+    .DeleteProcThreadAttributeList = fault__delete_attributes,
+    .GetStdHandle = fault__get_std_handle,
+    .GetEnvironmentVariableW = fault__get_variable,
+    .GetSystemDirectoryW = fault__get_system_folder,
+    .CompareStringOrdinal = fault__compare,
+    .CreateJobObjectW = fault__create_job,
     .SetInformationJobObject = fault__set_job,
     .GetModuleHandleW = fault__get_module,
     .GetModuleHandleExW = fault__get_module_of,

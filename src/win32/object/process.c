@@ -3,11 +3,19 @@
 #include "../wait.h"
 #include "watch.h"
 
+void ioc_process_open(ioc_handle *core_handle, HANDLE process, DWORD id, HANDLE tree)
+{
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    core_handle->kind = IOCP_HANDLE_PROCESS;
+    core_handle->process_id = id;
+    handle->native = process;
+    handle->tree = tree;
+}
+
 /* The handle that stands for this process has an id, and cannot be waited for nor closed. */
 int ioc_process_adopt(ioc_port *base, ioc_handle *core_handle, void *native)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
     DWORD id = native != INVALID_HANDLE_VALUE ? port->sys->GetProcessId(native) : 0;
     if (native == INVALID_HANDLE_VALUE) {
         return ioc_port_fail(port, ERROR_INVALID_HANDLE);
@@ -15,9 +23,7 @@ int ioc_process_adopt(ioc_port *base, ioc_handle *core_handle, void *native)
     if (id == 0 || !port->sys->SetHandleInformation(native, HANDLE_FLAG_INHERIT, 0)) {
         return ioc_port_fail_last(port);
     }
-    core_handle->kind = IOCP_HANDLE_PROCESS;
-    core_handle->process_id = id;
-    handle->native = native;
+    ioc_process_open(core_handle, native, id, NULL);
     return IOCP_OK;
 }
 
@@ -26,6 +32,10 @@ void ioc_process_close(ioc_win_port *port, ioc_win_handle *handle)
     if (handle->native != INVALID_HANDLE_VALUE) {
         (void)port->sys->CloseHandle(handle->native);
         handle->native = INVALID_HANDLE_VALUE;
+    }
+    if (handle->tree != NULL) {
+        (void)port->sys->CloseHandle(handle->tree);
+        handle->tree = NULL;
     }
 }
 

@@ -1,0 +1,79 @@
+#include "sim_spawn.h"
+
+#include "spawn.h"
+
+#include "sim_object.h"
+#include "sim_pipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct sim_plan {
+    bool is_missing; /* the program */
+    bool has_ends;
+    sim_socket *ends[IOC_SPAWN_STREAMS]; /* until a run has taken or closed them */
+} sim_plan;
+
+static sim_plan *plan__of(const sim_op *op)
+{
+    return ioc_spawn_of(&op->op)->plan;
+}
+
+void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_handle *const *ends)
+{
+    sim_plan *plan = calloc(1, sizeof *plan);
+    SIM_CHECK(plan != NULL);
+    const char *name = options->program != NULL ? options->program : options->arguments[0];
+    plan->is_missing = strcmp(name, SIM_NO_PROGRAM) == 0;
+    for (int i = 0; i < IOC_SPAWN_STREAMS; i++) {
+        if (ends[i] != NULL) {
+            plan->ends[i] = IOC_CONTAINER_OF(ends[i], sim_handle, handle)->socket;
+            plan->has_ends = true;
+        }
+    }
+    ioc_spawn_of(&op->op)->plan = plan;
+    op->op.is_held = true;
+}
+
+static bool plan__is_spent(const sim_plan *plan)
+{
+    return plan->has_ends && plan->ends[0] == NULL && plan->ends[1] == NULL &&
+           plan->ends[2] == NULL;
+}
+
+int sim_spawn_start(sim_op *op)
+{
+    if (plan__is_spent(plan__of(op))) {
+        return IOCP_EBADF;
+    }
+    op->phase = SIM_WAITING;
+    op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.latency_ns + 1);
+    return IOCP_OK;
+}
+
+void sim_spawn_carry_out(sim_op *op)
+{
+    op->effect_ns = IOC_FOREVER;
+    op->value = plan__of(op)->is_missing ? 0 : sim_process_spawn(plan__of(op)->ends);
+    sim_complete(op, op->value == 0 ? IOCP_ENOTFOUND : IOCP_OK, 0);
+}
+
+/* However it has ended, the ends of pipes are not ours any more. */
+void sim_spawn_tell(sim_op *op)
+{
+    ioc_handle *process = ioc_spawn_of(&op->op)->handle;
+    sim_pipe_close_ends(plan__of(op)->ends);
+    if (op->outcome.status != IOCP_OK) {
+        return;
+    }
+    IOC_CONTAINER_OF(process, sim_handle, handle)->process = (uintptr_t)op->value;
+    process->kind = IOCP_HANDLE_PROCESS;
+    process->process_id = (uint32_t)op->value;
+}
+
+void sim_spawn_release(sim_op *op)
+{
+    sim_pipe_close_ends(plan__of(op)->ends);
+    free(plan__of(op));
+    ioc_spawn_of(&op->op)->plan = NULL;
+}

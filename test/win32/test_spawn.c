@@ -1,0 +1,1080 @@
+/*
+ * Starting programs on Windows: what a child gets and what it does not, how a spawn ends early, and that
+ * whatever fails leaves nothing. The children are this program again.
+ */
+#include "contract_object.h"
+
+#include "unit.h"
+
+#include "text/command_line.h"
+#include "win32/sys.h"
+
+#include "win_faults.h"
+#include "win_files.h"
+#include "win_leaks.h"
+#include "win_loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#define CHILD_ARGUMENT "--be-child"
+#define CHILD_BYTES    16384
+
+/* ---- The children ---- */
+
+static int child__write(HANDLE to, const void *data, size_t bytes)
+{
+    DWORD written = 0;
+    return WriteFile(to, data, (DWORD)bytes, &written, NULL) && written == bytes ? 0 : 90;
+}
+
+static int child__write_text(const wchar_t *text)
+{
+    return child__write(GetStdHandle(STD_OUTPUT_HANDLE), text, wcslen(text) * sizeof *text) |
+           child__write(GetStdHandle(STD_OUTPUT_HANDLE), L"\n", sizeof(wchar_t));
+}
+
+/* Its command line, two variables and its folder, in UTF-16. */
+static int child__tell(char **arguments)
+{
+    wchar_t text[1024] = L"";
+    (void)arguments;
+    int failed = child__write_text(GetCommandLineW());
+    (void)GetEnvironmentVariableW(L"b\u00e4r", text, 1024);
+    failed |= child__write_text(text);
+    text[0] = L'\0';
+    (void)GetEnvironmentVariableW(L"TEMP", text, 1024);
+    failed |= child__write_text(text);
+    (void)GetCurrentDirectoryW(1024, text);
+    return failed | child__write_text(text);
+}
+
+/* What it reads goes to its output, its length to the other one; the exit code is how that ended. */
+static int child__copy(char **arguments)
+{
+    char buffer[256];
+    DWORD bytes = 0;
+    (void)arguments;
+    while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), buffer, sizeof buffer, &bytes, NULL) &&
+           bytes > 0) {
+        if (child__write(GetStdHandle(STD_OUTPUT_HANDLE), buffer, bytes) != 0 ||
+            child__write(GetStdHandle(STD_ERROR_HANDLE), "!", 1) != 0) {
+            return 91;
+        }
+    }
+    return 7;
+}
+
+/* Which of these numbers are handles of events here. */
+static int child__signal(char **arguments)
+{
+    int answer = 0;
+    for (int i = 0; arguments[i] != NULL; i++) {
+        HANDLE event = (HANDLE)(uintptr_t)strtoull(arguments[i], NULL, 10);
+        answer |= SetEvent(event) ? 1 << i : 0;
+    }
+    return answer;
+}
+
+static int child__in_job(char **arguments)
+{
+    BOOL is_in_job = FALSE;
+    (void)arguments;
+    return IsProcessInJob(GetCurrentProcess(), NULL, &is_in_job) && is_in_job ? 1 : 0;
+}
+
+static int child__stay(char **arguments)
+{
+    (void)arguments;
+    Sleep(INFINITE);
+    return 0;
+}
+
+static int child__exit(char **arguments)
+{
+    return atoi(arguments[0]);
+}
+
+static const struct {
+    const char *name;
+    int (*function)(char **arguments);
+} child_roles[] = {
+    {"tell", child__tell},  {"copy", child__copy}, {"signal", child__signal},
+    {"job", child__in_job}, {"stay", child__stay}, {"exit", child__exit},
+};
+
+static void child__be(int count, char **arguments)
+{
+    if (count < 3 || strcmp(arguments[1], CHILD_ARGUMENT) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < IOC_COUNT_OF(child_roles); i++) {
+        if (strcmp(arguments[2], child_roles[i].name) == 0) {
+            exit(child_roles[i].function(arguments + 3));
+        }
+    }
+    exit(99);
+}
+
+/* ---- One test ---- */
+
+typedef struct spawn_record {
+    int calls;
+    int rearms;
+    int status;
+    uint32_t native_error;
+    uint64_t value;
+    uint64_t bytes;
+    iocp_handle_t opened;
+} spawn_record;
+
+typedef struct spawn_test {
+    unit_memory memory;
+    ioc_sys sys;
+    iocp_loop_t *loop;
+    size_t handles_before;
+    char program[1024];
+    const char *arguments[8];
+    iocp_spawn_options_t options;
+    spawn_record started;
+} spawn_test;
+
+static spawn_test now;
+
+static void spawn__use(const char *role, const char *argument)
+{
+    memset(&now.options, 0, sizeof now.options);
+    memset(now.arguments, 0, sizeof now.arguments);
+    now.arguments[0] = now.program;
+    now.arguments[1] = CHILD_ARGUMENT;
+    now.arguments[2] = role;
+    now.arguments[3] = argument;
+    now.options.size = sizeof now.options;
+    now.options.program = now.program;
+    now.options.arguments = now.arguments;
+}
+
+static int spawn__setup(void **state)
+{
+    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
+    (void)state;
+    win_faults_reset();
+    memset(&now, 0, sizeof now);
+    unit_memory_init(&now.memory);
+    now.sys = *win_faults_table();
+    now.handles_before = win_open_handles();
+    assert_in_range(GetModuleFileNameA(NULL, now.program, sizeof now.program), 1,
+                    sizeof now.program - 1);
+    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    return 0;
+}
+
+static int spawn__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    win_loop_destroy(&now.loop);
+    contract_pool_settle(now.handles_before);
+    win_loop_check_leaks(&now.memory, now.handles_before);
+    return 0;
+}
+
+static iocp_action_t IOCP_CALL spawn__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                           void *userdata)
+{
+    spawn_record *record = userdata;
+    (void)loop;
+    record->calls++;
+    record->status = result->status;
+    record->native_error = result->native_error;
+    record->value = result->value;
+    record->bytes = result->bytes;
+    record->opened = result->opened;
+    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static void spawn__wait(const spawn_record *record, int calls)
+{
+    while (record->calls < calls) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+}
+
+static iocp_op_t spawn__queue(void)
+{
+    iocp_op_t op = {0};
+    memset(&now.started, 0, sizeof now.started);
+    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, &op), IOCP_OK);
+    return op;
+}
+
+static int spawn__status(void)
+{
+    (void)spawn__queue();
+    spawn__wait(&now.started, 1);
+    return now.started.status;
+}
+
+static uint32_t spawn__exit_code(void)
+{
+    spawn_record ended = {0};
+    assert_int_equal(iocp_process_wait(now.loop, now.started.opened, spawn__keep, &ended, NULL),
+                     IOCP_OK);
+    spawn__wait(&ended, 1);
+    assert_int_equal(ended.status, IOCP_OK);
+    return (uint32_t)ended.value;
+}
+
+static uint32_t spawn__run(void)
+{
+    assert_int_equal(spawn__status(), IOCP_OK);
+    return spawn__exit_code();
+}
+
+static void spawn__close(iocp_handle_t handle)
+{
+    spawn_record closed = {0};
+    assert_int_equal(iocp_close(now.loop, handle, spawn__keep, &closed, NULL), IOCP_OK);
+    spawn__wait(&closed, 1);
+}
+
+/* ---- What it reads and writes ---- */
+
+static iocp_handle_t spawn__give_pair(iocp_stdio_t which, uint32_t flags)
+{
+    iocp_handle_t ours = {0};
+    iocp_spawn_stdio_t *stdio = &now.options.stdio[which];
+    stdio->give = IOCP_GIVE_PIPE;
+    assert_int_equal(iocp_pipe_pair(now.loop, flags, &ours, &stdio->handle), IOCP_OK);
+    return ours;
+}
+
+/* All that comes, up to the end. */
+static size_t spawn__read_all(iocp_handle_t pipe, void *buffer, size_t room)
+{
+    spawn_record record = {0};
+    size_t count = 0;
+    while (record.status != IOCP_EOF) {
+        record = (spawn_record){0};
+        assert_int_equal(iocp_read(now.loop, pipe, (char *)buffer + count, room - count,
+                                   spawn__keep, &record, NULL),
+                         IOCP_OK);
+        spawn__wait(&record, 1);
+        assert_true(record.status == IOCP_OK || record.status == IOCP_EOF);
+        count += (size_t)record.bytes;
+    }
+    return count;
+}
+
+static void spawn__write_and_close(iocp_handle_t pipe, const char *text)
+{
+    spawn_record record = {0};
+    assert_int_equal(iocp_write(now.loop, pipe, text, strlen(text), spawn__keep, &record, NULL),
+                     IOCP_OK);
+    spawn__wait(&record, 1);
+    assert_int_equal(record.status, IOCP_OK);
+    spawn__close(pipe);
+}
+
+/* The lines that a child tells. */
+static void spawn__assert_told(const wchar_t *const *lines, size_t count)
+{
+    static wchar_t told[CHILD_BYTES / sizeof(wchar_t)];
+    static wchar_t expected[CHILD_BYTES / sizeof(wchar_t)];
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    assert_int_equal(spawn__status(), IOCP_OK);
+    size_t units = spawn__read_all(output, told, sizeof told) / sizeof(wchar_t);
+    told[units] = L'\0';
+    expected[0] = L'\0';
+    for (size_t i = 0; i < count; i++) {
+        wcscat(expected, lines[i]);
+        wcscat(expected, L"\n");
+    }
+    if (wcscmp(told, expected) != 0) {
+        fail_msg("told:\n%ls\nexpected:\n%ls", told, expected);
+    }
+    assert_int_equal(spawn__exit_code(), 0);
+}
+
+static void a_child_gets_its_arguments_its_environment_and_its_folder(void **state)
+{
+    static const char *const environment[] = {"TEMP=C:\\of the child", "b\xc3\xa4r=\xe2\x82\xac",
+                                              "SystemRoot=C:\\windows", NULL};
+    static wchar_t line[CHILD_BYTES];
+    (void)state;
+    spawn__use("tell", "a \"quoted\" \\ argument\\");
+    now.arguments[4] = "";
+    now.arguments[5] = "\xe2\x82\xac";
+    now.options.environment = environment;
+    now.options.folder = "C:\\windows";
+    size_t units = ioc_command_line(now.arguments, line, CHILD_BYTES);
+    assert_in_range(units, 1, CHILD_BYTES);
+    const wchar_t *const lines[] = {line, L"\u20ac", L"C:\\of the child", L"C:\\windows"};
+    spawn__assert_told(lines, IOC_COUNT_OF(lines));
+}
+
+static void a_command_line_is_given_as_it_is(void **state)
+{
+    static const char line[] = "anything " CHILD_ARGUMENT " tell  \"two  blanks\" \xe2\x82\xac";
+    static const char *const environment[] = {"SystemRoot=C:\\windows", NULL};
+    (void)state;
+    spawn__use("tell", NULL);
+    now.options.arguments = NULL;
+    now.options.command_line = line;
+    now.options.environment = environment;
+    now.options.folder = "C:\\windows";
+    const wchar_t *const lines[] = {L"anything --be-child tell  \"two  blanks\" \u20ac", L"", L"",
+                                    L"C:\\windows"};
+    spawn__assert_told(lines, IOC_COUNT_OF(lines));
+}
+
+static void a_child_reads_and_writes_through_pipes(void **state)
+{
+    char told[64] = "";
+    char counted[64] = "";
+    (void)state;
+    spawn__use("copy", NULL);
+    iocp_handle_t input = spawn__give_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    iocp_handle_t errors = spawn__give_pair(IOCP_STDERR, IOCP_PIPE_READ);
+    (void)spawn__queue();
+    spawn__write_and_close(input, "some text");
+    assert_int_equal(spawn__read_all(output, told, sizeof told), 9);
+    assert_memory_equal(told, "some text", 9);
+    assert_in_range(spawn__read_all(errors, counted, sizeof counted), 1, 9);
+    spawn__wait(&now.started, 1);
+    assert_int_equal(spawn__exit_code(), 7);
+}
+
+static void one_end_is_for_both_outputs(void **state)
+{
+    char told[64] = "";
+    (void)state;
+    spawn__use("copy", NULL);
+    iocp_handle_t input = spawn__give_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    now.options.stdio[IOCP_STDERR] = now.options.stdio[IOCP_STDOUT];
+    (void)spawn__queue();
+    spawn__write_and_close(input, "x");
+    assert_int_equal(spawn__read_all(output, told, sizeof told), 2);
+    assert_memory_equal(told, "x!", 2);
+    spawn__wait(&now.started, 1);
+    assert_int_equal(spawn__exit_code(), 7);
+}
+
+/* Two children and a pipe between them, of which nothing is ours. */
+static void a_pipe_connects_two_children(void **state)
+{
+    char told[64] = "";
+    iocp_spawn_stdio_t ends[2] = {{.give = IOCP_GIVE_PIPE}, {.give = IOCP_GIVE_PIPE}};
+    (void)state;
+    assert_int_equal(iocp_pipe_pair(now.loop, IOCP_PIPE_CHILDREN, &ends[0].handle, &ends[1].handle),
+                     IOCP_OK);
+    spawn__use("copy", NULL);
+    iocp_handle_t input = spawn__give_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
+    now.options.stdio[IOCP_STDOUT] = ends[1];
+    now.options.stdio[IOCP_STDERR].give = IOCP_GIVE_NOTHING;
+    assert_int_equal(spawn__status(), IOCP_OK);
+    spawn__use("copy", NULL);
+    now.options.stdio[IOCP_STDIN] = ends[0];
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    now.options.stdio[IOCP_STDERR].give = IOCP_GIVE_NOTHING;
+    assert_int_equal(spawn__status(), IOCP_OK);
+    spawn__write_and_close(input, "through both");
+    assert_int_equal(spawn__read_all(output, told, sizeof told), 12);
+    assert_memory_equal(told, "through both", 12);
+    assert_int_equal(spawn__exit_code(), 7);
+}
+
+static void nothing_is_an_input_that_ends_and_an_output_that_vanishes(void **state)
+{
+    (void)state;
+    spawn__use("copy", NULL);
+    for (int i = 0; i < 3; i++) {
+        now.options.stdio[i].give = IOCP_GIVE_NOTHING;
+    }
+    assert_int_equal(spawn__run(), 7);
+    spawn__use("tell", NULL);
+    now.options.stdio[IOCP_STDOUT].give = IOCP_GIVE_NOTHING;
+    assert_int_equal(spawn__run(), 0);
+}
+
+/* The program closes its own as soon as the call has returned. */
+static void a_native_handle_is_copied_by_the_call(void **state)
+{
+    HANDLE input = NULL;
+    HANDLE orders = NULL;
+    DWORD bytes = 0;
+    (void)state;
+    assert_true(CreatePipe(&input, &orders, NULL, 0));
+    spawn__use("copy", NULL);
+    now.options.stdio[IOCP_STDIN] = (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = input};
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    now.options.stdio[IOCP_STDERR].give = IOCP_GIVE_NOTHING;
+    (void)spawn__queue();
+    assert_true(CloseHandle(input));
+    assert_true(WriteFile(orders, "abc", 3, &bytes, NULL));
+    assert_true(CloseHandle(orders));
+    char told[64] = "";
+    assert_int_equal(spawn__read_all(output, told, sizeof told), 3);
+    spawn__wait(&now.started, 1);
+    assert_int_equal(spawn__exit_code(), 7);
+}
+
+/* ---- What it inherits ---- */
+
+static size_t spawn_listed;
+
+static BOOL WINAPI spawn__spy_attribute(LPPROC_THREAD_ATTRIBUTE_LIST list, DWORD flags,
+                                        DWORD_PTR attribute, void *value, SIZE_T size,
+                                        void *previous, SIZE_T *returned)
+{
+    if (attribute == PROC_THREAD_ATTRIBUTE_HANDLE_LIST) {
+        spawn_listed = size / sizeof(HANDLE);
+    }
+    return UpdateProcThreadAttribute(list, flags, attribute, value, size, previous, returned);
+}
+
+static void a_child_inherits_what_is_named_and_nothing_else(void **state)
+{
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    char numbers[2][32];
+    HANDLE events[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        events[i] = CreateEventW(&inherited, TRUE, FALSE, NULL);
+        assert_non_null(events[i]);
+        (void)snprintf(numbers[i], sizeof numbers[i], "%llu",
+                       (unsigned long long)(uintptr_t)events[i]);
+    }
+    void *const named[] = {events[1], events[1]}; /* Windows refuses a list that has one twice */
+    now.sys.UpdateProcThreadAttribute = spawn__spy_attribute;
+    spawn__use("signal", numbers[0]);
+    for (int i = 0; i < 3; i++) {
+        now.options.stdio[i].give = IOCP_GIVE_NOTHING;
+    }
+    now.arguments[4] = numbers[1];
+    now.options.inherit = named;
+    now.options.inherit_count = 2;
+    assert_int_equal(spawn__run(), 2);
+    assert_int_equal(spawn_listed, 3 + 1);
+    assert_false(contract_object_try(events[0]));
+    assert_true(contract_object_try(events[1]));
+    now.options.inherit_count = 0;
+    assert_int_equal(spawn__run(), 0);
+    assert_true(CloseHandle(events[0]));
+    assert_true(CloseHandle(events[1]));
+}
+
+/* ---- Which program ---- */
+
+/* A copy of this program. */
+static void program__copy(const char *folder, const char *name)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_true(CopyFileA(now.program, path, TRUE));
+}
+
+static int program__run(const char *name, const char *path)
+{
+    static char variable[2048];
+    static const char *environment[] = {variable, "SystemRoot=C:\\windows", NULL};
+    (void)snprintf(variable, sizeof variable, "Path=%s", path);
+    now.options.program = NULL;
+    now.arguments[0] = name;
+    now.options.environment = path != NULL ? environment : NULL;
+    int status = spawn__status();
+    return status == IOCP_OK ? (int)spawn__exit_code() : status;
+}
+
+static void a_program_is_looked_for_in_the_path_of_the_child(void **state)
+{
+    char folder[512];
+    char path[1200];
+    char before[512];
+    (void)state;
+    assert_true(win_folder_create_fresh(folder, sizeof folder));
+    program__copy(folder, "found.exe");
+    program__copy(folder, "other.tool");
+    spawn__use("exit", "33");
+    (void)snprintf(path, sizeof path, "C:\\nothing there;;\"%s\";relative", folder);
+    assert_int_equal(program__run("found", path), 33);
+    assert_int_equal(program__run("FOUND.EXE", path), 33);
+    assert_int_equal(program__run("other.tool", path), 33);
+    assert_int_equal(program__run("other", path), IOCP_ENOTFOUND);
+    assert_int_equal(program__run("found", "C:\\windows"), IOCP_ENOTFOUND);
+    assert_int_equal(program__run("found", NULL), IOCP_ENOTFOUND); /* in ours it is not */
+
+    /* Nor in the working folder, by whatever name. */
+    assert_in_range(GetCurrentDirectoryA(sizeof before, before), 1, sizeof before - 1);
+    assert_true(SetCurrentDirectoryA(folder));
+    int statuses[] = {program__run("found", ""), program__run("found", ".;;.\\;C:.;\\"),
+                      program__run("found", NULL)};
+    int as_path = program__run(".\\found", "");
+    assert_true(SetCurrentDirectoryA(before));
+    for (size_t i = 0; i < IOC_COUNT_OF(statuses); i++) {
+        assert_int_equal(statuses[i], IOCP_ENOTFOUND);
+    }
+    assert_int_equal(as_path, 33); /* that says where it is */
+    assert_true(win_folder_remove(folder));
+}
+
+static void spawn__write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static int batch__run(const char *argument)
+{
+    now.arguments[1] = argument;
+    now.arguments[2] = NULL;
+    int status = spawn__status();
+    return status == IOCP_OK ? (int)spawn__exit_code() : status;
+}
+
+static void a_batch_file_gets_no_argument_that_could_be_taken_apart(void **state)
+{
+    static const char *const unsafe[] = {"a&b", "%PATH%", "a b", "\"", "^", "\xc3\xa4", "a\nb"};
+    char folder[512];
+    char path[600];
+    (void)state;
+    assert_true(win_folder_create_fresh(folder, sizeof folder));
+    (void)snprintf(path, sizeof path, "%s/batch.CMD", folder);
+    spawn__write_file(path, "@exit %1\r\n");
+    spawn__use("none", NULL);
+    for (int i = 0; i < 3; i++) {
+        now.options.stdio[i].give = IOCP_GIVE_NOTHING;
+    }
+    now.options.program = path;
+    now.arguments[0] = "batch";
+    for (size_t i = 0; i < IOC_COUNT_OF(unsafe); i++) {
+        assert_int_equal(batch__run(unsafe[i]), IOCP_EINVAL);
+        assert_int_equal(now.started.native_error, 0);
+    }
+    assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 0);
+    assert_int_equal(batch__run("42"), 42);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 1);
+    assert_true(win_folder_remove(folder));
+}
+
+/* ---- What is wrong with it ---- */
+
+static void what_the_system_says_of_a_program_is_told(void **state)
+{
+    static const struct {
+        uint32_t error;
+        int status;
+    } rows[] = {
+        {ERROR_FILE_NOT_FOUND, IOCP_ENOTFOUND},
+        {ERROR_PATH_NOT_FOUND, IOCP_ENOTFOUND},
+        {ERROR_ACCESS_DENIED, IOCP_EACCES},
+        {ERROR_BAD_EXE_FORMAT, IOCP_ENOEXEC},
+        {740 /* ERROR_ELEVATION_REQUIRED */, IOCP_EELEVATION},
+        {ERROR_DIRECTORY, IOCP_ENOTFOLDER},
+        {ERROR_NOT_ENOUGH_MEMORY, IOCP_ENOMEM},
+    };
+    (void)state;
+    spawn__use("exit", "0");
+    for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
+        win_faults_fail_next_of(WIN_CREATE_PROCESS, rows[i].error);
+        assert_int_equal(spawn__status(), rows[i].status);
+        assert_int_equal(now.started.native_error, rows[i].error);
+        assert_int_equal(now.started.opened.id, 0);
+    }
+}
+
+static void a_folder_or_a_program_that_cannot_be_used_is_told(void **state)
+{
+    char folder[512];
+    char path[600];
+    (void)state;
+    assert_true(win_folder_create_fresh(folder, sizeof folder));
+    (void)snprintf(path, sizeof path, "%s/text.exe", folder);
+    spawn__write_file(path, "this is no program\r\n");
+    spawn__use("exit", "0");
+    now.options.program = path;
+    assert_int_equal(spawn__status(), IOCP_ENOEXEC);
+    spawn__use("exit", "0");
+    now.options.folder = "C:\\no such folder";
+    assert_int_equal(spawn__status(), IOCP_ENOTFOLDER);
+    now.options.folder = folder;
+    assert_int_equal(spawn__run(), 0);
+    assert_true(win_folder_remove(folder));
+}
+
+static void text_that_is_not_utf_8_is_refused(void **state)
+{
+    static const char bad[] = "\xff";
+    static const char *const environment[] = {bad, NULL};
+    static const char *const variables[] = {"A=\xff", NULL};
+    (void)state;
+    spawn__use("exit", bad);
+    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+                     IOCP_EINVAL);
+    for (int i = 0; i < 4; i++) {
+        spawn__use("exit", "0");
+        now.options.folder = i == 0 ? bad : NULL;
+        now.options.program = i == 1 ? bad : now.program;
+        now.options.environment = i == 2 ? environment : i == 3 ? variables : NULL;
+        assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+                         IOCP_EINVAL);
+    }
+}
+
+static void a_native_handle_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    spawn__use("exit", "0");
+    now.options.stdio[IOCP_STDERR] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = contract_object_bad()};
+    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+                     IOCP_EBADF);
+    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_INVALID_HANDLE);
+}
+
+/* ---- Jobs ---- */
+
+static HANDLE spawn__native(void)
+{
+    void *native = NULL;
+    assert_int_equal(iocp_handle_native(now.loop, now.started.opened, &native), IOCP_OK);
+    return contract_object_duplicate(native);
+}
+
+static void a_tree_is_a_job_that_ends_with_its_handle_if_so_wanted(void **state)
+{
+    DWORD code = 0;
+    (void)state;
+    spawn__use("stay", NULL);
+    now.options.flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
+    assert_int_equal(spawn__status(), IOCP_OK);
+    HANDLE child = spawn__native();
+    assert_false(contract_object_try(child));
+    spawn__close(now.started.opened);
+    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
+    assert_true(CloseHandle(child));
+
+    now.options.flags = IOCP_SPAWN_TREE;
+    assert_int_equal(spawn__status(), IOCP_OK);
+    child = spawn__native();
+    spawn__close(now.started.opened);
+    assert_true(GetExitCodeProcess(child, &code));
+    assert_int_equal(code, STILL_ACTIVE);
+    assert_true(TerminateProcess(child, 0));
+    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
+    assert_true(CloseHandle(child));
+}
+
+static void a_child_is_in_its_job_from_the_beginning(void **state)
+{
+    BOOL is_in_job = FALSE;
+    (void)state;
+    spawn__use("job", NULL);
+    now.options.flags = IOCP_SPAWN_TREE;
+    assert_int_equal(spawn__run(), 1);
+    spawn__use("job", NULL);
+    now.options.job = contract_job_create();
+    assert_int_equal(spawn__status(), IOCP_OK);
+    HANDLE child = spawn__native();
+    assert_true(IsProcessInJob(child, now.options.job, &is_in_job));
+    assert_true(is_in_job);
+    assert_int_equal(spawn__exit_code(), 1);
+    assert_true(CloseHandle(child));
+    contract_object_close(now.options.job);
+}
+
+/* ---- How the system is told ---- */
+
+static struct {
+    DWORD creation;
+    DWORD startup;
+    WORD show;
+    BOOL inherits;
+    wchar_t environment[256];
+} seen;
+
+static BOOL WINAPI spawn__spy_create(const wchar_t *program, wchar_t *line,
+                                     SECURITY_ATTRIBUTES *process, SECURITY_ATTRIBUTES *thread,
+                                     BOOL inherits, DWORD flags, void *environment,
+                                     const wchar_t *folder, STARTUPINFOW *startup,
+                                     PROCESS_INFORMATION *child)
+{
+    (void)program;
+    (void)line;
+    (void)folder;
+    (void)child;
+    if (environment != NULL) {
+        memcpy(seen.environment, environment, sizeof seen.environment);
+    }
+    assert_null(process);
+    assert_null(thread);
+    seen.creation = flags;
+    seen.startup = startup->dwFlags;
+    seen.show = startup->wShowWindow;
+    seen.inherits = inherits;
+    SetLastError(ERROR_ACCESS_DENIED);
+    return FALSE;
+}
+
+static void a_flag_is_a_flag_of_windows(void **state)
+{
+    const DWORD always = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
+    static const struct {
+        uint32_t flag;
+        DWORD creation;
+        DWORD startup;
+    } rows[] = {
+        {0, 0, STARTF_USESTDHANDLES},
+        {IOCP_SPAWN_TREE, 0, STARTF_USESTDHANDLES},
+        {IOCP_SPAWN_GROUP, CREATE_NEW_PROCESS_GROUP, STARTF_USESTDHANDLES},
+        {IOCP_SPAWN_NO_WINDOW, CREATE_NO_WINDOW, STARTF_USESTDHANDLES},
+        {IOCP_SPAWN_NEW_CONSOLE, CREATE_NEW_CONSOLE, 0},
+        {IOCP_SPAWN_DETACHED, DETACHED_PROCESS, STARTF_USESTDHANDLES},
+        {IOCP_SPAWN_HIDDEN, 0, STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW},
+    };
+    (void)state;
+    now.sys.CreateProcessW = spawn__spy_create;
+    for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
+        spawn__use("exit", "0");
+        now.options.flags = rows[i].flag;
+        assert_int_equal(spawn__status(), IOCP_EACCES);
+        assert_int_equal(seen.creation, always | rows[i].creation);
+        assert_int_equal(seen.startup, rows[i].startup);
+        assert_int_equal(seen.show, SW_HIDE);
+        assert_int_equal(seen.inherits, rows[i].startup != 0);
+    }
+    now.options.flags = IOCP_SPAWN_NEW_CONSOLE;
+    now.options.stdio[IOCP_STDIN].give = IOCP_GIVE_NOTHING;
+    assert_int_equal(spawn__status(), IOCP_EACCES);
+    assert_int_equal(seen.startup, STARTF_USESTDHANDLES);
+    assert_true(seen.inherits);
+}
+
+/* By their names without regard to case; the last one of a name counts. */
+static void the_environment_is_in_the_order_that_windows_wants(void **state)
+{
+    static const char *const environment[] = {"path=1",   "Z=2",  "B=3",    "a=4",
+                                              "=C:=C:\\", "A_=5", "PATH=6", NULL};
+    static const wchar_t sorted[] = L"=C:=C:\\\0a=4\0A_=5\0B=3\0PATH=6\0Z=2\0";
+    static char padding[600];
+    const char *padded[IOC_COUNT_OF(environment) + 1] = {NULL};
+    (void)state;
+    memset(padding, '~', sizeof padding - 1); /* so that there is as much as is looked at */
+    padding[1] = '=';
+    memcpy(padded, environment, sizeof environment);
+    padded[IOC_COUNT_OF(environment) - 1] = padding;
+    now.sys.CreateProcessW = spawn__spy_create;
+    spawn__use("exit", "0");
+    now.options.environment = padded;
+    assert_int_equal(spawn__status(), IOCP_EACCES);
+    assert_memory_equal(seen.environment, sorted, sizeof sorted - sizeof *sorted);
+}
+
+/* ---- Ended early ---- */
+
+/* A CreateProcessW that takes its time: it waits in a read that nobody answers. */
+static struct {
+    HANDLE read;
+    HANDLE write;
+    HANDLE begun;
+    HANDLE asked;
+    PTP_WORK held;
+} slow;
+
+static void slow__open(void)
+{
+    memset(&slow, 0, sizeof slow);
+    assert_true(CreatePipe(&slow.read, &slow.write, NULL, 0));
+    slow.begun = contract_event_create(false, false);
+    slow.asked = contract_event_create(false, false);
+}
+
+static void slow__close(void)
+{
+    assert_true(CloseHandle(slow.read));
+    assert_true(CloseHandle(slow.write));
+    contract_object_close(slow.begun);
+    contract_object_close(slow.asked);
+}
+
+static BOOL WINAPI slow__create(const wchar_t *program, wchar_t *line, SECURITY_ATTRIBUTES *process,
+                                SECURITY_ATTRIBUTES *thread, BOOL inherits, DWORD flags,
+                                void *environment, const wchar_t *folder, STARTUPINFOW *startup,
+                                PROCESS_INFORMATION *child)
+{
+    char byte;
+    DWORD bytes = 0;
+    (void)SetEvent(slow.begun);
+    return ReadFile(slow.read, &byte, 1, &bytes, NULL) &&
+           CreateProcessW(program, line, process, thread, inherits, flags, environment, folder,
+                          startup, child);
+}
+
+/* It is in the read, or will be at once. */
+static BOOL WINAPI slow__cancel(HANDLE thread)
+{
+    while (!CancelSynchronousIo(thread)) {
+        assert_int_equal(GetLastError(), ERROR_NOT_FOUND);
+        (void)SwitchToThread();
+    }
+    return TRUE;
+}
+
+static iocp_op_t slow__start(void)
+{
+    now.sys.CreateProcessW = slow__create;
+    now.sys.CancelSynchronousIo = slow__cancel;
+    spawn__use("exit", "0");
+    now.options.flags = IOCP_SPAWN_TREE;
+    iocp_op_t op = spawn__queue();
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    contract_object_block(slow.begun);
+    return op;
+}
+
+static void assert_nothing_started(int status)
+{
+    assert_int_equal(now.started.calls, 1);
+    assert_int_equal(now.started.status, status);
+    assert_int_equal(now.started.opened.id, 0);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 0);
+}
+
+static void a_spawn_that_runs_is_asked_to_end_by_a_cancel(void **state)
+{
+    (void)state;
+    slow__open();
+    iocp_op_t op = slow__start();
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    spawn__wait(&now.started, 1);
+    assert_nothing_started(IOCP_ECANCELED);
+    assert_int_equal(now.started.native_error, ERROR_OPERATION_ABORTED);
+    slow__close();
+}
+
+static void a_spawn_that_runs_is_asked_to_end_by_a_deadline(void **state)
+{
+    (void)state;
+    slow__open();
+    iocp_op_t op = slow__start();
+    assert_int_equal(iocp_op_deadline(now.loop, op, IOC_NS_PER_MS), IOCP_OK);
+    spawn__wait(&now.started, 1);
+    assert_nothing_started(IOCP_ETIMEDOUT);
+    slow__close();
+}
+
+static void a_spawn_that_runs_is_asked_to_end_with_its_loop(void **state)
+{
+    (void)state;
+    slow__open();
+    (void)slow__start();
+    win_loop_destroy(&now.loop);
+    assert_nothing_started(IOCP_ECANCELED);
+    slow__close();
+}
+
+static BOOL WINAPI late__create(const wchar_t *program, wchar_t *line, SECURITY_ATTRIBUTES *process,
+                                SECURITY_ATTRIBUTES *thread, BOOL inherits, DWORD flags,
+                                void *environment, const wchar_t *folder, STARTUPINFOW *startup,
+                                PROCESS_INFORMATION *child)
+{
+    BOOL is_good = CreateProcessW(program, line, process, thread, inherits, flags, environment,
+                                  folder, startup, child);
+    (void)SetEvent(slow.begun);
+    (void)WaitForSingleObject(slow.asked, INFINITE);
+    return is_good;
+}
+
+/* There is no call any more that could be ended. */
+static BOOL WINAPI late__cancel(HANDLE thread)
+{
+    (void)CancelSynchronousIo(thread);
+    (void)SetEvent(slow.asked);
+    SetLastError(ERROR_NOT_FOUND);
+    return FALSE;
+}
+
+static void a_spawn_that_is_cancelled_too_late_is_the_success_that_it_is(void **state)
+{
+    (void)state;
+    slow__open();
+    now.sys.CreateProcessW = late__create;
+    now.sys.CancelSynchronousIo = late__cancel;
+    spawn__use("exit", "12");
+    iocp_op_t op = spawn__queue();
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    contract_object_block(slow.begun);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    spawn__wait(&now.started, 1);
+    assert_int_equal(now.started.status, IOCP_OK);
+    assert_int_equal(spawn__exit_code(), 12);
+    slow__close();
+}
+
+static void WINAPI slow__hold(PTP_WORK work)
+{
+    slow.held = work;
+}
+
+/* A pool that does not come to it: the ends that it has are closed all the same. */
+static void a_spawn_that_has_not_begun_is_taken_back_at_once(void **state)
+{
+    char told[8];
+    (void)state;
+    slow__open();
+    now.sys.SubmitThreadpoolWork = slow__hold;
+    spawn__use("exit", "0");
+    iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+    iocp_op_t op = spawn__queue();
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_non_null(slow.held);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    spawn__wait(&now.started, 1);
+    assert_nothing_started(IOCP_ECANCELED);
+    assert_int_equal(spawn__read_all(output, told, sizeof told), 0);
+    slow__close();
+}
+
+/* ---- What fails leaves nothing ---- */
+
+/* A spawn with everything. False: it could not be asked for. */
+static bool whole__start(HANDLE event)
+{
+    static const char *const environment[] = {"SystemRoot=C:\\windows", "A=1", "PATH=C:\\", NULL};
+    static void *inherit[1];
+    iocp_handle_t ours = {0};
+    spawn__use("exit", "0");
+    inherit[0] = event;
+    now.options.environment = environment;
+    now.options.folder = "C:\\windows";
+    now.options.flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
+    now.options.inherit = inherit;
+    now.options.inherit_count = 1;
+    now.options.stdio[IOCP_STDIN].give = IOCP_GIVE_NOTHING;
+    now.options.stdio[IOCP_STDERR] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = event};
+    now.options.stdio[IOCP_STDOUT].give = IOCP_GIVE_PIPE;
+    memset(&now.started, 0, sizeof now.started);
+    return iocp_pipe_pair(now.loop, IOCP_PIPE_READ, &ours,
+                          &now.options.stdio[IOCP_STDOUT].handle) == IOCP_OK &&
+           iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL) == IOCP_OK;
+}
+
+/* A loop of its own, from its beginning to its end. True: the child was started. */
+static bool whole__run(void)
+{
+    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    HANDLE event = CreateEventW(&inherited, TRUE, FALSE, NULL);
+    now.loop = NULL;
+    memset(&now.started, 0, sizeof now.started);
+    if (win_loop_try_create(&now.sys, &now.memory, options, &now.loop) == IOCP_OK) {
+        bool is_started = whole__start(event);
+        for (int i = 0; is_started && now.started.calls == 0 && i < 100; i++) {
+            (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
+        }
+        assert_int_equal(now.started.calls, is_started);
+        unit_memory_allow(&now.memory, UINT64_MAX);
+        win_faults_stop();
+        win_loop_destroy(&now.loop);
+    }
+    assert_true(CloseHandle(event));
+    return now.started.calls == 1 && now.started.status == IOCP_OK;
+}
+
+static void whole__check(void)
+{
+    contract_pool_settle(now.handles_before);
+    win_loop_check_leaks(&now.memory, now.handles_before);
+}
+
+static void any_one_system_call_of_a_spawn_may_fail(void **state)
+{
+    uint64_t k = 0;
+    bool has_struck = true;
+    (void)state;
+    win_loop_destroy(&now.loop);
+    while (has_struck) {
+        win_faults_reset();
+        win_faults_fail_nth(++k);
+        bool is_whole = whole__run();
+        has_struck = win_faults_struck() > 0;
+        assert_true(is_whole || has_struck);
+        if (win_open_handles() != now.handles_before) {
+            print_message("call %u: %s\n", (unsigned)k, win_call_name(win_faults_last_struck()));
+        }
+        whole__check();
+    }
+    print_message("%u calls were made to fail\n", (unsigned)k - 1);
+    assert_true(k > 30);
+}
+
+static void any_one_allocation_of_a_spawn_may_be_refused(void **state)
+{
+    uint64_t allowed = 0;
+    bool is_whole = false;
+    (void)state;
+    win_loop_destroy(&now.loop);
+    while (!is_whole) {
+        unit_memory_init(&now.memory);
+        unit_memory_allow(&now.memory, allowed++);
+        is_whole = whole__run();
+        whole__check();
+    }
+    print_message("%u allocations were refused\n", (unsigned)allowed - 1);
+    assert_true(allowed > 10);
+}
+
+/* On newer Wine it opens a handle that stays, and so does the pool. */
+static int spawn__warm_up(void **state)
+{
+    (void)spawn__setup(state);
+    spawn__use("exit", "0");
+    assert_int_equal(spawn__run(), 0);
+    win_loop_destroy(&now.loop);
+    return 0;
+}
+
+#define SPAWN_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, spawn__setup, spawn__teardown)
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = {
+        SPAWN_TEST(a_child_gets_its_arguments_its_environment_and_its_folder),
+        SPAWN_TEST(a_command_line_is_given_as_it_is),
+        SPAWN_TEST(a_child_reads_and_writes_through_pipes),
+        SPAWN_TEST(one_end_is_for_both_outputs),
+        SPAWN_TEST(a_pipe_connects_two_children),
+        SPAWN_TEST(nothing_is_an_input_that_ends_and_an_output_that_vanishes),
+        SPAWN_TEST(a_native_handle_is_copied_by_the_call),
+        SPAWN_TEST(a_child_inherits_what_is_named_and_nothing_else),
+        SPAWN_TEST(a_program_is_looked_for_in_the_path_of_the_child),
+        SPAWN_TEST(a_batch_file_gets_no_argument_that_could_be_taken_apart),
+        SPAWN_TEST(what_the_system_says_of_a_program_is_told),
+        SPAWN_TEST(a_folder_or_a_program_that_cannot_be_used_is_told),
+        SPAWN_TEST(text_that_is_not_utf_8_is_refused),
+        SPAWN_TEST(a_native_handle_that_is_none_is_refused),
+        SPAWN_TEST(a_tree_is_a_job_that_ends_with_its_handle_if_so_wanted),
+        SPAWN_TEST(a_child_is_in_its_job_from_the_beginning),
+        SPAWN_TEST(a_flag_is_a_flag_of_windows),
+        SPAWN_TEST(the_environment_is_in_the_order_that_windows_wants),
+        SPAWN_TEST(a_spawn_that_runs_is_asked_to_end_by_a_cancel),
+        SPAWN_TEST(a_spawn_that_runs_is_asked_to_end_by_a_deadline),
+        SPAWN_TEST(a_spawn_that_runs_is_asked_to_end_with_its_loop),
+        SPAWN_TEST(a_spawn_that_is_cancelled_too_late_is_the_success_that_it_is),
+        SPAWN_TEST(a_spawn_that_has_not_begun_is_taken_back_at_once),
+        SPAWN_TEST(any_one_system_call_of_a_spawn_may_fail),
+        SPAWN_TEST(any_one_allocation_of_a_spawn_may_be_refused),
+    };
+    child__be(count, arguments);
+    contract_object_begin();
+    win_catch_crashes();
+    return cmocka_run_group_tests(tests, spawn__warm_up, NULL);
+}
