@@ -1632,6 +1632,9 @@ typedef enum iocp_console_event {
  *                and SHUTDOWN Windows is kept waiting until the process ends itself, or for as long
  *                as Windows waits. The next Ctrl-C finds no watch and ends the process.
  *
+ * (IOCP_REARM acknowledges when the watch starts again: in the next tick, or, if the loop has been
+ * stopped, when it goes on or ends.)
+ *
  * So a server stops accepting in the callback, answers IOCP_DISARM, lets its connections come to an
  * end and returns from main; and whoever presses Ctrl-C twice is not kept.
  *
