@@ -301,5 +301,4 @@ void ioc_console_release(ioc_port *base, ioc_op *op)
     console__settle();
     console__unlock();
     ioc_alloc_give(ioc_win_port_of(base)->alloc, watch);
-    ioc_watch_of(op)->backend = NULL;
 }
