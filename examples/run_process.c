@@ -1,39 +1,49 @@
 /*
  * Runs a program for a limited time, with everything that it starts.
  *
- *   run_process [--verbose] [--limit MS] PROGRAM [ARGUMENT...]
+ *   run_process [--limit MS] [--input FILE] PROGRAM [ARGUMENT...]
  *
- * The program has our standard input, output and error. Our exit code is the program's, or 124 after
- * the limit, 127 if the program could not be started, 125 if something else went wrong.
+ * The program reads the file, or our standard input; what it writes comes through us to our standard
+ * output; it has our standard error. Our exit code is the program's, or 124 after the limit, 127 if
+ * the program could not be started, 125 if something else went wrong.
  *
- * A job object holds the program and all that it starts. TerminateJobObject ends them together, and
- * however we end ourselves, Windows then closes the job and ends what is left in it.
+ * The program and all that it starts are one tree (IOCP_SPAWN_TREE), which ends with the program's
+ * handle, and however we end ourselves (IOCP_SPAWN_KILL_ON_CLOSE). So its output has an end, too: the
+ * pipe has one when nobody is left who could write.
  *
- * The program's end is one operation of the loop, and the limit is its deadline. With --verbose a
- * second one watches the job. Windows does not promise to send all of a job's messages, so this one
- * gets a deadline too, once the program has ended.
+ * The program's end is one operation of the loop, and the limit is its deadline. Two more bring the
+ * file to the program, a piece at a time, and one brings what it writes.
  */
 #include <iocploop.h>
 
 #include <windows.h>
 #include <shellapi.h>
 
+#include <fcntl.h>
+#include <io.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <wchar.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define LAST_MESSAGES_NS UINT64_C(1000000000)
-#define EXIT_LIMIT       124
-#define EXIT_OWN_ERROR   125
-#define EXIT_NO_PROGRAM  127
+#define EXIT_LIMIT      124
+#define EXIT_OWN_ERROR  125
+#define EXIT_NO_PROGRAM 127
+#define WORDS_MAX       1024
+#define LINE_BYTES      (3 * 32768) /* no command line of Windows is longer */
+#define PIECE_BYTES     65536
 
 typedef struct runner {
-    HANDLE job;
-    iocp_op_t watch; /* {0} without --verbose */
-    bool is_verbose;
-    long limit_ms; /* 0: none */
-    bool has_ended;
-    DWORD exit_code;
+    const char *const *words; /* the program and its arguments */
+    const char *input_path;   /* NULL: our standard input */
+    long limit_ms;            /* 0: none */
+    uint32_t exit_code;
+    iocp_handle_t process;
+    iocp_handle_t file;
+    iocp_handle_t input; /* our ends of the pipes */
+    iocp_handle_t output;
+    char to_program[PIECE_BYTES];
+    char from_program[PIECE_BYTES];
 } runner;
 
 /* Whether it went well; if not, says why. What the end of the loop cancels needs no word. */
@@ -46,133 +56,181 @@ static bool check(int status, const char *what)
     return status == IOCP_OK;
 }
 
-static bool check_windows(BOOL is_good, const char *what)
+/* ---- To the program ---- */
+
+static iocp_action_t IOCP_CALL on_input_read(iocp_loop_t *loop, const iocp_result_t *result,
+                                             void *arg);
+
+static void runner__close_input(runner *self, iocp_loop_t *loop)
 {
+    iocp_close(loop, self->file, NULL, NULL, NULL);
+    iocp_close(loop, self->input, NULL, NULL,
+               NULL); /* to the program this is the end of the file */
+}
+
+/* A program need not read all that there is. */
+static iocp_action_t IOCP_CALL on_input_written(iocp_loop_t *loop, const iocp_result_t *result,
+                                                void *arg)
+{
+    runner *self = arg;
+    bool is_good =
+        result->status == IOCP_OK &&
+        check(iocp_read(loop, self->file, self->to_program, PIECE_BYTES, on_input_read, self, NULL),
+              "reading the input");
     if (!is_good) {
-        fprintf(stderr, "run_process: %s: Windows error %lu\n", what, GetLastError());
+        runner__close_input(self, loop);
     }
-    return is_good;
+    return IOCP_DISARM;
 }
 
-static iocp_action_t IOCP_CALL on_message(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+static iocp_action_t IOCP_CALL on_input_read(iocp_loop_t *loop, const iocp_result_t *result,
+                                             void *arg)
 {
-    const runner *self = arg;
-    const char *what = result->event == JOB_OBJECT_MSG_NEW_PROCESS             ? "started"
-                       : result->event == JOB_OBJECT_MSG_EXIT_PROCESS          ? "ended"
-                       : result->event == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS ? "crashed"
-                                                                               : "met a limit";
-    if (result->status == IOCP_ETIMEDOUT || !check(result->status, "watching the job")) {
-        return IOCP_DISARM;
+    runner *self = arg;
+    bool is_good = result->status != IOCP_EOF && check(result->status, "reading the input") &&
+                   check(iocp_write(loop, self->input, self->to_program, (size_t)result->bytes,
+                                    on_input_written, self, NULL),
+                         "writing to the program");
+    if (!is_good) {
+        runner__close_input(self, loop);
     }
-    if (result->event == JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO) {
-        fputs("run_process: no process is left\n", stderr);
-        return IOCP_DISARM;
-    }
-    fprintf(stderr, "run_process: process %lu %s\n", (unsigned long)result->value, what);
-    if (self->has_ended) { /* the deadline held for this message only */
-        iocp_op_deadline(loop, self->watch, LAST_MESSAGES_NS);
-    }
-    return IOCP_REARM;
+    return IOCP_DISARM;
 }
 
+/* ---- From the program ---- */
+
+static iocp_action_t IOCP_CALL on_output(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    runner *self = arg;
+    if (result->status == IOCP_OK) {
+        fwrite(self->from_program, 1, (size_t)result->bytes, stdout);
+        fflush(stdout);
+        return IOCP_REARM;
+    }
+    if (result->status != IOCP_EOF) {
+        check(result->status, "reading what the program writes");
+    }
+    iocp_close(loop, self->output, NULL, NULL, NULL);
+    return IOCP_DISARM;
+}
+
+/* ---- The program ---- */
+
+/* With its handle all ends that it has left behind. */
 static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     runner *self = arg;
     if (result->status == IOCP_ETIMEDOUT) {
         fprintf(stderr, "run_process: ended after the limit of %ld ms\n", self->limit_ms);
         self->exit_code = EXIT_LIMIT;
-        return TerminateJobObject(self->job, EXIT_LIMIT) ? IOCP_REARM : IOCP_DISARM;
+    } else if (check(result->status, "waiting for the program")) {
+        self->exit_code = (uint32_t)result->value;
     }
-    if (check(result->status, "waiting for the program") && self->exit_code != EXIT_LIMIT) {
-        self->exit_code = (DWORD)result->value;
-    }
-    self->has_ended = true;
-    TerminateJobObject(self->job, EXIT_LIMIT); /* what the program has left behind */
-    iocp_op_deadline(loop, self->watch, LAST_MESSAGES_NS);
+    iocp_close(loop, self->process, NULL, NULL, NULL);
     return IOCP_DISARM;
 }
 
-/* The program waits until it is in the job, so that nothing it does escapes the job or its watch. */
-static bool runner__start(runner *self, iocp_loop_t *loop, wchar_t *command_line)
+static iocp_action_t IOCP_CALL on_start(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
-    STARTUPINFOW startup = {.cb = sizeof startup};
-    PROCESS_INFORMATION program;
-    iocp_handle_t process;
+    runner *self = arg;
     iocp_op_t wait;
-    if (!check_windows(CreateProcessW(NULL, command_line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL,
-                                      NULL, &startup, &program),
-                       "the program cannot be started")) {
+    if (!check(result->status, "the program cannot be started")) {
         self->exit_code = EXIT_NO_PROGRAM;
+        return IOCP_DISARM;
+    }
+    self->process = result->opened;
+    bool is_good =
+        check(iocp_process_wait(loop, self->process, on_end, self, &wait), "the wait") &&
+        (self->limit_ms == 0 ||
+         check(iocp_op_deadline(loop, wait, (uint64_t)self->limit_ms * 1000000), "the limit"));
+    if (!is_good) {
+        iocp_close(loop, self->process, NULL, NULL, NULL);
+    }
+    return IOCP_DISARM;
+}
+
+/* A pipe between the program and us: what the program gets of it. */
+static bool runner__connect(iocp_loop_t *loop, uint32_t flag, iocp_handle_t *ours,
+                            iocp_spawn_stdio_t *theirs)
+{
+    theirs->give = IOCP_GIVE_PIPE;
+    return check(iocp_pipe_pair(loop, flag, ours, &theirs->handle), "the pipe");
+}
+
+static bool runner__start(runner *self, iocp_loop_t *loop)
+{
+    iocp_spawn_options_t options = {.size = sizeof options,
+                                    .flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE,
+                                    .arguments = self->words};
+    bool has_input = self->input_path != NULL;
+    if (has_input &&
+        !(check(iocp_file_open(loop, self->input_path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL,
+                               &self->file),
+                self->input_path) &&
+          runner__connect(loop, IOCP_PIPE_WRITE, &self->input, &options.stdio[IOCP_STDIN]) &&
+          check(
+              iocp_read(loop, self->file, self->to_program, PIECE_BYTES, on_input_read, self, NULL),
+              "reading the input"))) {
         return false;
     }
-    uint64_t limit_ns = self->limit_ms > 0 ? (uint64_t)self->limit_ms * 1000000 : UINT64_MAX;
-    bool is_good =
-        check_windows(AssignProcessToJobObject(self->job, program.hProcess), "the job") &&
-        check(iocp_process_adopt(loop, program.hProcess, &process), "the process") &&
-        check(iocp_process_wait(loop, process, on_end, self, &wait), "the wait") &&
-        check(iocp_op_deadline(loop, wait, limit_ns), "the limit") &&
-        check_windows(ResumeThread(program.hThread) != (DWORD)-1, "resuming the program");
-    if (!is_good) {
-        TerminateProcess(program.hProcess, EXIT_OWN_ERROR); /* it may not be in the job */
-    }
-    return is_good;
+    return runner__connect(loop, IOCP_PIPE_READ, &self->output, &options.stdio[IOCP_STDOUT]) &&
+           check(iocp_read(loop, self->output, self->from_program, PIECE_BYTES, on_output, self,
+                           NULL),
+                 "reading what the program writes") &&
+           check(iocp_spawn(loop, &options, on_start, self, NULL), "the program");
 }
 
-static void runner__run(runner *self, wchar_t *command_line)
+/* The program shares our console, and is told as well: we stay to bring what it still
+ * writes. After a window is closed Windows waits for that. */
+static iocp_action_t IOCP_CALL on_console(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
-        .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
-    iocp_loop_t *loop = NULL;
-    self->job = CreateJobObjectW(NULL, NULL);
-    if (!check_windows(self->job != NULL &&
-                           SetInformationJobObject(self->job, JobObjectExtendedLimitInformation,
-                                                   &limits, sizeof limits),
-                       "the job") ||
-        !check(iocp_loop_create(NULL, &loop), "the loop")) {
-        return;
-    }
-    if (self->is_verbose) {
-        check(iocp_job_watch(loop, self->job, on_message, self, &self->watch), "the watch");
-    }
-    if (check(iocp_loop_submit(loop), "the watch") && runner__start(self, loop, command_line)) {
-        check(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "the loop");
-    }
-    check(iocp_loop_destroy(loop, UINT64_MAX), "the loop's end");
+    (void)loop;
+    (void)arg;
+    bool goes_on = result->event == IOCP_CONSOLE_C || result->event == IOCP_CONSOLE_BREAK;
+    return goes_on ? IOCP_REARM : IOCP_DISARM;
 }
 
-/* ---- The command line, which CommandLineToArgvW takes apart ---- */
-
-/* From its end, where it is known whether a quote follows: only then a backslash is doubled. */
-static wchar_t *prepend_argument(wchar_t *to, const wchar_t *argument)
+static void runner__run(runner *self)
 {
-    bool is_quoted = argument[0] == L'\0' || wcspbrk(argument, L" \t\"") != NULL;
-    bool is_before_quote = is_quoted;
-    if (is_quoted) {
-        *--to = L'"';
-    }
-    for (size_t i = wcslen(argument); i > 0; i--) {
-        *--to = argument[i - 1];
-        is_before_quote = *to == L'"' || (*to == L'\\' && is_before_quote);
-        if (is_before_quote) {
-            *--to = L'\\';
+    iocp_loop_t *loop;
+    iocp_op_t watch;
+    if (check(iocp_loop_create(NULL, &loop), "the loop")) {
+        if (check(iocp_console_watch(loop, on_console, NULL, &watch), "the console") &&
+            check(iocp_op_unref(loop, watch), "the console") && /* it keeps no loop going */
+            runner__start(self, loop)) {
+            check(iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "the loop");
         }
+        check(iocp_loop_destroy(loop, UINT64_MAX), "the loop's end");
     }
-    if (is_quoted) {
-        *--to = L'"';
-    }
-    return to;
 }
 
-/* The place of the program among the arguments, behind the options; 0: they are wrong. */
-static int runner__parse(runner *self, wchar_t **arguments, int count)
+/* ---- The command line ---- */
+
+/* The arguments of main are in the system's code page, which does not have all characters. */
+static int main__arguments(const char *words[WORDS_MAX + 1])
 {
-    wchar_t *end = NULL;
+    static char text[LINE_BYTES];
+    char *to = text;
+    int count = 0;
+    wchar_t **arguments = CommandLineToArgvW(GetCommandLineW(), &count);
+    for (int i = 0; i < count && i < WORDS_MAX; i++) {
+        words[i] = to;
+        to += WideCharToMultiByte(CP_UTF8, 0, arguments[i], -1, to, (int)(text + sizeof text - to),
+                                  NULL, NULL);
+    }
+    return count <= WORDS_MAX ? count : 0;
+}
+
+/* The place of the program among the words, behind the options; 0: they are wrong. */
+static int runner__parse(runner *self, const char *const *words, int count)
+{
+    char *end = NULL;
     int i = 1;
-    for (; i < count && wcsncmp(arguments[i], L"--", 2) == 0; i++) {
-        if (wcscmp(arguments[i], L"--verbose") == 0) {
-            self->is_verbose = true;
-        } else if (wcscmp(arguments[i], L"--limit") != 0 || ++i == count ||
-                   (self->limit_ms = wcstol(arguments[i], &end, 10)) <= 0 || *end != L'\0') {
+    for (; i + 1 < count && strncmp(words[i], "--", 2) == 0; i += 2) {
+        if (strcmp(words[i], "--input") == 0) {
+            self->input_path = words[i + 1];
+        } else if (strcmp(words[i], "--limit") != 0 ||
+                   (self->limit_ms = strtol(words[i + 1], &end, 10)) <= 0 || *end != '\0') {
             return 0;
         }
     }
@@ -181,20 +239,15 @@ static int runner__parse(runner *self, wchar_t **arguments, int count)
 
 int main(void)
 {
-    static wchar_t line[3 * 32768]; /* ours is at most 32767 long, and quoting may triple it */
-    wchar_t *to = line + sizeof line / sizeof line[0] - 1;
-    runner self = {.exit_code = EXIT_OWN_ERROR};
-    int count = 0;
-    wchar_t **arguments = CommandLineToArgvW(GetCommandLineW(), &count);
-    int first = runner__parse(&self, arguments, count);
+    static const char *words[WORDS_MAX + 1];
+    static runner self = {.exit_code = EXIT_OWN_ERROR};
+    int first = runner__parse(&self, words, main__arguments(words));
     if (first == 0) {
-        fputs("usage: run_process [--verbose] [--limit MS] PROGRAM [ARGUMENT...]\n", stderr);
+        fputs("usage: run_process [--limit MS] [--input FILE] PROGRAM [ARGUMENT...]\n", stderr);
         return EXIT_OWN_ERROR;
     }
-    for (int i = count; i > first; i--) {
-        to = prepend_argument(to, arguments[i - 1]);
-        *--to = L' ';
-    }
-    runner__run(&self, to + 1);
-    return (int)self.exit_code; /* Windows closes the handles of the job and the program */
+    self.words = words + first;
+    (void)_setmode(_fileno(stdout), _O_BINARY); /* what the program writes goes on as it is */
+    runner__run(&self);
+    return (int)self.exit_code;
 }

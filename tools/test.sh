@@ -117,7 +117,7 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client udp_echo file_copy \
-            run_process tick_timers
+            run_process pipeline tick_timers
 }
 
 need_load_clients() {
@@ -164,6 +164,8 @@ check_echo_stops() {
 examples_step() {
     local name
     need_release && need_load_clients || return 0
+    need 60 "a program for the examples builds" \
+        bash -c 'source tools/common.sh; source tools/examples.sh; build_stage' || return 0
     examples_udp_echo
     examples_file_copy
     for name in "${example_checks[@]}"; do
