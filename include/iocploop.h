@@ -798,8 +798,8 @@ IOCP_API int IOCP_CALL iocp_drain(iocp_loop_t *loop, iocp_handle_t handle, uint6
                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it. NULL
- * for a pipe's listener, which has one for each client that may come.
+ * The native handle: a SOCKET (as a pointer) or a HANDLE. It stays the loop's: do not close it.
+ * NULL for a pipe's listener, which has one for each client that may come.
  * N.B. Start no overlapped call of your own on it unless the lowest bit of its hEvent is set: the
  * loop would take its OVERLAPPED for one of its own, and write beside it.
  * Loop thread. Errors: IOCP_EBADF.
@@ -942,10 +942,11 @@ IOCP_API int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t h
                                               iocp_socket_option_t option, int *value);
 
 /*
- * Accept one connection: the result holds the new handle in `opened`, and the peer's address. The
- * new socket belongs to no completion port until its first operation here, so iocp_socket_detach
- * can hand it to another loop. Several accepts may be pending; a failed one leaves the listener as
- * it is. With IOCP_REARM the next connection comes to the same callback.
+ * Accept one connection: the result holds the new handle in `opened`, and the peer's address (none
+ * of a pipe's listener, see iocp_pipe_listen). The new socket belongs to no completion port until
+ * its first operation here, so iocp_socket_detach can hand it to another loop. Several accepts may
+ * be pending; a failed one leaves the listener as it is. With IOCP_REARM the next connection comes
+ * to the same callback.
  * N.B. The opened handle is the callback's: use it or close it.
  *
  * How many accepts should be pending? One suffices until more clients come at once than a turn
@@ -1139,27 +1140,29 @@ typedef struct iocp_pipe_options {
     uint32_t flags;        /* IOCP_PIPE_ bits. 0: bytes, both ways, this machine, ours alone */
     uint32_t instances;    /* connections at most at one time, to 254. 0: no limit */
     uint32_t buffer_bytes; /* what each direction holds until it is read. 0: 65536 */
-    const char *security;  /* who may open it, in SDDL: "D:(A;;GRGW;;;AU)". NULL: the owner of what
-                              this process makes, and SYSTEM */
+    const char *security;  /* who may open it, in SDDL; NULL: the owner of what this process makes,
+                              and SYSTEM: "D:P(A;;GA;;;SY)(A;;GA;;;OW)" */
 } iocp_pipe_options_t;
 
 /*
  * Serve a pipe: "\\\\.\\pipe\\name". Clients can connect from here on, as with iocp_socket_listen.
  * iocp_accept(listener) then gives one connection for each callback, in `opened`; as many clients
  * can come in at the same moment as accepts are pending (one, if none is), and others wait in
- * iocp_pipe_connect (programs that use CreateFileW themselves see ERROR_PIPE_BUSY). A client that has
- * written and left is a connection like any other: what it wrote is read, then IOCP_EOF. Closing the
- * listener leaves connections that were accepted, and the name is free when the last of them is closed,
- * at both ends. `options` may be NULL and is
- * copied.
+ * iocp_pipe_connect (programs that use CreateFileW themselves see ERROR_PIPE_BUSY). A client that
+ * has written and left is a connection like any other: what it wrote is read, then IOCP_EOF.
+ * Closing the listener leaves connections that were accepted, and the name is free when the last of
+ * them is closed, at both ends. `options` may be NULL and is copied.
  *
  * A pipe takes iocp_read, iocp_write, iocp_drain and iocp_close. It has no iocp_shutdown: Windows
  * knows no end of one direction. Say it in a message, or use two pipes.
+ * N.B. Who is to connect and not to serve gets 0x12019b in SDDL, as PipeAccessRights.ReadWrite of
+ * .NET; GW has the right to make instances of the pipe in it, which the owner needs:
+ * "D:(A;;0x12019b;;;AU)(A;;GA;;;OW)".
  * N.B. A write has called back when the pipe has the data. After iocp_close the other end still
  * reads what the pipe has; what is still in a pending write is lost.
- * N.B. With a limit, the last connection leaves no instance for the next client. An accept then ends
- * as IOCP_EMFILE once, and if rearmed tries again until a connection has been closed, at both ends; a
- * name of which all connections are closed meanwhile is free for a moment.
+ * N.B. With a limit, the last connection leaves no instance for the next client. An accept then
+ * ends as IOCP_EMFILE once, and if rearmed tries again until a connection has been closed, at both
+ * ends; a name of which all connections are closed meanwhile is free for a moment.
  *
  * Other programs connect by CreateFileW of the name; in PowerShell and .NET by
  * System.IO.Pipes.NamedPipeClientStream('.', 'name', ...), which wants the name alone. .NET reads
@@ -1176,13 +1179,13 @@ IOCP_API int IOCP_CALL iocp_pipe_listen(iocp_loop_t *loop, const char *name,
                                         iocp_handle_t *listener);
 
 /*
- * Connect to a pipe, here or on another machine ("\\\\machine\\pipe\\name"); the result's `opened` is
- * the connection. While all instances are busy it waits for one, without end: set a deadline. `flags`:
- * IOCP_PIPE_READ, WRITE, MESSAGE (the server must have it too). The server may learn who we are, and
- * not act in our name. On the pool.
- * Errors: IOCP_EINVAL (a name that is none). Errors in the result: IOCP_ENOTFOUND (nobody serves it),
- * IOCP_EACCES, IOCP_EINVAL (MESSAGE, and the pipe is one of bytes), IOCP_EMFILE, IOCP_EHOSTUNREACH
- * (a pipe of another machine).
+ * Connect to a pipe, here or on another machine ("\\\\machine\\pipe\\name"); the result's `opened`
+ * is the connection. While all instances are busy it waits for one, without end: set a deadline.
+ * `flags`: IOCP_PIPE_READ, WRITE, MESSAGE (the server must have it too). The server may learn who
+ * we are, and not act in our name. On the pool.
+ * Errors: IOCP_EINVAL (a name that is none). Errors in the result: IOCP_ENOTFOUND (nobody serves
+ * it), IOCP_EACCES, IOCP_EINVAL (MESSAGE, and the pipe is one of bytes), IOCP_EMFILE,
+ * IOCP_EHOSTUNREACH (a pipe of another machine).
  * Win32: CreateFileW (SECURITY_IDENTIFICATION), SetNamedPipeHandleState; FSCTL_PIPE_WAIT, with
  * which no thread waits.
  */
@@ -1192,8 +1195,8 @@ IOCP_API int IOCP_CALL iocp_pipe_connect(iocp_loop_t *loop, const char *name, ui
 /*
  * The process at the other end of a pipe: its id. It has opened the pipe; whether it still lives
  * and still has it is not said. Of a pair: ourselves. Loop thread. Errors: IOCP_EBADF, IOCP_EINVAL,
- * IOCP_EAGAIN (adopted, and not looked at yet), IOCP_ENOTSUP (not a pipe, one on another machine, or
- * one whose listener lets other machines in: their processes have ids of their own).
+ * IOCP_EAGAIN (adopted, and not looked at yet), IOCP_ENOTSUP (not a pipe, one on another machine,
+ * or one whose listener lets other machines in: their processes have ids of their own).
  * Win32: GetNamedPipeInfo, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId.
  */
 IOCP_API int IOCP_CALL iocp_pipe_peer(iocp_loop_t *loop, iocp_handle_t handle,
@@ -1202,8 +1205,8 @@ IOCP_API int IOCP_CALL iocp_pipe_peer(iocp_loop_t *loop, iocp_handle_t handle,
 /*
  * A pipe between us and a child: `*ours` is a pipe of this loop; `*theirs` is a synchronous handle,
  * as a child's standard streams have to be, and not inheritable. Both belong to the loop. `theirs`
- * takes no operation but iocp_close; it is for whoever starts a process: iocp_handle_native,
- * SetHandleInformation.
+ * takes no operation but iocp_close; it is for iocp_spawn, which takes it over, or for whoever
+ * starts a process himself: iocp_handle_native, SetHandleInformation.
  * With IOCP_PIPE_CHILDREN both are such ends: `*ours` reads, `*theirs` writes, and two children get
  * them. `flags`: IOCP_PIPE_READ, WRITE, MESSAGE, CHILDREN (without READ and WRITE).
  *
@@ -1216,7 +1219,8 @@ IOCP_API int IOCP_CALL iocp_pipe_pair(iocp_loop_t *loop, uint32_t flags, iocp_ha
                                       iocp_handle_t *theirs);
 
 /*
- * Example: what a child writes is read here. `start` hands the HANDLE to the child and closes nothing.
+ * Example: what a child writes is read here. `start` hands the HANDLE to the child and closes
+ * nothing.
  *
  *   static char said[4096];
  *
@@ -1264,16 +1268,17 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied. One
- * that begins with \\?\ is taken to the letter. Others may read, write, rename and delete the file
- * meanwhile. A file that exists keeps its attributes and its other streams, also when it is truncated;
- * so a hidden file, or a system's, can be. If what a path leads to turns out to be a pipe, who serves it
- * may learn who has opened it, but not act in that name. Not inheritable by child processes.
+ * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied.
+ * One that begins with \\?\ is taken to the letter. Others may read, write, rename and delete the
+ * file meanwhile. A file that exists keeps its attributes and its other streams, also when it is
+ * truncated; so a hidden file, or a system's, can be. If what a path leads to turns out to be a
+ * pipe, who serves it may learn who has opened it, but not act in that name. Not inheritable by
+ * child processes.
  * N.B. Opening blocks while the system looks for the file.
  *
- * What is no file is refused, and nothing stays open. A folder is IOCP_EISFOLDER; with a slash behind
- * its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other devices are IOCP_ENOTSUP, and
- * so is a pipe: iocp_pipe_connect.
+ * What is no file is refused, and nothing stays open. A folder is IOCP_EISFOLDER; with a slash
+ * behind its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other devices are
+ * IOCP_ENOTSUP, and so is a pipe: iocp_pipe_connect.
  *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
  * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES, IOCP_EISFOLDER, IOCP_EBUSY (somebody has

@@ -156,8 +156,8 @@ typedef struct ioc_backend {
     /* ---- Pipes ---- */
 
     /*
-     * As socket_open. The options are whole, their flags say at least one way, and the name is one of
-     * this machine's (ioc_pipe_is_name).
+     * As socket_open. The options are whole, their flags say at least one way, and the name is one
+     * of this machine's (ioc_pipe_is_name).
      */
     int (*pipe_listen)(ioc_port *port, struct ioc_handle *handle, const char *name,
                        const iocp_pipe_options_t *options);

@@ -30,8 +30,8 @@ void ioc_handles_deinit(ioc_ops *ops);
 ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind);
 
 /*
- * A handle that an operation held ready, or NULL: it is open from now on, or there is nothing in it and
- * it is given back.
+ * A handle that an operation held ready, or NULL: it is open from now on, or there is nothing in it
+ * and it is given back.
  */
 void ioc_handle_arrive(ioc_ops *ops, ioc_handle *handle, bool is_open);
 
@@ -39,8 +39,8 @@ void ioc_handle_arrive(ioc_ops *ops, ioc_handle *handle, bool is_open);
 void ioc_handle_free(ioc_ops *ops, ioc_handle *handle);
 
 /*
- * Take the native handle out of an IOCP_HANDLE_PIPE_END: the caller closes it, and the handle is gone,
- * as if it had been closed. Cannot fail.
+ * Take the native handle out of an IOCP_HANDLE_PIPE_END: the caller closes it, and the handle is
+ * gone, as if it had been closed. Cannot fail.
  */
 void *ioc_handle_give_away(ioc_ops *ops, ioc_handle *handle);
 
@@ -59,8 +59,8 @@ bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds);
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op);
 
 /*
- * The lists of its handle, for an operation that is to be parked. NULL: no memory for them, and it has
- * ended with IOCP_ENOMEM.
+ * The lists of its handle, for an operation that is to be parked. NULL: no memory for them, and it
+ * has ended with IOCP_ENOMEM.
  */
 ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op);
 

@@ -1,6 +1,6 @@
 /*
- * tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of bytes; both
- * ends are on one loop.
+ * tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of bytes;
+ * both ends are on one loop.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * raw/tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of bytes;
- * both ends are on one port.
+ * raw/tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of
+ * bytes; both ends are on one port.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
- * Simulated named pipes. An end is a stream that is connected from its birth (sim_net.h), and one that
- * serves a pipe is a listener whose backlog is the one instance that nobody has accepted from. What is
- * here is how they come to be. They carry bytes, also where messages are asked for.
+ * Simulated named pipes. An end is a stream that is connected from its birth (sim_net.h), and one
+ * that serves a pipe is a listener whose backlog is the one instance that nobody has accepted from.
+ * What is here is how they come to be. They carry bytes, also where messages are asked for.
  */
 #ifndef TEST_SIM_PIPE_H
 #define TEST_SIM_PIPE_H

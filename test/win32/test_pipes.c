@@ -1,6 +1,6 @@
 /*
- * Pipes as Windows has them: how the system is asked for them, what a program gets that has nothing to
- * do with a loop, messages; and each system call and allocation failing in turn.
+ * Pipes as Windows has them: how the system is asked for them, what a program gets that has nothing
+ * to do with a loop, messages; and each system call and allocation failing in turn.
  */
 #include "unit.h"
 

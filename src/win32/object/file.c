@@ -19,7 +19,8 @@ static DWORD file__access(uint32_t flags)
 
 /*
  * Never CREATE_ALWAYS nor TRUNCATE_EXISTING: the first is refused for a file that is hidden or
- * belongs to the system, and takes away attributes and streams. The file is emptied once it is open.
+ * belongs to the system, and takes away attributes and streams. The file is emptied once it is
+ * open.
  */
 static DWORD file__disposition(uint32_t flags)
 {
@@ -30,8 +31,8 @@ static DWORD file__disposition(uint32_t flags)
 }
 
 /*
- * A path may lead to a pipe that nobody expects there. Whoever serves it may learn who opens it, but not
- * act in that name. One of these bits also says not to fetch a file that is elsewhere
+ * A path may lead to a pipe that nobody expects there. Whoever serves it may learn who opens it,
+ * but not act in that name. One of these bits also says not to fetch a file that is elsewhere
  * (FILE_FLAG_OPEN_NO_RECALL); .NET has set it with every file for years, those in the cloud too.
  */
 #define FILE_QUALITY_OF_SERVICE (SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION)

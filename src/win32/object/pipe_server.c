@@ -245,8 +245,8 @@ static void listener__free(ioc_win_port *port, pipe_listener *self)
 }
 
 /*
- * For the first instance the system has one code more for a name that is taken, and says the same of one
- * that may not be used.
+ * For the first instance the system has one code more for a name that is taken, and says the same
+ * of one that may not be used.
  */
 static int listener__explain(const ioc_win_port *port, const pipe_listener *self, int status)
 {
@@ -378,8 +378,8 @@ ioc_start ioc_pipe_server_start_accept(ioc_port *base, ioc_op *op)
 }
 
 /*
- * Where the system refuses although the listener or the loop ends, closing the instance is the other
- * way: no request to end all of a handle's reaches it.
+ * Where the system refuses although the listener or the loop ends, closing the instance is the
+ * other way: no request to end all of a handle's reaches it.
  */
 int ioc_pipe_server_cancel_accept(ioc_port *base, ioc_op *op, bool *is_back)
 {

@@ -1,16 +1,16 @@
 /*
- * The side of a pipe that makes it: listeners, and pairs. Once connected both sides are read, written and
- * closed as files are (file.h).
+ * The side of a pipe that makes it: listeners, and pairs. Once connected both sides are read,
+ * written and closed as files are (file.h).
  *
- * Listeners. Each accept waits on an instance of the pipe that becomes its connection. From listen on at
- * least one instance waits for a client, as far as the limit and the system allow: when the last accept
- * that waits has got its client, the next instance is made before its callback runs. An instance whose
- * accept was cancelled goes on waiting, with its client if one has come in the meantime, and is the next
- * accept's; so a cancel loses nobody.
+ * Listeners. Each accept waits on an instance of the pipe that becomes its connection. From listen
+ * on at least one instance waits for a client, as far as the limit and the system allow: when the
+ * last accept that waits has got its client, the next instance is made before its callback runs. An
+ * instance whose accept was cancelled goes on waiting, with its client if one has come in the
+ * meantime, and is the next accept's; so a cancel loses nobody.
  *
- * Pairs. A pipe whose ends need no name has one all the same, for Windows' anonymous pipes cannot be
- * overlapped: a name of 128 random bits, which is served once, to its owner alone. The owner of what a
- * process makes is its user; of one that is elevated it is the administrators.
+ * Pairs. A pipe whose ends need no name has one all the same, for Windows' anonymous pipes cannot
+ * be overlapped: a name of 128 random bits, which is served once, to its owner alone. The owner of
+ * what a process makes is its user; of one that is elevated it is the administrators.
  */
 #ifndef IOC_PIPE_SERVER_H
 #define IOC_PIPE_SERVER_H
