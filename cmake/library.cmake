@@ -34,6 +34,7 @@ set(core_sources
     src/text/command_line.c
     src/text/environment.c
     src/text/path.c
+    src/text/recode.c
     src/text/utf8.c
     src/timeout.c
     src/timer/chunk.c
@@ -58,11 +59,13 @@ set(win32_sources
     src/win32/object/child.c
     src/win32/object/console.c
     src/win32/object/file.c
+    src/win32/object/medium.c
     src/win32/object/path.c
     src/win32/object/pipe_client.c
     src/win32/object/pipe_server.c
     src/win32/object/process.c
     src/win32/object/program.c
+    src/win32/object/stdio.c
     src/win32/overlapped.c
     src/win32/port.c
     src/win32/sleep.c

@@ -29,9 +29,9 @@
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt and
- *    iocp_spawn, when the last iocp_console_watch ends, and for iocp_wait and iocp_process_wait where
- *    the system has no wait completion packets; by nothing else. The console's handler is Windows'
- *    and the process's, and is there while somebody watches.)
+ *    iocp_spawn, for the standard streams, when the last iocp_console_watch ends, and for iocp_wait
+ *    and iocp_process_wait where the system has no wait completion packets; by nothing else. The
+ *    console's handler is Windows' and the process's, and is there while somebody watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -725,6 +725,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_PIPE_LISTENER = 6, /* iocp_pipe_listen */
     IOCP_HANDLE_PIPE_END = 7,      /* a child's end, of iocp_pipe_pair */
     IOCP_HANDLE_PROCESS = 8,       /* iocp_spawn, iocp_process_adopt */
+    IOCP_HANDLE_STDIO = 9,         /* iocp_stdio_open */
     IOCP_HANDLE_OTHER = 10         /* adopted, and not looked at yet, or none of these */
 } iocp_handle_kind_t;
 
@@ -1482,7 +1483,7 @@ typedef struct iocp_spawn_stdio {
     void *native;
 } iocp_spawn_stdio_t;
 
-/* Standard streams: places in iocp_spawn_options_t.stdio. */
+/* Standard streams: places in iocp_spawn_options_t.stdio, and for iocp_stdio_open. */
 typedef enum iocp_stdio {
     IOCP_STDIN = 0,
     IOCP_STDOUT = 1,
@@ -1685,6 +1686,74 @@ IOCP_API int IOCP_CALL iocp_console_watch(iocp_loop_t *loop, iocp_callback_t cal
  *   }
  */
 
+/*
+ * Use one of the process's standard streams, whatever it is: a pipe, a file, a console, the null
+ * device; overlapped or not. It takes iocp_read (stdin), iocp_write (the others), iocp_drain,
+ * iocp_close. Reads are carried out one after the other, writes too, in the order of their calls. A
+ * file is read from its position on, which is shared with whoever gave it to us.
+ *
+ * The first operation finds out what it is, on the pool, since the question may wait. Then what is
+ * synchronous is done there; what is overlapped is started from there, with an event, and never
+ * bound to the port: it may be others' too, and nothing of it is changed for them. A console reads
+ * and writes UTF-8, whatever its code page; Ctrl-Z at the beginning of a line is IOCP_EOF.
+ *
+ * It is a copy of the handle: closing it leaves the process's own. A read that is cancelled ends at
+ * once. Of a console the line that is being typed is then the next read's, since Windows cannot
+ * take a question back that it has put to the person; the thread that waits for it ends with the
+ * close.
+ * Errors: IOCP_EBADF (the process has no such stream: a GUI program), IOCP_EINVAL, IOCP_EMFILE,
+ * IOCP_ENOMEM, IOCP_ECLOSING. Errors in the result: as iocp_read and iocp_write.
+ * Win32: GetStdHandle, DuplicateHandle; ReadFile, WriteFile, ReadConsoleW, WriteConsoleW,
+ * CancelSynchronousIo.
+ */
+IOCP_API int IOCP_CALL iocp_stdio_open(iocp_loop_t *loop, iocp_stdio_t which,
+                                       iocp_handle_t *handle);
+
+/*
+ * Example: what comes in goes out, line by line or piece by piece, as it comes.
+ *
+ *   struct copy {
+ *       iocp_handle_t in;
+ *       iocp_handle_t out;
+ *       char piece[65536];
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_piece_read(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                                void *userdata);
+ *
+ *   static iocp_action_t IOCP_CALL on_piece_written(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                                   void *userdata)
+ *   {
+ *       struct copy *copy = userdata;
+ *       if (result->status == IOCP_OK) {
+ *           iocp_read(loop, copy->in, copy->piece, sizeof copy->piece, on_piece_read, copy, NULL);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_piece_read(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                                void *userdata)
+ *   {
+ *       struct copy *copy = userdata;
+ *       if (result->status == IOCP_OK) {
+ *           iocp_write(loop, copy->out, copy->piece, (size_t)result->bytes, on_piece_written, copy,
+ *                      NULL);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int copy_through(iocp_loop_t *loop, struct copy *copy)
+ *   {
+ *       int status = iocp_stdio_open(loop, IOCP_STDIN, &copy->in);
+ *       if (status == IOCP_OK) {
+ *           status = iocp_stdio_open(loop, IOCP_STDOUT, &copy->out);
+ *       }
+ *       return status == IOCP_OK ? iocp_read(loop, copy->in, copy->piece, sizeof copy->piece,
+ *                                            on_piece_read, copy, NULL)
+ *                                : status;
+ *   }
+ */
+
 /* ==== Blocking work ========================================================================== */
 
 /* Runs on a thread of the pool, and must not call the loop, except for what any thread may. */
@@ -1834,7 +1903,8 @@ typedef void(IOCP_CALL *iocp_dump_fn)(const iocp_dump_entry_t *entry, void *user
 
 /*
  * Tell of every operation that has not ended, in no order. `function` must not call the loop. One of
- * type 0 is the library's own: it finds out what an adopted handle is.
+ * type 0 is the library's own: it finds out what an adopted handle is, or waits for the thread that
+ * is still at work on a standard stream which closes.
  * Loop thread.
  */
 IOCP_API int IOCP_CALL iocp_loop_dump(const iocp_loop_t *loop, iocp_dump_fn function,

@@ -186,6 +186,11 @@ typedef struct ioc_backend {
     /* As socket_open; sets process_id, too. After an error the native handle is the caller's. */
     int (*process_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 
+    /* ---- Standard streams ---- */
+
+    /* As socket_open. What it is, is asked when its first operation has begun, and nothing here. */
+    int (*stdio_open)(ioc_port *port, struct ioc_handle *handle, iocp_stdio_t which);
+
     /* ---- Handles of every kind ---- */
 
     /*

@@ -140,6 +140,17 @@ static void cancel__end_handle(ioc_ops *ops, ioc_handle *handle)
     }
 }
 
+/* What has not begun does not begin any more, except for what has waited for this. */
+static void cancel__end_waiting(ioc_ops *ops, ioc_op *op)
+{
+    bool is_last = (op->kind->traits & IOC_KIND_LAST) != 0;
+    if (is_last && op->phase == IOC_PHASE_PARKED) {
+        ioc_op_start_in_kernel(ops, op);
+    } else if ((op->kind->traits & IOC_KIND_SURE) == 0) {
+        ioc_op_finish(ops, op, IOCP_ECANCELED);
+    }
+}
+
 /* False: the system refuses, and there is no kernel object that could be closed. */
 static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
 {
@@ -147,9 +158,7 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
     case IOC_PHASE_QUEUED:
     case IOC_PHASE_TIMED:
     case IOC_PHASE_PARKED:
-        if ((op->kind->traits & IOC_KIND_SURE) == 0) {
-            ioc_op_finish(ops, op, IOCP_ECANCELED);
-        }
+        cancel__end_waiting(ops, op);
         return true;
     case IOC_PHASE_KERNEL:
         if (ioc_op_ends_alone(op)) {

@@ -98,7 +98,9 @@ iocp_handle_t ioc_handle_id(const ioc_handle *handle)
 
 iocp_handle_kind_t ioc_handle_kind(const ioc_handle *handle)
 {
-    return handle->is_unknown ? IOCP_HANDLE_OTHER : (iocp_handle_kind_t)handle->kind;
+    bool is_stdout = handle->kind == IOC_HANDLE_STDOUT;
+    int kind = is_stdout ? IOCP_HANDLE_STDIO : handle->kind;
+    return handle->is_unknown ? IOCP_HANDLE_OTHER : (iocp_handle_kind_t)kind;
 }
 
 bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds)
@@ -109,11 +111,16 @@ bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds)
 
 /* ---- The books ---- */
 
+static bool handle__counts(const ioc_op *op)
+{
+    return (op->kind->traits & IOC_KIND_LAST) == 0;
+}
+
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
 {
     IOC_ASSERT(handle->close == NULL);
     op->handle = handle;
-    handle->count++;
+    handle->count += handle__counts(op);
     ioc_list_push(&handle->operations, &op->sibling);
 }
 
@@ -125,7 +132,7 @@ void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
         return;
     }
     ioc_link_remove(&op->sibling);
-    handle->count--;
+    handle->count -= handle__counts(op);
     handle->used_ns = ops->now_ns;
     if (handle->close != NULL) {
         ioc_handle_settle(ops, handle);

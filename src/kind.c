@@ -16,6 +16,8 @@
 #define PIPE     IOC_ON(IOCP_HANDLE_PIPE)
 #define LISTENER IOC_ON(IOCP_HANDLE_PIPE_LISTENER)
 #define PROCESS  IOC_ON(IOCP_HANDLE_PROCESS)
+#define STDIN    IOC_ON(IOC_HANDLE_STDIN)
+#define STDOUT   IOC_ON(IOC_HANDLE_STDOUT)
 #define OTHER    IOC_ON(IOCP_HANDLE_OTHER)
 
 /* ---- What most kinds do ---- */
@@ -29,6 +31,12 @@ static void kind__not_booked(ioc_ops *ops, ioc_op *op)
 static void kind__start_in_kernel(ioc_ops *ops, ioc_op *op)
 {
     ioc_op_start_in_kernel(ops, op);
+}
+
+static void kind__park(ioc_ops *ops, ioc_op *op)
+{
+    (void)ops;
+    ioc_op_park(op, NULL);
 }
 
 static void kind__finish(ioc_ops *ops, ioc_op *op)
@@ -147,13 +155,15 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     },
     [IOCP_TYPE_READ] = {
         .name = "read", .type = IOCP_TYPE_READ, .traits = IOC_KIND_MEMORY,
-        .handles = FILE_ | PIPE, .takes_turns = FILE_ | PIPE, .ends_by_zero = FILE_,
+        .handles = FILE_ | PIPE | STDIN, .takes_turns = FILE_ | PIPE | STDIN,
+        .ends_by_zero = FILE_, .ends_alone = STDIN,
         .queued = ioc_transfer_queued, .start = ioc_transfer_start_move,
         .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
     },
     [IOCP_TYPE_WRITE] = {
         .name = "write", .type = IOCP_TYPE_WRITE, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
-        .handles = FILE_ | PIPE, .takes_turns = FILE_, .is_whole = PIPE,
+        .handles = FILE_ | PIPE | STDOUT, .takes_turns = FILE_ | STDOUT,
+        .is_whole = PIPE | STDOUT, .ends_alone = STDOUT,
         .queued = ioc_transfer_queued, .start = ioc_transfer_start_move,
         .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
     },
@@ -177,7 +187,7 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     },
     [IOCP_TYPE_DRAIN] = {
         .name = "drain", .type = IOCP_TYPE_DRAIN,
-        .handles = STREAM | DATAGRAM | FILE_ | PIPE,
+        .handles = STREAM | DATAGRAM | FILE_ | PIPE | STDIN | STDOUT,
         .queued = kind__not_booked, .start = ioc_drain_start,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
@@ -216,6 +226,12 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "spawn", .type = IOCP_TYPE_SPAWN, .traits = IOC_KIND_OPENS,
         .queued = kind__not_booked, .start = ioc_spawn_start,
         .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_spawn_ended,
+    },
+    [IOC_TYPE_STDIO_END] = {
+        .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,
+        .handles = STDIN | STDOUT, .ends_alone = STDIN | STDOUT,
+        .queued = kind__not_booked, .start = kind__park,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
 };
 /* clang-format on */

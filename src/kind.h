@@ -8,13 +8,16 @@
 
 #include "op.h"
 
-/* By iocp_type_t, IOC_KINDS of them. Row 0 is the library's own: what an adopted handle is. */
+/*
+ * By iocp_type_t, IOC_KINDS of them. The first and the last row are the library's own: what an adopted
+ * handle is, and what ends a standard stream.
+ */
 extern const ioc_kind ioc_kinds[IOC_KINDS];
 
 /* Whether a number is that of a public kind. */
 static inline bool ioc_kind_is_public(int type)
 {
-    return type > 0 && type < IOC_KINDS;
+    return type > 0 && type < IOCP_TYPES;
 }
 
 #endif

@@ -44,8 +44,19 @@
 /* The room for the parameters of a kind: each is a structure of the unit that owns the kind. */
 #define IOC_PARAMETER_BYTES 32
 
-/* Kinds of operations, with the library's own at number 0. */
-#define IOC_KINDS IOCP_TYPES
+/*
+ * Kinds of operations, with the library's own at number 0 and behind the last: what ends a standard
+ * stream.
+ */
+#define IOC_TYPE_STDIO_END IOCP_TYPES
+#define IOC_KINDS          (IOCP_TYPES + 1)
+
+/*
+ * Standard streams are read or written, never both, and so are two kinds of handle here, which the
+ * program knows as one.
+ */
+#define IOC_HANDLE_STDIN  IOCP_HANDLE_STDIO
+#define IOC_HANDLE_STDOUT (IOCP_HANDLE_OTHER + 1)
 
 /* A bit for a kind of handle; ioc_kind has sets of them. */
 #define IOC_ON(kind) (1u << (kind))
@@ -63,7 +74,10 @@ enum {
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
     IOC_KIND_OPENS = 128, /* on no handle, and its success is one: `ended` is called all the same */
-    IOC_KIND_SMALL = 64   /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_SMALL = 64,  /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_LAST =
+        256 /* is parked until its handle or loop ends, and begins then; until then nobody
+                             is told that it is there */
 };
 
 /*

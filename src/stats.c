@@ -38,10 +38,13 @@ void ioc_stats_dump(const ioc_ops *ops, uint64_t now_ns, iocp_dump_fn function, 
 {
     uint32_t cursor = 0;
     for (const ioc_op *op; (op = ioc_slab_next(&ops->slab, &cursor)) != NULL;) {
+        if ((op->kind->traits & IOC_KIND_LAST) != 0 && !op->is_asked) {
+            continue;
+        }
         iocp_dump_entry_t entry = {
             .op = ioc_op_id(op),
             .handle = ioc_handle_id(op->handle),
-            .type = op->kind->type,
+            .type = op->kind->type < IOCP_TYPES ? op->kind->type : (iocp_type_t)0,
             .state = ioc_op_state(op),
             .in_kernel = op->phase == IOC_PHASE_KERNEL,
             .cancelled = op->intent != 0 ? op->intent
@@ -73,6 +76,8 @@ static const char *stats__handle_name(iocp_handle_kind_t kind)
         return "pipe_end";
     case IOCP_HANDLE_PROCESS:
         return "process";
+    case IOCP_HANDLE_STDIO:
+        return "stdio";
     case IOCP_HANDLE_OTHER:
         break;
     }

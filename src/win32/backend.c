@@ -15,12 +15,15 @@
 #include "object/pipe_server.h"
 #include "object/process.h"
 #include "object/child.h"
+#include "object/stdio.h"
 #include "overlapped.h"
 #include "sleep.h"
 #include "wait.h"
 #include "work.h"
 
 #include <string.h>
+
+static const ioc_win_kind *backend__kind_of(const ioc_op *op);
 
 /* ---- The port with all that the units keep with it ---- */
 
@@ -36,7 +39,7 @@ typedef struct backend_port {
 static int backend__attach(backend_port *own, const ioc_port_options *options,
                            uint32_t *native_error)
 {
-    ioc_overlapped_attach(&own->overlapped, &own->port, ioc_win_kinds);
+    ioc_overlapped_attach(&own->overlapped, &own->port, backend__kind_of);
     ioc_waits_attach(&own->waits, &own->port);
     ioc_jobs_attach(&own->jobs, &own->port);
     *native_error = ioc_winsock_attach(&own->winsock, &own->port);
@@ -91,11 +94,13 @@ static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
 
 /* ---- Classes of handles ---- */
 
-/* What differs from class to class of handle. No slot is NULL. */
+/* What differs from class to class of handle. */
 typedef struct backend_class {
     int (*join)(ioc_win_port *port, ioc_win_handle *handle); /* the port, once */
     void (*close)(ioc_win_port *port, ioc_win_handle *handle);
-    const ioc_win_kind *accept; /* how it accepts; of the classes that do not, any */
+
+    /* By iocp_type_t, the kinds that are carried out in another way on these. NULL: none is. */
+    const ioc_win_kind *const *kinds;
 } backend_class;
 
 static int backend__join_nothing(ioc_win_port *port, ioc_win_handle *handle)
@@ -114,26 +119,36 @@ static void backend__close_other(ioc_win_port *port, ioc_win_handle *handle)
     }
 }
 
-static const ioc_win_kind backend_accepts_sockets = {ioc_connection_start_accept,
-                                                     ioc_overlapped_cancel, ioc_overlapped_release,
-                                                     ioc_connection_accepted};
+static const ioc_win_kind backend_pipe_accept = {ioc_pipe_server_start_accept,
+                                                 ioc_pipe_server_cancel_accept,
+                                                 ioc_overlapped_release, ioc_pipe_server_accepted};
+static const ioc_win_kind backend_stdin_read = {ioc_stdio_start, ioc_stdio_cancel,
+                                                ioc_overlapped_release, ioc_stdio_was_read};
+static const ioc_win_kind backend_stdout_write = {ioc_stdio_start, ioc_stdio_cancel,
+                                                  ioc_overlapped_release, ioc_stdio_was_written};
 
-static const ioc_win_kind backend_accepts_pipes = {
-    ioc_pipe_server_start_accept, ioc_pipe_server_cancel_accept, ioc_overlapped_release,
-    ioc_pipe_server_accepted};
-
-#define SOCKETS &backend_accepts_sockets
-#define PIPES   &backend_accepts_pipes
+static const ioc_win_kind *const backend_on_listener[IOC_KINDS] = {
+    [IOCP_TYPE_ACCEPT] = &backend_pipe_accept,
+};
+static const ioc_win_kind *const backend_on_stdin[IOC_KINDS] = {
+    [IOCP_TYPE_READ] = &backend_stdin_read,
+};
+static const ioc_win_kind *const backend_on_stdout[IOC_KINDS] = {
+    [IOCP_TYPE_WRITE] = &backend_stdout_write,
+};
 
 static const backend_class backend_classes[] = {
-    [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close, SOCKETS},
-    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close, SOCKETS},
-    [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close, PIPES},
-    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close, PIPES},
-    [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close, PIPES},
-    [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close, PIPES},
-    [IOCP_HANDLE_PROCESS] = {backend__join_nothing, ioc_process_close, PIPES},
-    [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other, PIPES},
+    [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
+    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close},
+    [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close,
+                                   backend_on_listener},
+    [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close},
+    [IOCP_HANDLE_PROCESS] = {backend__join_nothing, ioc_process_close},
+    [IOC_HANDLE_STDIN] = {backend__join_nothing, ioc_stdio_close, backend_on_stdin},
+    [IOC_HANDLE_STDOUT] = {backend__join_nothing, ioc_stdio_close, backend_on_stdout},
+    [IOCP_HANDLE_OTHER] = {backend__join_nothing, backend__close_other},
 };
 
 static void *backend__native(ioc_port *port, ioc_handle *handle)
@@ -172,26 +187,6 @@ static int backend__nothing_to_cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return IOCP_OK;
 }
 
-static const ioc_win_kind *backend__accept_of(const ioc_op *op)
-{
-    return backend_classes[op->handle->kind].accept;
-}
-
-static ioc_start backend__start_accept(ioc_port *port, ioc_op *op)
-{
-    return backend__accept_of(op)->start(port, op);
-}
-
-static int backend__cancel_accept(ioc_port *port, ioc_op *op, bool *is_back)
-{
-    return backend__accept_of(op)->cancel(port, op, is_back);
-}
-
-static bool backend__accepted(ioc_port *port, ioc_op *op)
-{
-    return backend__accept_of(op)->complete(port, op);
-}
-
 #define CORE                                                                      \
     {                                                                             \
         backend__core_starts, backend__nothing_to_cancel, ioc_overlapped_release, \
@@ -205,8 +200,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_CANCEL] = CORE,
     [IOCP_TYPE_ASYNC_WAIT] = CORE,
     [IOCP_TYPE_CLOSE] = CORE,
-    [IOCP_TYPE_ACCEPT] = {backend__start_accept, backend__cancel_accept, ioc_overlapped_release,
-                          backend__accepted},
+    [IOCP_TYPE_ACCEPT] = {ioc_connection_start_accept, ioc_overlapped_cancel,
+                          ioc_overlapped_release, ioc_connection_accepted},
     [IOCP_TYPE_CONNECT] = {ioc_connection_start_connect, ioc_overlapped_cancel,
                            ioc_overlapped_release, ioc_connection_connected},
     [IOCP_TYPE_SEND] = {ioc_message_start_send, ioc_overlapped_cancel, ioc_overlapped_release,
@@ -242,7 +237,17 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                                 ioc_pipe_client_release, ioc_pipe_client_connected},
     [IOCP_TYPE_SPAWN] = {ioc_child_start, ioc_work_cancel_call, ioc_child_release,
                          ioc_child_started},
+    [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
+                            ioc_overlapped_complete},
 };
+
+static const ioc_win_kind *backend__kind_of(const ioc_op *op)
+{
+    iocp_type_t type = op->kind->type;
+    const ioc_win_kind *const *own =
+        op->handle != NULL ? backend_classes[op->handle->kind].kinds : NULL;
+    return own != NULL && own[type] != NULL ? own[type] : &ioc_win_kinds[type];
+}
 
 /* A socket that was accepted joins with its first operation, so that it could be given away. */
 static int backend__join(ioc_win_port *port, ioc_handle *handle)
@@ -257,17 +262,17 @@ static ioc_start backend__start(ioc_port *port, ioc_op *op)
     if (op->handle != NULL && backend__join(ioc_win_port_of(port), op->handle) != IOCP_OK) {
         return ioc_overlapped_failed(op, port->native_error);
     }
-    return ioc_win_kinds[op->kind->type].start(port, op);
+    return backend__kind_of(op)->start(port, op);
 }
 
 static int backend__cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
-    return ioc_win_kinds[op->kind->type].cancel(port, op, is_back);
+    return backend__kind_of(op)->cancel(port, op, is_back);
 }
 
 static void backend__release(ioc_port *port, ioc_op *op)
 {
-    ioc_win_kinds[op->kind->type].release(port, op);
+    backend__kind_of(op)->release(port, op);
 }
 
 static const ioc_backend iocp_backend = {
@@ -304,6 +309,7 @@ static const ioc_backend iocp_backend = {
     .pipe_pair = ioc_pipe_server_pair,
     .spawn_plan = ioc_child_plan,
     .process_adopt = ioc_process_adopt,
+    .stdio_open = ioc_stdio_open,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,
     .handle_give_away = backend__give_away,

@@ -58,7 +58,7 @@ static bool overlapped__settle(ioc_win_port *port, ioc_win_op *win_op)
     const ioc_overlapped *overlapped =
         IOC_CONTAINER_OF(ioc_port_part(port, overlapped__close_part), ioc_overlapped, part);
     overlapped__read_outcome(win_op);
-    return overlapped->kinds[win_op->op.kind->type].complete(&port->base, &win_op->op);
+    return overlapped->kind_of(&win_op->op)->complete(&port->base, &win_op->op);
 }
 
 /* ioc_token.take */
@@ -126,10 +126,9 @@ static ioc_link *overlapped__take_marker(ioc_win_port *port, ioc_source *source,
     return overlapped__take(port, token);
 }
 
-void ioc_overlapped_attach(ioc_overlapped *overlapped, ioc_win_port *port,
-                           const ioc_win_kind *kinds)
+void ioc_overlapped_attach(ioc_overlapped *overlapped, ioc_win_port *port, ioc_win_kind_fn kind_of)
 {
-    overlapped->kinds = kinds;
+    overlapped->kind_of = kind_of;
     overlapped->markers.take = overlapped__take_marker;
     port->tokens.take = overlapped__take_packet;
     ioc_port_attach(port, &overlapped->part, overlapped__close_part);
@@ -250,6 +249,16 @@ ioc_start ioc_overlapped_settled(ioc_port *port, ioc_op *op)
     /* As it was prepared: a success. */
     (void)overlapped__settle(ioc_win_port_of(port), ioc_win_op_of(op));
     return IOC_START_DONE;
+}
+
+ioc_start ioc_overlapped_at_once(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    if (port->completion_mode != IOCP_COMPLETION_PACKET) {
+        return ioc_overlapped_settled(base, op);
+    }
+    ioc_port_post_back(port, &ioc_win_op_of(op)->token);
+    return IOC_START_PENDING;
 }
 
 void ioc_overlapped_abort(ioc_port *port, ioc_op *op)

@@ -44,6 +44,7 @@ typedef struct ioc_win_handle {
     };
     union {
         const struct ioc_family *family; /* of a socket */
+        struct ioc_stdio *stdio;         /* of a standard stream */
         uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
     };
     union {
@@ -96,14 +97,16 @@ typedef struct ioc_win_kind {
 /* All of them, by iocp_type_t. In backend.c, which puts the units together. */
 extern const ioc_win_kind ioc_win_kinds[IOC_KINDS];
 
+/* The row of an operation, by its kind and the class of its handle. */
+typedef const ioc_win_kind *(*ioc_win_kind_fn)(const ioc_op *op);
+
 typedef struct ioc_overlapped {
     ioc_part part;
     ioc_source markers;
-    const ioc_win_kind *kinds; /* by iocp_type_t */
+    ioc_win_kind_fn kind_of;
 } ioc_overlapped;
 
-void ioc_overlapped_attach(ioc_overlapped *overlapped, ioc_win_port *port,
-                           const ioc_win_kind *kinds);
+void ioc_overlapped_attach(ioc_overlapped *overlapped, ioc_win_port *port, ioc_win_kind_fn kind_of);
 
 static inline ioc_win_op *ioc_win_op_of(const ioc_op *op)
 {
@@ -159,6 +162,7 @@ void ioc_overlapped_release(ioc_port *port, ioc_op *op);
  * op->outcome, as a success; or as aborted.
  */
 ioc_start ioc_overlapped_settled(ioc_port *port, ioc_op *op);
+ioc_start ioc_overlapped_at_once(ioc_port *port, ioc_op *op); /* the same, or by a packet of ours */
 void ioc_overlapped_abort(ioc_port *port, ioc_op *op);
 
 #endif

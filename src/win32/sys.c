@@ -4,6 +4,13 @@
 #pragma warning(disable : 4232) /* the address of an imported function: the loader fills it in */
 #endif
 
+/* The headers do not agree on the type of what is NULL here. */
+static BOOL WINAPI sys__read_console(HANDLE input, void *units, DWORD room, DWORD *count,
+                                     void *control)
+{
+    return ReadConsoleW(input, units, room, count, control);
+}
+
 static const ioc_sys sys_table = {
     .CreateIoCompletionPort = CreateIoCompletionPort,
     .GetQueuedCompletionStatusEx = GetQueuedCompletionStatusEx,
@@ -29,6 +36,10 @@ static const ioc_sys sys_table = {
     .DeviceIoControl = DeviceIoControl,
     .GetFileSizeEx = GetFileSizeEx,
     .SetFileInformationByHandle = SetFileInformationByHandle,
+    .PeekNamedPipe = PeekNamedPipe,
+    .GetConsoleMode = GetConsoleMode,
+    .ReadConsoleW = sys__read_console,
+    .WriteConsoleW = WriteConsoleW,
     .CreateWaitableTimerExW = CreateWaitableTimerExW,
     .SetWaitableTimer = SetWaitableTimer,
     .CancelWaitableTimer = CancelWaitableTimer,

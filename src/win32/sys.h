@@ -39,6 +39,10 @@ typedef struct ioc_sys {
     (HANDLE, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *GetFileSizeEx)(HANDLE, LARGE_INTEGER *);
     BOOL(WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
+    BOOL(WINAPI *PeekNamedPipe)(HANDLE, void *, DWORD, DWORD *, DWORD *, DWORD *);
+    BOOL(WINAPI *GetConsoleMode)(HANDLE, DWORD *);
+    BOOL(WINAPI *ReadConsoleW)(HANDLE, void *, DWORD, DWORD *, void *);
+    BOOL(WINAPI *WriteConsoleW)(HANDLE, const void *, DWORD, DWORD *, void *);
     HANDLE(WINAPI *CreateWaitableTimerExW)
     (SECURITY_ATTRIBUTES *, const wchar_t *, DWORD, DWORD);
     BOOL(WINAPI *SetWaitableTimer)

@@ -102,16 +102,6 @@ static void CALLBACK wait__signaled(void *context, BOOLEAN is_timeout)
     ioc_port_post_back(ioc_overlapped_port(op), &ioc_win_op_of(op)->token);
 }
 
-/* It was signaled already, and the signal is taken. */
-static ioc_start wait__done_at_once(ioc_win_port *port, ioc_op *op)
-{
-    if (port->completion_mode != IOCP_COMPLETION_PACKET) {
-        return ioc_overlapped_settled(&port->base, op);
-    }
-    ioc_port_post_back(port, &ioc_win_op_of(op)->token);
-    return IOC_START_PENDING;
-}
-
 /*
  * The pool says nothing of a handle that is none, or cannot be waited for: the wait would never
  * end. So it is tried here first.
@@ -121,8 +111,8 @@ static ioc_start wait__start_registered(ioc_win_port *port, ioc_op *op)
     HANDLE registration = NULL;
     switch (port->sys->WaitForSingleObject(ioc_watch_of(op)->object, 0)) {
     case WAIT_OBJECT_0:
-    case WAIT_ABANDONED:
-        return wait__done_at_once(port, op);
+    case WAIT_ABANDONED: /* it was signaled already, and the signal is taken */
+        return ioc_overlapped_at_once(&port->base, op);
     case WAIT_TIMEOUT:
         break;
     default:

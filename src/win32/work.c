@@ -43,13 +43,18 @@ static HMODULE work__module(const ioc_sys *sys)
                                                                                           : NULL;
 }
 
+PTP_WORK ioc_work_create(const ioc_sys *sys, PTP_WORK_CALLBACK function, void *context)
+{
+    TP_CALLBACK_ENVIRON environment = {.Version = 1, .RaceDll = work__module(sys)};
+    return sys->CreateThreadpoolWork(function, context, &environment);
+}
+
 ioc_start ioc_work_start(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    TP_CALLBACK_ENVIRON environment = {.Version = 1, .RaceDll = work__module(port->sys)};
     ioc_overlapped_prepare_posted(op, base);
     ioc_store_u32(&ioc_win_op_of(op)->state, WORK_QUEUED);
-    PTP_WORK pool_work = port->sys->CreateThreadpoolWork(work__run, op, &environment);
+    PTP_WORK pool_work = ioc_work_create(port->sys, work__run, op);
     if (pool_work == NULL) {
         return ioc_overlapped_failed(op, port->sys->GetLastError());
     }

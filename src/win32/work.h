@@ -22,6 +22,9 @@ int ioc_work_cancel(ioc_port *port, ioc_op *op, bool *is_back);
 int ioc_work_cancel_call(ioc_port *port, ioc_op *op, bool *is_back); /* also one that runs */
 bool ioc_work_complete(ioc_port *port, ioc_op *op);
 
+/* A work object of the pool's, for a unit that has a use of its own for one. NULL: see GetLastError. */
+PTP_WORK ioc_work_create(const ioc_sys *sys, PTP_WORK_CALLBACK function, void *context);
+
 /*
  * Work on the handle of an operation. The pool's thread has one of its own to the same file: should
  * the system refuse to cancel something else on it, closing the handle is the other way (see

@@ -23,6 +23,7 @@ typedef struct stage {
     contract_pair pair;
     contract_pipe pipe;
     contract_server server;
+    void *natives[2]; /* the ends of a pipe that is the standard streams */
     contract_address address;
     void *object;
     contract_process process;
@@ -471,6 +472,31 @@ static int start_flush(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_c
     return iocp_file_flush(loop, handle, callback, userdata, op);
 }
 
+/* ---- Standard streams ---- */
+
+static void open_stdio(stage *s)
+{
+    contract_native_pipe(s->natives, 0);
+    contract_stdio_use(IOCP_STDIN, s->natives[0]);
+    contract_stdio_use(IOCP_STDOUT, s->natives[1]);
+    s->block = calloc(1, stage__block_bytes());
+    assert_non_null(s->block);
+}
+
+static void open_stdin(stage *s)
+{
+    open_stdio(s);
+    s->handle = contract_stdio_open(s->loop, IOCP_STDIN);
+    s->pipe.ends[1] = contract_stdio_open(s->loop, IOCP_STDOUT);
+}
+
+static void open_stdout(stage *s)
+{
+    open_stdio(s);
+    s->handle = contract_stdio_open(s->loop, IOCP_STDOUT);
+    s->other = contract_stdio_open(s->loop, IOCP_STDIN);
+}
+
 static const operation operations[] = {
     {"nop", open_nothing, start_nop, NULL, false, false},
     {"timer", open_nothing, start_timer, finish_timer, false, false},
@@ -496,6 +522,8 @@ static const operation operations[] = {
     {"pread", open_file, start_pread, NULL, true, false},
     {"pwrite", open_file, start_pwrite, NULL, true, false},
     {"flush", open_file, start_flush, NULL, true, false},
+    {"stdio_read", open_stdin, start_read, finish_read, true, false, "read"},
+    {"stdio_write", open_stdout, start_write, finish_stalled, true, false, "write"},
 };
 
 /* ---- Before and after each test ---- */
@@ -529,6 +557,11 @@ static void stage__close(stage *s)
     }
     if (s->object != NULL) {
         contract_object_close(s->object);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (s->natives[i] != NULL) {
+            contract_native_close(s->natives[i]);
+        }
     }
     free(s->block);
     memset(s, 0, sizeof *s);

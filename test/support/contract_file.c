@@ -81,6 +81,18 @@ void contract_native_close(void *native)
     assert_true(CloseHandle(native));
 }
 
+static const DWORD file_streams[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+
+static void file__use_stream(iocp_stdio_t which, void *native)
+{
+    assert_true(SetStdHandle(file_streams[which], native));
+}
+
+static void *file__stream(iocp_stdio_t which)
+{
+    return GetStdHandle(file_streams[which]);
+}
+
 void contract_file_make_sparse(iocp_loop_t *loop, iocp_handle_t handle)
 {
     void *native = NULL;
@@ -144,6 +156,17 @@ void contract_native_close(void *native)
     sim_file_destroy((uintptr_t)native);
 }
 
+static void file__use_stream(iocp_stdio_t which, void *native)
+{
+    sim_stdio_set(which, (uintptr_t)native);
+}
+
+static void *file__stream(iocp_stdio_t which)
+{
+    (void)which;
+    return NULL;
+}
+
 void contract_file_make_sparse(iocp_loop_t *loop, iocp_handle_t handle)
 {
     (void)loop;
@@ -154,8 +177,14 @@ void contract_file_make_sparse(iocp_loop_t *loop, iocp_handle_t handle)
 
 /* ---- One test ---- */
 
+/* The streams as they were before the test. */
+static void *file_streams_before[3];
+
 int contract_file_setup(void **state)
 {
+    for (int which = 0; which < 3; which++) {
+        file_streams_before[which] = file__stream((iocp_stdio_t)which);
+    }
     file__make_folder();
     file__warm_up();
     return contract_setup(state);
@@ -164,6 +193,9 @@ int contract_file_setup(void **state)
 int contract_file_teardown(void **state)
 {
     int result = contract_teardown(state);
+    for (int which = 0; which < 3; which++) {
+        file__use_stream((iocp_stdio_t)which, file_streams_before[which]);
+    }
     file__remove_folder();
     return result;
 }
@@ -273,6 +305,21 @@ void contract_learn(iocp_loop_t *loop, iocp_handle_t handle)
         assert_int_equal(iocp_timer(loop, MS, contract_keep, &pause, NULL), IOCP_OK);
         contract_wait(loop, &pause, 1);
     }
+}
+
+/* ---- Standard streams ---- */
+
+void contract_stdio_use(iocp_stdio_t which, void *native)
+{
+    file__use_stream(which, native);
+}
+
+iocp_handle_t contract_stdio_open(iocp_loop_t *loop, iocp_stdio_t which)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_stdio_open(loop, which, &handle), IOCP_OK);
+    assert_true(handle.id != 0);
+    return handle;
 }
 
 /* ---- Pipes on a loop ---- */

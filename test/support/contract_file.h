@@ -78,6 +78,17 @@ void contract_native_close(void *native);
 iocp_handle_t contract_adopt(iocp_loop_t *loop, void *native);
 void contract_learn(iocp_loop_t *loop, iocp_handle_t handle);
 
+/* ---- Standard streams ---- */
+
+/*
+ * Have a native handle be one of the process's standard streams until the test ends; it stays the
+ * test's. NULL: the process has none.
+ */
+void contract_stdio_use(iocp_stdio_t which, void *native);
+
+/* On a loop, which works. */
+iocp_handle_t contract_stdio_open(iocp_loop_t *loop, iocp_stdio_t which);
+
 /* ---- Pipes on a loop ---- */
 
 typedef struct contract_pipe {

@@ -74,6 +74,7 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                          .tell = sim_spawn_tell,
                          .release = sim_spawn_release,
                          .ends_by_cancel = true},
+    [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
 };
 
 const sim_kind *sim_kind_of(const sim_op *op)
@@ -437,6 +438,12 @@ static int backend__pipe_pair(ioc_port *base, struct ioc_handle *ours, struct io
                                                backend__handle(theirs), flags));
 }
 
+static int backend__stdio_open(ioc_port *base, struct ioc_handle *handle, iocp_stdio_t which)
+{
+    sim_lock();
+    return backend__return(base, sim_stdio_open(backend__handle(handle), which));
+}
+
 static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void *native)
 {
     (void)base;
@@ -543,6 +550,7 @@ const ioc_backend *ioc_backend_default(void)
         .pipe_pair = backend__pipe_pair,
         .spawn_plan = backend__spawn_plan,
         .process_adopt = backend__process_adopt,
+        .stdio_open = backend__stdio_open,
         .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,
         .handle_give_away = backend__handle_give_away,

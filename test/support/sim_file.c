@@ -33,9 +33,11 @@ struct sim_file {
     sim_content *content;
     uint32_t flags; /* IOCP_FILE_ bits */
     bool is_overlapped;
-    bool is_adopted;    /* belongs to a loop */
-    sim_port *port;     /* bound to, or NULL */
-    ioc_list transfers; /* sim_op.place */
+    bool is_adopted;     /* belongs to a loop */
+    uint32_t more_users; /* as of sockets */
+    uint64_t position;   /* of a standard stream */
+    sim_port *port;      /* bound to, or NULL */
+    ioc_list transfers;  /* sim_op.place */
 };
 
 static ioc_list file_contents = {{&file_contents.ends, &file_contents.ends}};
@@ -244,6 +246,10 @@ uintptr_t sim_file_number(const sim_file *file)
 
 void sim_file_close(sim_file *file)
 {
+    if (file->more_users > 0) {
+        file->more_users--;
+        return;
+    }
     for (ioc_link *place; (place = ioc_list_first(&file->transfers)) != NULL;) {
         sim_complete(IOC_CONTAINER_OF(place, sim_op, place), IOCP_ECANCELED, 0);
     }
@@ -329,11 +335,13 @@ static void op__write(sim_op *op)
 
 void sim_file_carry_out(sim_op *op)
 {
+    sim_file *file = op->file;
     if (op__is_read(op)) {
         op__read(op);
     } else {
         op__write(op);
     }
+    file->position += op->outcome.bytes;
 }
 
 /* Whether the end of the file can be told at once, as other errors are. */
@@ -352,8 +360,17 @@ static bool op__wait_for_effect(sim_op *op)
     return op->effect_ns <= port->now_ns && !port->is_holding_files;
 }
 
+/* The system itself keeps the position of a standard stream. */
+static bool op__is_of_stdio(const sim_op *op)
+{
+    return ioc_handle_kind(op->op.handle) == IOCP_HANDLE_STDIO;
+}
+
 int sim_file_start(sim_op *op)
 {
+    if (op__is_of_stdio(op)) {
+        ioc_transfer_of(&op->op)->offset = op->file->position;
+    }
     int status = op__check(op);
     if (status != IOCP_OK) {
         return status;
@@ -449,6 +466,41 @@ void sim_adopt_close(uintptr_t number)
     } else if (file != NULL) {
         sim_file_close(file);
     }
+}
+
+/* ---- Standard streams ---- */
+
+static uintptr_t stdio_numbers[3]; /* by iocp_stdio_t; 0: there is none */
+
+void sim_stdio_set(iocp_stdio_t which, uintptr_t number)
+{
+    sim_lock();
+    stdio_numbers[which] = number;
+    sim_unlock();
+}
+
+int sim_stdio_open(sim_handle *handle, iocp_stdio_t which)
+{
+    sim_file *file = file__find(stdio_numbers[which]);
+    sim_socket *pipe = sim_socket_find(stdio_numbers[which]);
+    if (file != NULL) {
+        file->more_users++;
+        handle->file = file;
+    } else if (pipe != NULL) {
+        pipe->more_users++;
+        handle->socket = pipe;
+    } else {
+        return IOCP_EBADF;
+    }
+    handle->handle.kind = which == IOCP_STDIN ? IOC_HANDLE_STDIN : IOC_HANDLE_STDOUT;
+    return IOCP_OK;
+}
+
+/* Nobody is ever at work on one whose operations have ended. */
+int sim_stdio_end(sim_op *op)
+{
+    op->phase = SIM_INLINE;
+    return IOCP_OK;
 }
 
 /* ---- The tests' side ---- */

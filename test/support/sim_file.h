@@ -33,7 +33,14 @@ void sim_adopt_ask(sim_op *op);
 void sim_adopt_tell(sim_op *op);
 void sim_adopt_close(uintptr_t number);
 
+/* The slot of the backend: what the test has put there; and the end of one. */
+int sim_stdio_open(sim_handle *handle, iocp_stdio_t which);
+int sim_stdio_end(sim_op *op);
+
 /* ---- The tests' side ---- */
+
+/* The process's standard stream: a file or the end of a pipe, which stays the test's. 0: none. */
+void sim_stdio_set(iocp_stdio_t which, uintptr_t number);
 
 /* A folder; and its end, with everything in it, which nobody has open. */
 void sim_folder_create(const char *path);

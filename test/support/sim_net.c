@@ -662,6 +662,10 @@ static void stream__close(sim_socket *socket)
 
 void sim_socket_close(sim_socket *socket)
 {
+    if (socket->more_users > 0) {
+        socket->more_users--;
+        return;
+    }
     net__end_all(&socket->receives, IOCP_ECANCELED);
     net__end_all(&socket->sends, IOCP_ECANCELED);
     net__end_all(&socket->accepts, IOCP_ECANCELED);

@@ -135,6 +135,7 @@ typedef struct sim_socket {
     uintptr_t served_by; /* the number of the listener that made it; it may be gone */
     char *pipe_name;     /* of a listener */
     uint32_t instances;  /* of a listener, 0: no limit */
+    uint32_t more_users; /* that have a handle of their own: it stays until the last has closed */
     bool is_bound;
     bool owns_port; /* of its local address */
     sim_address local;

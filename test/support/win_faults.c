@@ -38,6 +38,10 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_DEVICE_CONTROL] = {"DeviceIoControl", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_GET_SIZE] = {"GetFileSizeEx", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_FILE_INFORMATION] = {"SetFileInformationByHandle", ERROR_DISK_FULL},
+    [WIN_PEEK_PIPE] = {"PeekNamedPipe", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_CONSOLE_MODE] = {"GetConsoleMode", ERROR_INVALID_HANDLE},
+    [WIN_READ_CONSOLE] = {"ReadConsoleW", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_WRITE_CONSOLE] = {"WriteConsoleW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CREATE_TIMER] = {"CreateWaitableTimerExW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_TIMER] = {"SetWaitableTimer", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CANCEL_TIMER] = {"CancelWaitableTimer", ERROR_INVALID_HANDLE},
@@ -308,6 +312,30 @@ static BOOL WINAPI fault__set_file_information(HANDLE file, FILE_INFO_BY_HANDLE_
 {
     return !fault__strikes(WIN_SET_FILE_INFORMATION) &&
            SetFileInformationByHandle(file, information, data, size);
+}
+
+static BOOL WINAPI fault__peek_pipe(HANDLE pipe, void *data, DWORD size, DWORD *bytes, DWORD *there,
+                                    DWORD *left)
+{
+    return !fault__strikes(WIN_PEEK_PIPE) && PeekNamedPipe(pipe, data, size, bytes, there, left);
+}
+
+static BOOL WINAPI fault__console_mode(HANDLE console, DWORD *mode)
+{
+    return !fault__strikes(WIN_CONSOLE_MODE) && GetConsoleMode(console, mode);
+}
+
+static BOOL WINAPI fault__read_console(HANDLE console, void *units, DWORD room, DWORD *count,
+                                       void *control)
+{
+    return !fault__strikes(WIN_READ_CONSOLE) && ReadConsoleW(console, units, room, count, control);
+}
+
+static BOOL WINAPI fault__write_console(HANDLE console, const void *units, DWORD count,
+                                        DWORD *written, void *reserved)
+{
+    return !fault__strikes(WIN_WRITE_CONSOLE) &&
+           WriteConsoleW(console, units, count, written, reserved);
 }
 
 static HANDLE WINAPI fault__create_timer(SECURITY_ATTRIBUTES *security, const wchar_t *name,
@@ -753,6 +781,10 @@ static const ioc_sys fault_table = {
     .DeviceIoControl = fault__device_control,
     .GetFileSizeEx = fault__get_size,
     .SetFileInformationByHandle = fault__set_file_information,
+    .PeekNamedPipe = fault__peek_pipe,
+    .GetConsoleMode = fault__console_mode,
+    .ReadConsoleW = fault__read_console,
+    .WriteConsoleW = fault__write_console,
     .CreateWaitableTimerExW = fault__create_timer,
     .SetWaitableTimer = fault__set_timer,
     .CancelWaitableTimer = fault__cancel_timer,

@@ -634,6 +634,71 @@ static void a_shutdown_waits_for_the_sends_and_a_close_ends_it(void **state)
     assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
 }
 
+/* What ends a standard stream: parked, as the loop's start leaves it. */
+static ioc_op *park_last(unit_core *core, ioc_handle *handle)
+{
+    handle->kind = IOC_HANDLE_STDIN;
+    ioc_op *last = unit_core_queue(core, (iocp_type_t)IOC_TYPE_STDIO_END, handle);
+    last->kind->start(&core->ops, last);
+    assert_int_equal(last->phase, IOC_PHASE_PARKED);
+    assert_int_equal(handle->count, 0); /* nobody is told that it is there */
+    return last;
+}
+
+static ioc_op *start_read(unit_core *core, ioc_handle *handle)
+{
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_READ, handle);
+    op->kind->start(&core->ops, op);
+    assert_int_equal(op->phase, IOC_PHASE_KERNEL);
+    return op;
+}
+
+static void what_comes_last_on_a_handle_begins_with_its_close(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *last = park_last(core, handle);
+    ioc_op *read = start_read(core, handle);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    assert_int_equal(last->phase, IOC_PHASE_KERNEL);
+    assert_int_equal(core->port.cancels, 1); /* of the read alone */
+    assert_int_equal(core->port.handle_cancels, 0);
+    unit_core_packet(core, read, IOCP_ECANCELED, 0);
+    assert_int_equal(unit_core_deliver(core, read), IOCP_ECANCELED);
+    assert_int_equal(core->port.closes, 0); /* something is at work there */
+    unit_core_packet(core, last, IOCP_OK, 0);
+    assert_int_equal(unit_core_deliver(core, last), IOCP_OK);
+    assert_int_equal(core->port.closes, 1);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+}
+
+static void what_comes_last_on_a_handle_begins_with_the_loops_end(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *last = park_last(core, unit_core_open(core));
+    core->ops.is_ending = true;
+    assert_int_equal(run_ending(core), IOC_ENDING_ASKED);
+    assert_int_equal(last->phase, IOC_PHASE_KERNEL);
+    assert_int_equal(core->port.cancels, 0);
+    assert_int_equal(run_ending(core), IOC_ENDING_ASKED); /* and is left alone then */
+    unit_core_packet(core, last, IOCP_OK, 0);
+    assert_int_equal(unit_core_deliver(core, last), IOCP_OK);
+}
+
+/* Nothing can be at work on a handle that is closed before the loop has begun anything on it. */
+static void what_comes_last_on_a_handle_does_not_begin_if_nothing_has(void **state)
+{
+    unit_core *core = *state;
+    ioc_handle *handle = unit_core_open(core);
+    ioc_op *last = unit_core_queue(core, (iocp_type_t)IOC_TYPE_STDIO_END, handle);
+    ioc_op *close = queue_close(core, handle);
+    run_queued(core);
+    assert_int_equal(core->port.starts, 0);
+    assert_int_equal(unit_core_deliver(core, last), IOCP_ECANCELED);
+    assert_int_equal(unit_core_deliver(core, close), IOCP_OK);
+}
+
 static void a_close_asks_the_kernel_once_however_much_is_pending(void **state)
 {
     unit_core *core = *state;
@@ -777,6 +842,9 @@ int main(void)
         CANCEL_TEST(a_close_of_an_idle_handle_is_done_at_once),
         CANCEL_TEST(a_close_delivers_the_bytes_that_were_quicker),
         CANCEL_TEST(a_close_cannot_be_cancelled),
+        CANCEL_TEST(what_comes_last_on_a_handle_begins_with_its_close),
+        CANCEL_TEST(what_comes_last_on_a_handle_begins_with_the_loops_end),
+        CANCEL_TEST(what_comes_last_on_a_handle_does_not_begin_if_nothing_has),
         CANCEL_TEST(a_close_asks_the_kernel_once_however_much_is_pending),
         CANCEL_TEST(a_close_asks_for_what_the_pool_does_by_itself),
         CANCEL_TEST(a_close_asks_again_for_what_the_system_refuses_to_end),

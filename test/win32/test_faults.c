@@ -12,6 +12,7 @@
 
 #include "contract_object.h"
 #include "win_faults.h"
+#include "win_files.h"
 #include "win_leaks.h"
 #include "win_loop.h"
 
@@ -46,6 +47,9 @@ typedef struct life {
     iocp_handle_t server;
     struct sockaddr_in address;
     iocp_handle_t file;
+    HANDLE ends[2]; /* of a pipe that is standard input and output */
+    iocp_handle_t in;
+    iocp_handle_t out;
     void *event; /* auto-reset */
     void *job;
     int waiting;    /* for so many callbacks */
@@ -396,6 +400,34 @@ static void life__close_one(life *l)
     life__wait(l);
 }
 
+static void life__read_stream(life *l, int expected)
+{
+    life_op *op = life__op(l, expected);
+    life__started(l, op, iocp_read(l->loop, l->in, op->data, 5, life__callback, op, NULL));
+}
+
+/* A thread of the pool finds out what they are, and is still reading when the loop ends. */
+static void life__use_streams(life *l)
+{
+    if (!life__ok(l, iocp_stdio_open(l->loop, IOCP_STDIN, &l->in)) ||
+        !life__ok(l, iocp_stdio_open(l->loop, IOCP_STDOUT, &l->out))) {
+        return;
+    }
+    life_op *write = life__op(l, IOCP_OK);
+    life__started(l, write, iocp_write(l->loop, l->out, "hello", 5, life__callback, write, NULL));
+    life__wait(l);
+    if (!l->is_broken) {
+        life__read_stream(l, IOCP_OK);
+        life__wait(l);
+    }
+    if (!l->is_broken) {
+        life__read_stream(l, LIFE_ANY);
+        life_op *close = life__op(l, IOCP_OK);
+        life__started(l, close, iocp_close(l->loop, l->out, life__callback, close, NULL));
+        life__wait(l);
+    }
+}
+
 /* What is still pending when the loop ends. */
 static void life__leave_pending(life *l)
 {
@@ -411,9 +443,9 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,  life__meet,      life__talk,          life__signal,      life__store,
-    life__secure,  life__pair,      life__serve,         life__use_objects, life__end_early,
-    life__hang_up, life__close_one, life__leave_pending,
+    life__listen,      life__meet,    life__talk,      life__signal,        life__store,
+    life__secure,      life__pair,    life__serve,     life__use_objects,   life__end_early,
+    life__use_streams, life__hang_up, life__close_one, life__leave_pending,
 };
 
 /* ---- The whole ---- */
@@ -489,6 +521,9 @@ static bool life__run(const life_plan *plan)
     }
     l->event = contract_event_create(false, false);
     l->job = contract_job_create();
+    assert_true(win_pipe_create(l->ends, false, false, 4096));
+    assert_true(SetStdHandle(STD_INPUT_HANDLE, l->ends[0]));
+    assert_true(SetStdHandle(STD_OUTPUT_HANDLE, l->ends[1]));
     for (int stage = 0; stage < (int)IOC_COUNT_OF(life_stages) && !l->is_broken; stage++) {
         life__begin_faults(plan, stage);
         life_stages[stage](l);
@@ -499,6 +534,8 @@ static bool life__run(const life_plan *plan)
     win_faults_stop();
     contract_object_close(l->event);
     contract_object_close(l->job);
+    contract_object_close(l->ends[0]);
+    contract_object_close(l->ends[1]);
     life__check_ops(l);
     return is_whole;
 }

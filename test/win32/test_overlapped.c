@@ -44,6 +44,11 @@ static const ioc_win_kind token_kinds[IOC_KINDS] = {
     [IOCP_TYPE_RECV] = {.complete = token__complete},
 };
 
+static const ioc_win_kind *token__kind_of(const ioc_op *op)
+{
+    return &token_kinds[op->kind->type];
+}
+
 static int token__setup(void **state)
 {
     ioc_win_options win_options = {.sys = win_faults_table()};
@@ -61,7 +66,7 @@ static int token__setup(void **state)
     token_now.handles_before = win_open_handles();
     ioc_slab_init(&token_now.ops.slab, &token_now.memory.alloc, sizeof(ioc_win_op), 0);
     assert_int_equal(ioc_port_init(&token_now.port, &options, &native_error), IOCP_OK);
-    ioc_overlapped_attach(&token_now.overlapped, &token_now.port, token_kinds);
+    ioc_overlapped_attach(&token_now.overlapped, &token_now.port, token__kind_of);
     ioc_port_expect_any(&token_now.port); /* so that a dequeue takes all that is there */
     return 0;
 }
