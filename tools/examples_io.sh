@@ -155,3 +155,94 @@ examples_file_copy() {
     check_copy "refuses to copy a file onto itself" file_copy_onto_itself
     rm -rf "$copy_folder"
 }
+
+# ---- filter ----
+
+filter_folder=$build/filter
+
+# With the streams that this shell has: not through wine-run.sh, which gives its own.
+filter() {
+    WINEPREFIX=$(wine_prefix) WINEDEBUG=-all timeout -k 5 120 wine \
+        "$build/mingw-x64-release/examples/filter.exe"
+}
+
+filter_from_file_to_file() {
+    filter <input >output
+    cmp output expected
+}
+
+filter_from_pipe_to_pipe() {
+    # shellcheck disable=SC2002 # the pipe is the point
+    cat input | filter | cmp - expected
+}
+
+# Windows' own: cmd opens the file and the null device.
+filter_by_cmd() {
+    local program
+    program=$(WINEPREFIX=$(wine_prefix) WINEDEBUG=-all winepath -w \
+        "$build/mingw-x64-release/examples/filter.exe")
+    WINEPREFIX=$(wine_prefix) WINEDEBUG=-all timeout -k 5 120 wine cmd /c "$program < input > output"
+    cmp output expected
+    WINEPREFIX=$(wine_prefix) WINEDEBUG=-all timeout -k 5 120 wine cmd /c "$program < NUL > output"
+    [ ! -s output ]
+}
+
+# There is no end of the input: the filter ends because nobody reads it any more. (Wine says of a native
+# pipe that it is not connected; of Windows' own it is IOCP_EPIPE, as win32/test_stdio.c has it.)
+filter_to_one_who_leaves() {
+    local codes
+    set +o pipefail # yes is ended, and the filter says that it could not go on
+    yes | filter 2>errors | head -c 100000 >output
+    codes="${PIPESTATUS[*]}"
+    echo "exit codes of yes, filter, head: $codes"
+    cat errors
+    [ "${codes#* }" = "1 0" ]
+    [ "$(sort -u output)" = Y ]
+}
+
+filter_of_nothing() {
+    filter </dev/null >output
+    [ ! -s output ]
+}
+
+# A stream that is closed is no stream.
+filter_without_input() {
+    local code=0
+    filter <&- 2>errors || code=$?
+    cat errors
+    [ $code -eq 1 ]
+    grep -q '^filter: ' errors
+}
+
+filter_make_files() {
+    rm -rf "$filter_folder"
+    mkdir -p "$filter_folder"
+    cd "$filter_folder"
+    head -c 5M /dev/urandom | base64 -w 100 >input
+    printf 'without an end of the line: \xc3\xa4 \xff' >>input
+    LC_ALL=C tr a-z A-Z <input >expected
+}
+
+# check_filter NAME FUNCTION: a function from above, in the folder of the files.
+check_filter() {
+    check 180 "filter $1" bash -c 'source tools/common.sh
+        source tools/examples_io.sh
+        cd "$filter_folder"
+        set -euo pipefail
+        "$@"' - "$2" || true
+}
+
+examples_filter() {
+    need 120 "filter makes its files" bash -c 'set -euo pipefail
+        source tools/common.sh
+        source tools/examples_io.sh
+        wine_prepare
+        filter_make_files' || return 0
+    check_filter "from file to file" filter_from_file_to_file
+    check_filter "from pipe to pipe" filter_from_pipe_to_pipe
+    check_filter "as cmd starts it" filter_by_cmd
+    check_filter "to one who leaves" filter_to_one_who_leaves
+    check_filter "of nothing" filter_of_nothing
+    check_filter "without an input" filter_without_input
+    rm -rf "$filter_folder"
+}

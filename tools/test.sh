@@ -168,6 +168,7 @@ examples_step() {
         bash -c 'source tools/common.sh; source tools/examples.sh; build_stage' || return 0
     examples_udp_echo
     examples_file_copy
+    examples_filter
     for name in "${example_checks[@]}"; do
         check 240 "${name//_/ }" bash -euo pipefail -c \
             'source tools/common.sh; source tools/examples.sh; "$1"' bash "$name" || true
