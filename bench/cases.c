@@ -69,6 +69,7 @@ const bench_case bench_cases[] = {
 #else
     CASE(async_roundtrip),
     CASE(handle_wait),
+    CASE(process_spawn),
     CASE(tcp_pingpong),
     CASE(pipe_pingpong),
     {.name = "tcp_throughput",

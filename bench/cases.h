@@ -47,6 +47,7 @@ extern const bench_body bench_lib_notify_signalled;
 extern const bench_body bench_lib_loop_create, bench_raw_loop_create;
 extern const bench_body bench_lib_async_roundtrip, bench_raw_async_roundtrip;
 extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
+extern const bench_body bench_lib_process_spawn, bench_raw_process_spawn;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
 extern const bench_body bench_lib_pipe_pingpong, bench_raw_pipe_pingpong;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
