@@ -131,6 +131,10 @@ endif()
 target_include_directories(iocploop_objects PRIVATE include src)
 iocploop_configure(iocploop_objects)
 set_target_properties(iocploop_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+# One unit is "large" for gcc, so it inlines less in it the more there is in all: what an operation
+# costs would depend on how many kinds of operations there are.
+target_compile_options(iocploop_objects PRIVATE
+    $<$<AND:${IOCPLOOP_IS_ONE_UNIT},$<C_COMPILER_ID:GNU>>:--param=large-unit-insns=100000>)
 
 function(iocploop_add_library target type)
     add_library(${target} ${type} $<TARGET_OBJECTS:iocploop_objects>)
