@@ -2,13 +2,13 @@
  * iocploop: an event loop on Windows I/O completion ports.
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
- * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, the console,
- * blocking work, waking and posting, statistics.
+ * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, the console and the
+ * standard streams, blocking work, waking and posting, statistics.
  *
- * How it works in one paragraph. A program creates a loop and opens sockets and files on it. Each
- * operation (a receive, a timer, a read) is one function call that queues it and returns at once. A
- * tick starts what is queued, asks the completion port what is done, and calls one callback for
- * each operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same
+ * How it works in one paragraph. A program creates a loop and opens sockets, pipes and files on it.
+ * Each operation (a receive, a timer, a read) is one function call that queues it and returns at
+ * once. A tick starts what is queued, asks the completion port what is done, and calls one callback
+ * for each operation that ended. The callback answers IOCP_DISARM (done) or IOCP_REARM (the same
  * again).
  *
  * How to read an entry. *The result* is the iocp_result_t that a callback is told. "Errors" are the
