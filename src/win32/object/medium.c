@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* As much is put on a console at once; older ones have little room. */
-#define MEDIUM_CONSOLE_UNITS 2048
+#define MEDIUM_CONSOLE_UNITS 1024
 
 #define MEDIUM_CTRL_Z 0x1A
 
