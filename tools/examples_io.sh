@@ -246,3 +246,115 @@ examples_filter() {
     check_filter "without an input" filter_without_input
     rm -rf "$filter_folder"
 }
+
+# ---- pipe_chat ----
+
+chat_folder=$build/pipe_chat
+
+# Named pipes are a Wine prefix's; the name is this run's all the same.
+chat_name=iocploop-chat-$$
+
+# pipe_chat ARGUMENT...: with the streams that this shell has, as filter.
+pipe_chat() {
+    WINEPREFIX=$(wine_prefix) WINEDEBUG=-all timeout -k 5 150 wine \
+        "$build/mingw-x64-release/examples/pipe_chat.exe" "$@"
+}
+
+# chat_cmd COMMAND: Windows' own, which knows no messages.
+chat_cmd() {
+    WINEPREFIX=$(wine_prefix) WINEDEBUG=-all timeout -k 5 150 wine cmd /c "$1" </dev/null
+}
+
+# chat_sees PROCESS FILE PATTERN [COUNT]: waits until a line, or so many, of what the process writes
+# there match.
+chat_sees() {
+    until [ "$(cat "$2" 2>/dev/null | grep -c -- "$3")" -ge "${4:-1}" ]; do
+        kill -0 "$1" 2>/dev/null || die "$2 ended before a line matched: $3"
+        sleep 0.1
+    done
+}
+
+# chat_serve [ARGUMENT...]: sets server, which serves when this returns.
+chat_serve() {
+    IOCPLOOP_WINE_OUTPUT=server IOCPLOOP_WINE_TIMEOUT=150 "$root/tools/wine-run.sh" \
+        "$build/mingw-x64-release/examples/pipe_chat.exe" serve "$chat_name" "$@" &
+    server=$!
+    chat_sees $server server "^serving .*$chat_name"
+}
+
+# chat_told NAME: what this member was told, without ends of lines of Windows and with names: the
+# processes' ids in the order in which they came to Ann.
+chat_told() {
+    local ids
+    ids=$(tr -d '\r' <ann | sed -n 's/^\([0-9]*\): is here$/\1/p')
+    [ "$(sort -u <<<"$ids" | wc -l)" -eq 4 ] || die "not four ids: $ids"
+    tr -d '\r' <"$1" | sed "$(paste -d ' ' - <(printf '%s\n' ann bob reader writer) <<<"$ids" |
+        sed 's|\(.*\) \(.*\)|s/^\1:/\2:/|')"
+}
+
+# Ann and Bob are ours, the reader and the writer cmd's. All are told the same in one order, and here
+# each waits for what was before. Only this shell may hold the inputs open.
+chat_among_four() {
+    local server ann bob reader
+    mkfifo ann_says bob_says
+    chat_serve
+    pipe_chat join "$chat_name" <ann_says >ann &
+    ann=$!
+    exec 3>ann_says
+    chat_sees $ann ann ': is here'
+    pipe_chat join "$chat_name" <bob_says >bob 3>&- &
+    bob=$!
+    exec 4>bob_says
+    chat_sees $bob bob ': is here'
+    chat_cmd "type \\\\.\\pipe\\$chat_name" >reader 3>&- 4>&- &
+    reader=$!
+    chat_sees $reader reader ': is here'
+    printf 'hello\nfrom ann\n' >&3
+    chat_sees $bob bob ': from ann'
+    printf 'ä 漢字 😀\nno end of the line' >&4
+    exec 4>&-
+    chat_sees $ann ann ': has left'
+    wait $bob
+    chat_cmd "echo from cmd> \\\\.\\pipe\\$chat_name"
+    chat_sees $ann ann ': from cmd'
+    chat_sees $ann ann ': has left' 2
+    exec 3>&-
+    wait $ann
+    chat_sees $reader reader ': has left' 3
+    kill -TERM $server
+    wait $server
+    wait $reader || true # what cmd makes of the end is its own affair
+    chat_told ann | diff expected -
+    chat_told bob | head -n 4 | diff <(sed -n '2,5p' expected) -
+    (tail -n +3 expected && echo 'ann: has left') | diff - <(chat_told reader)
+    grep -q '^members: 4, lines: 5' server
+}
+
+chat_nobody_serves() {
+    local code=0
+    pipe_chat join "$chat_name" </dev/null 2>errors || code=$?
+    cat errors
+    [ $code -eq 1 ]
+    grep -q IOCP_ENOTFOUND errors
+}
+
+# check_chat NAME FUNCTION: a function from above, in a folder of its own.
+check_chat() {
+    check 180 "pipe chat $1" bash -c 'source tools/common.sh
+        source tools/examples_io.sh
+        wine_prepare
+        rm -rf "$chat_folder"
+        mkdir -p "$chat_folder"
+        cd "$chat_folder"
+        set -euo pipefail
+        printf "%s\n" "ann: is here" "bob: is here" "reader: is here" "ann: hello" "ann: from ann" \
+            "bob: ä 漢字 😀" "bob: no end of the line" "bob: has left" "writer: is here" \
+            "writer: from cmd" "writer: has left" >expected
+        "$@"' - "$2" || true
+}
+
+examples_pipe_chat() {
+    check_chat "among two of ours and two of cmd" chat_among_four
+    check_chat "without a server" chat_nobody_serves
+    rm -rf "$chat_folder"
+}

@@ -117,7 +117,7 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client udp_echo file_copy \
-            run_process pipeline tick_timers
+            pipe_chat run_process pipeline tick_timers
 }
 
 need_load_clients() {
@@ -169,6 +169,7 @@ examples_step() {
     examples_udp_echo
     examples_file_copy
     examples_filter
+    examples_pipe_chat
     for name in "${example_checks[@]}"; do
         check 240 "${name//_/ }" bash -euo pipefail -c \
             'source tools/common.sh; source tools/examples.sh; "$1"' bash "$name" || true
