@@ -330,6 +330,21 @@ chat_among_four() {
     grep -q '^members: 4, lines: 5' server
 }
 
+# Nobody says anything: the server's time is up, and the client, whose input goes on, ends with it. (Wine
+# takes back no read of a native pipe: then the client says that it has left one.)
+chat_ends_with_its_server() {
+    local server ann
+    mkfifo ann_says
+    chat_serve --seconds 10
+    pipe_chat join "$chat_name" <ann_says >ann &
+    ann=$!
+    exec 3>ann_says
+    wait $ann || true
+    wait $server
+    grep -q '^[0-9]*: is here' ann
+    grep -q '^members: 1, lines: 0' server
+}
+
 chat_nobody_serves() {
     local code=0
     pipe_chat join "$chat_name" </dev/null 2>errors || code=$?
@@ -355,6 +370,7 @@ check_chat() {
 
 examples_pipe_chat() {
     check_chat "among two of ours and two of cmd" chat_among_four
+    check_chat "that ends" chat_ends_with_its_server
     check_chat "without a server" chat_nobody_serves
     rm -rf "$chat_folder"
 }
