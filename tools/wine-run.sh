@@ -44,7 +44,9 @@ fresh_server() {
     WINEPREFIX=$(wine_prefix) timeout 30 "${on_system[@]}" wineserver -w || true
 }
 
-run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-420}" "${on_system[@]}" wine "$@")
+# In the foreground it hands a signal on once. Otherwise it does so to the program and to its group, and
+# that would be two Ctrl-C.
+run=(timeout --foreground -k 5 "${IOCPLOOP_WINE_TIMEOUT:-420}" "${on_system[@]}" wine "$@")
 if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
     run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")
 fi
