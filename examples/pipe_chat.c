@@ -26,7 +26,8 @@ static bool has_failed;
 /* Whether it went well; if not, says why. The end of a stream is no failure, nor is our own end. */
 static bool check(int status, const char *what)
 {
-    if (status != IOCP_OK && status != IOCP_EOF && status != IOCP_ECANCELED) {
+    if (status != IOCP_OK && status != IOCP_EOF && status != IOCP_ECANCELED &&
+        status != IOCP_ECLOSING) {
         fprintf(stderr, "%s: %s (%s)\n", what, iocp_error_text(status), iocp_error_name(status));
         has_failed = true;
     }

@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 packages=(
-    ca-certificates cmake ninja-build pkg-config xz-utils util-linux
+    ca-certificates cmake ninja-build pkg-config xz-utils util-linux procps
     gcc g++ libc6-dev clang-14 clang lld-14 llvm-14 libclang-rt-14-dev libcmocka-dev
     clang-format-14 clang-tidy-14 python3 python3-clang-14
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 gcc-mingw-w64-i686

@@ -44,9 +44,7 @@ fresh_server() {
     WINEPREFIX=$(wine_prefix) timeout 30 "${on_system[@]}" wineserver -w || true
 }
 
-# In the foreground it hands a signal on once. Otherwise it does so to the program and to its group, and
-# that would be two Ctrl-C.
-run=(timeout --foreground -k 5 "${IOCPLOOP_WINE_TIMEOUT:-420}" "${on_system[@]}" wine "$@")
+run=(timeout -k 5 "${IOCPLOOP_WINE_TIMEOUT:-420}" "${on_system[@]}" wine "$@")
 if [ -n "${IOCPLOOP_WINE_CPU:-}" ]; then
     run=(taskset -c "$IOCPLOOP_WINE_CPU" "${run[@]}")
 fi
@@ -74,9 +72,18 @@ run_program() {
     took=$((SECONDS - start))
 }
 
+# As a terminal would: once to each process of the program's group. `timeout`, which leads it, would hand
+# it on to the program and to the group, and that would be two Ctrl-C.
+interrupt() {
+    local one
+    for one in $(pgrep -g "$child"); do
+        [ "$one" = "$child" ] || kill -INT "$one" 2>/dev/null || true
+    done
+}
+
 child=
 is_told_to_end=
-trap 'is_told_to_end=1; kill -INT $child 2>/dev/null || true' TERM
+trap 'is_told_to_end=1; interrupt' TERM
 : >"$output"
 run_program
 # Ten seconds are a long one on a machine that is loaded.
