@@ -16,10 +16,10 @@ void ioc_process_open(ioc_handle *core_handle, HANDLE process, DWORD id, HANDLE 
 int ioc_process_adopt(ioc_port *base, ioc_handle *core_handle, void *native)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    DWORD id = native != INVALID_HANDLE_VALUE ? port->sys->GetProcessId(native) : 0;
     if (native == INVALID_HANDLE_VALUE) {
         return ioc_port_fail(port, ERROR_INVALID_HANDLE);
     }
+    DWORD id = port->sys->GetProcessId(native);
     if (id == 0 || !port->sys->SetHandleInformation(native, HANDLE_FLAG_INHERIT, 0)) {
         return ioc_port_fail_last(port);
     }
