@@ -73,11 +73,10 @@ enum {
     IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
-    IOC_KIND_OPENS = 128, /* on no handle, and its success is one: `ended` is called all the same */
     IOC_KIND_SMALL = 64,  /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_LAST =
-        256 /* is parked until its handle or loop ends, and begins then; until then nobody
-                             is told that it is there */
+    IOC_KIND_OPENS = 128, /* on no handle, and its success is one: `ended` is called all the same */
+    IOC_KIND_LAST = 256   /* is parked until its handle or loop ends, and begins then; until then
+                             nobody is told that it is there */
 };
 
 /*
