@@ -31,6 +31,7 @@ set(core_sources
     src/slab.c
     src/spawn.c
     src/stats.c
+    src/stop.c
     src/text/command_line.c
     src/text/environment.c
     src/text/path.c

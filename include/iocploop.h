@@ -248,17 +248,19 @@ typedef enum iocp_type {
     IOCP_TYPE_WORK = 22,
     IOCP_TYPE_CONSOLE_WATCH = 23,
     IOCP_TYPE_PIPE_CONNECT = 24,
-    IOCP_TYPE_SPAWN = 25
+    IOCP_TYPE_SPAWN = 25,
+    IOCP_TYPE_PROCESS_STOP = 26
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_SPAWN + 1)
+#define IOCP_TYPES (IOCP_TYPE_PROCESS_STOP + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
     IOCP_RESULT_INLINE = 1,    /* done within the call that started it; no packet was queued */
     IOCP_RESULT_TRUNCATED = 2, /* the datagram was longer than the buffer; the rest is lost */
-    IOCP_RESULT_MORE = 4       /* the pipe's message is longer; the rest comes with the next read */
+    IOCP_RESULT_MORE = 4,      /* the pipe's message is longer; the rest comes with the next read */
+    IOCP_RESULT_FORCED = 16    /* process_stop: it had to be ended, it did not go by itself */
 } iocp_result_flag_t;
 
 /*
@@ -1457,15 +1459,15 @@ IOCP_API int IOCP_CALL iocp_job_watch(iocp_loop_t *loop, void *job, iocp_callbac
 /* Bits of iocp_spawn_options_t.flags. */
 typedef enum iocp_spawn_flag {
     IOCP_SPAWN_TREE = 1,          /* the child and all it starts are one tree: a job of their own,
-                                     from its first instruction on */
+                                     from its first instruction on, for iocp_process_stop */
     IOCP_SPAWN_KILL_ON_CLOSE = 2, /* with TREE: it ends with iocp_close, and with us, however */
-    IOCP_SPAWN_GROUP = 4,         /* a console group of its own, for GenerateConsoleCtrlEvent.
+    IOCP_SPAWN_GROUP = 4,        /* a console group of its own: iocp_process_stop can ask it to end.
                                      N.B. Ctrl-C does not reach it any more, unless it asks to */
-    IOCP_SPAWN_NO_WINDOW = 8,     /* a console program gets a console that nobody sees */
-    IOCP_SPAWN_NEW_CONSOLE = 16,  /* a console window of its own, which it also gets as its streams
+    IOCP_SPAWN_NO_WINDOW = 8,    /* a console program gets a console that nobody sees */
+    IOCP_SPAWN_NEW_CONSOLE = 16, /* a console window of its own, which it also gets as its streams
                                     where all three are IOCP_GIVE_OURS */
-    IOCP_SPAWN_DETACHED = 32,     /* no console */
-    IOCP_SPAWN_HIDDEN = 64        /* its first window is hidden */
+    IOCP_SPAWN_DETACHED = 32,    /* no console */
+    IOCP_SPAWN_HIDDEN = 64       /* its first window is hidden */
 } iocp_spawn_flag_t;
 
 /* What a child gets as a standard stream. */
@@ -1541,7 +1543,8 @@ IOCP_API int IOCP_CALL iocp_spawn(iocp_loop_t *loop, const iocp_spawn_options_t 
 /*
  * Take over a process HANDLE (of CreateProcessW, OpenProcess), which belongs to the loop from here
  * on unless this fails, and is not inherited by child processes. It needs SYNCHRONIZE and
- * PROCESS_QUERY_LIMITED_INFORMATION.
+ * PROCESS_QUERY_LIMITED_INFORMATION, for iocp_process_stop also PROCESS_TERMINATE; it has no tree
+ * and no group.
  * Loop thread. Errors: IOCP_EBADF (not a process; a pseudo handle, as of GetCurrentProcess, too:
  * duplicate it), IOCP_EACCES (without PROCESS_QUERY_LIMITED_INFORMATION), IOCP_EINVAL (NULL),
  * IOCP_ENOMEM, IOCP_ECLOSING. Win32: GetProcessId.
@@ -1555,6 +1558,23 @@ IOCP_API int IOCP_CALL iocp_process_adopt(iocp_loop_t *loop, void *native, iocp_
  */
 IOCP_API int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, iocp_handle_t process,
                                          iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Make a process end: ask it by CTRL_BREAK if it has a group (IOCP_SPAWN_GROUP) and shares our
+ * console, give it `grace_ns`, then end it, with its tree (IOCP_SPAWN_TREE). The callback comes
+ * when the process has ended, with its exit code in `value`: STATUS_CONTROL_C_EXIT (0xC000013A)
+ * and IOCP_RESULT_FORCED if it had to be ended. What is left of its tree after an orderly end is
+ * ended too. 0 does not ask, UINT64_MAX only asks. A process that can be asked in another way (its
+ * stdin, a message to its window) is asked by the program, before. Waits on it end as well.
+ *
+ * A cancel or a deadline of this operation stops the stopping: the process goes on, or not.
+ * Errors in the result: IOCP_EACCES, IOCP_ENOTSUP (UINT64_MAX, and it cannot be asked). On the pool
+ * as far as it asks.
+ * Win32: GenerateConsoleCtrlEvent, TerminateJobObject, TerminateProcess.
+ */
+IOCP_API int IOCP_CALL iocp_process_stop(iocp_loop_t *loop, iocp_handle_t process,
+                                         uint64_t grace_ns, iocp_callback_t callback,
+                                         void *userdata, iocp_op_t *op);
 
 /* A process's id. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a process), IOCP_EINVAL. */
 IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_t process,

@@ -121,7 +121,13 @@ typedef struct ioc_backend {
      */
     int (*cancel)(ioc_port *port, struct ioc_op *op, bool *is_back);
 
-    /* The same for all that is in the kernel on a handle, by one request. None comes back by it. */
+    /*
+     * A pending operation's pause is over: PROCESS_STOP ends the process. As cancel, but nothing is
+     * asked for: what comes back is the operation's own outcome.
+     */
+    int (*hurry)(ioc_port *port, struct ioc_op *op, bool *is_back);
+
+    /* The same as cancel for all that is in the kernel on a handle, by one request. None comes back by it. */
     int (*handle_cancel)(ioc_port *port, struct ioc_handle *handle);
 
     /* ---- Sockets ---- */

@@ -248,6 +248,12 @@ void ioc_cancel_run_queued(ioc_ops *ops, uint32_t limit)
     cancel__run_closing(ops, limit);
 }
 
+static int cancel__on_alarm(ioc_ops *ops, const ioc_alarm *alarm)
+{
+    return alarm->is_pause ? ioc_op_end_pause(ops, alarm->op)
+                           : ioc_cancel_op(ops, alarm->op, IOCP_ETIMEDOUT);
+}
+
 void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
 {
     if (ioc_timers_count(&ops->deadlines) == 0) {
@@ -260,7 +266,7 @@ void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
             return;
         }
         ioc_alarm *alarm = IOC_CONTAINER_OF(timer, ioc_alarm, timer);
-        if (!alarm->is_pause && ioc_cancel_op(ops, alarm->op, IOCP_ETIMEDOUT) != IOCP_OK) {
+        if (cancel__on_alarm(ops, alarm) != IOCP_OK) {
             /* The kernel refused: ask again later; without memory for that in the next turn. */
             if (ioc_timers_set(&ops->deadlines, timer, now_ns + IOC_NS_PER_MS) != IOCP_OK) {
                 return;
@@ -268,8 +274,5 @@ void ioc_cancel_run_deadlines(ioc_ops *ops, uint32_t limit)
             continue;
         }
         ioc_timers_clear(&ops->deadlines, timer);
-        if (alarm->is_pause) {
-            ioc_op_queue_again(ops, alarm->op);
-        }
     }
 }

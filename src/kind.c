@@ -6,6 +6,7 @@
 #include "pipe.h"
 #include "post.h"
 #include "spawn.h"
+#include "stop.h"
 #include "timeout.h"
 #include "transfer.h"
 #include "watch.h"
@@ -226,6 +227,12 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "spawn", .type = IOCP_TYPE_SPAWN, .traits = IOC_KIND_OPENS,
         .queued = kind__not_booked, .start = ioc_spawn_start,
         .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_spawn_ended,
+    },
+    [IOCP_TYPE_PROCESS_STOP] = {
+        .name = "process_stop", .type = IOCP_TYPE_PROCESS_STOP,
+        .handles = PROCESS, .ends_alone = PROCESS,
+        .queued = kind__not_booked, .start = ioc_stop_start,
+        .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

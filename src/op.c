@@ -301,6 +301,30 @@ int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns)
     return status;
 }
 
+int ioc_op_set_pause(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
+{
+    IOC_ASSERT(op->phase == IOC_PHASE_QUEUED);
+    return op__set_alarm(ops, op, true, ioc_add_saturated(ioc_ops_now(ops), delay_ns));
+}
+
+int ioc_op_end_pause(ioc_ops *ops, ioc_op *op)
+{
+    bool is_back = false;
+    if (op->phase == IOC_PHASE_TIMED) {
+        ioc_op_queue_again(ops, op);
+        return IOCP_OK;
+    }
+    IOC_ASSERT(op->phase == IOC_PHASE_KERNEL);
+    if (op->intent != 0 || !ioc_op_can_start(ops, op)) {
+        return IOCP_OK; /* it was asked to end, and does nothing more */
+    }
+    int status = ops->backend->hurry(ops->port, op, &is_back);
+    if (status == IOCP_OK && is_back) {
+        ioc_op_finish_from_backend(ops, op);
+    }
+    return status;
+}
+
 void ioc_op_park(ioc_op *op, ioc_list *list_or_null)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_QUEUED);

@@ -137,7 +137,7 @@ typedef struct ioc_alarm {
     ioc_op *op;
     struct ioc_alarm *next; /* op.alarms */
     uint64_t limit_ns;      /* a deadline's: of each run, IOC_FOREVER: none */
-    bool is_pause;          /* not a deadline: it goes on then */
+    bool is_pause;          /* not a deadline: it goes on then, in the kernel in another way */
 } ioc_alarm;
 
 /*
@@ -341,6 +341,15 @@ bool ioc_op_ends_alone(const ioc_op *op);
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op);
 void ioc_op_park(ioc_op *op, ioc_list *list_or_null);
 int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns);
+
+/*
+ * Before it is started in the kernel: after so long, if it is still there, it is to go on in another way
+ * (ioc_backend.hurry).
+ */
+int ioc_op_set_pause(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
+
+/* Its pause is over. An error: the system did not take the request, which has to be made again. */
+int ioc_op_end_pause(ioc_ops *ops, ioc_op *op);
 
 /*
  * As ioc_op_start_in_kernel, for a kind that looks at what came of it: after DONE and FAILED it is

@@ -1,5 +1,6 @@
 #include "api.h"
 #include "spawn.h"
+#include "stop.h"
 
 /* ---- Starting ---- */
 
@@ -141,6 +142,20 @@ int IOCP_CALL iocp_process_wait(iocp_loop_t *loop, iocp_handle_t process, iocp_c
     int status =
         ioc_api_begin_on(loop, process, IOCP_TYPE_PROCESS_WAIT, true, callback, userdata, &op);
     return status == IOCP_OK ? ioc_api_end(loop, op, IOCP_OK, id) : status;
+}
+
+int IOCP_CALL iocp_process_stop(iocp_loop_t *loop, iocp_handle_t process, uint64_t grace_ns,
+                                iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    const ioc_stop stop = {.grace_ns = grace_ns};
+    int status =
+        ioc_api_begin_on(loop, process, IOCP_TYPE_PROCESS_STOP, true, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = ioc_op_copy(&loop->loop_only.ops, op, &stop, sizeof stop);
+    return ioc_api_end(loop, op, status, id);
 }
 
 int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_t process,

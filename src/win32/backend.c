@@ -237,6 +237,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                                 ioc_pipe_client_release, ioc_pipe_client_connected},
     [IOCP_TYPE_SPAWN] = {ioc_child_start, ioc_work_cancel_call, ioc_child_release,
                          ioc_child_started},
+    [IOCP_TYPE_PROCESS_STOP] = {ioc_process_start_stop, ioc_process_cancel_stop,
+                                ioc_overlapped_release, ioc_process_stopped},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
 };
@@ -291,6 +293,7 @@ static const ioc_backend iocp_backend = {
     .start = backend__start,
     .release = backend__release,
     .cancel = backend__cancel,
+    .hurry = ioc_process_hurry_stop,
     .handle_cancel = ioc_overlapped_cancel_all,
     .socket_open = ioc_socket_open,
     .socket_adopt = ioc_socket_adopt,

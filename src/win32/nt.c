@@ -17,6 +17,7 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys)
         return;
     }
     nt__look_up(sys, ntdll, "NtQueryInformationFile", &nt->NtQueryInformationFile);
+    nt__look_up(sys, ntdll, "NtQueryObject", &nt->NtQueryObject);
     nt__look_up(sys, ntdll, "NtCreateWaitCompletionPacket", &nt->NtCreateWaitCompletionPacket);
     nt__look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
                 &nt->NtAssociateWaitCompletionPacket);

@@ -2,8 +2,9 @@
  * Functions of the system that are looked up at run time: no import names them, so the library
  * loads where they are missing, and a loop then takes another way.
  *
- * NtQueryInformationFile is documented with the driver kit and in <winternl.h>; the three for wait
- * completion packets among Microsoft's developer notes. They are in ntdll since Windows 8.
+ * NtQueryInformationFile and NtQueryObject are documented with the driver kit and in <winternl.h>; the
+ * three for wait completion packets among Microsoft's developer notes. They are in ntdll since
+ * Windows 8.
  */
 #ifndef IOC_NT_H
 #define IOC_NT_H
@@ -28,6 +29,7 @@ typedef struct ioc_nt_status_block {
 typedef struct ioc_nt {
     /* Each NULL if the system does not have it. */
     LONG(NTAPI *NtQueryInformationFile)(HANDLE, ioc_nt_status_block *, void *, ULONG, int);
+    LONG(NTAPI *NtQueryObject)(HANDLE, int, void *, ULONG, ULONG *);
     LONG(NTAPI *NtCreateWaitCompletionPacket)(HANDLE *packet, ACCESS_MASK, void *attributes);
     LONG(NTAPI *NtAssociateWaitCompletionPacket)
     (HANDLE packet, HANDLE port, HANDLE object, void *key, void *overlapped, LONG status,

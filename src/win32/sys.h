@@ -63,6 +63,9 @@ typedef struct ioc_sys {
     BOOL(WINAPI *CallbackMayRunLong)(PTP_CALLBACK_INSTANCE);
     DWORD(WINAPI *GetProcessId)(HANDLE);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE, DWORD *);
+    BOOL(WINAPI *TerminateProcess)(HANDLE, UINT);
+    BOOL(WINAPI *TerminateJobObject)(HANDLE, UINT);
+    BOOL(WINAPI *GenerateConsoleCtrlEvent)(DWORD, DWORD);
     BOOL(WINAPI *DuplicateHandle)(HANDLE, HANDLE, HANDLE, HANDLE *, DWORD, BOOL, DWORD);
     BOOL(WINAPI *CreateProcessW)
     (const wchar_t *, wchar_t *, SECURITY_ATTRIBUTES *, SECURITY_ATTRIBUTES *, BOOL, DWORD, void *,

@@ -159,6 +159,14 @@ static void finish_process_wait(stage *s, const contract_record *record)
     assert_int_equal(record->result.value, record->status == IOCP_OK ? 7 : 0);
 }
 
+/* With a grace that does not pass. */
+static int start_process_stop(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                              iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_process_stop(loop, handle, 1000 * S, callback, userdata, op);
+}
+
 static void open_job(stage *s)
 {
     s->object = contract_job_create();
@@ -503,6 +511,7 @@ static const operation operations[] = {
     {"async_wait", open_async, start_async_wait, finish_async_wait, false, false},
     {"wait", open_event, start_wait, finish_wait, false, false},
     {"process_wait", open_process, start_process_wait, finish_process_wait, true, false},
+    {"process_stop", open_process, start_process_stop, finish_process_wait, true, false},
     {"job_watch", open_job, start_job_watch, finish_job_watch, false, false},
     {"work", open_nothing, start_work, NULL, false, false},
     {"console_watch", open_nothing, start_console_watch, finish_console_watch, false, false},

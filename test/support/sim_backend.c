@@ -74,6 +74,10 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                          .tell = sim_spawn_tell,
                          .release = sim_spawn_release,
                          .ends_by_cancel = true},
+    [IOCP_TYPE_PROCESS_STOP] = {.on_process = sim_process_start_stop,
+                                .take_effect = sim_process_ask,
+                                .tell = sim_process_tell_stop,
+                                .ends_by_cancel = true},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
 };
 
@@ -210,6 +214,23 @@ static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back
     int status = backend__may_cancel(port);
     if (status == IOCP_OK) {
         backend__cancel_one(port, op, is_back);
+    }
+    return backend__return(base, status);
+}
+
+static int backend__hurry(ioc_port *base, struct ioc_op *core_op, bool *is_back)
+{
+    sim_port *port = backend__port(base);
+    sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
+    sim_lock();
+    if (sim_process_hurry(op)) {
+        return backend__return(base, IOCP_OK);
+    }
+    int status = backend__may_cancel(port);
+    *is_back = status == IOCP_OK;
+    if (*is_back) {
+        sim_end_waiting(op, IOCP_EACCES);
+        sim_hand_over(op);
     }
     return backend__return(base, status);
 }
@@ -532,6 +553,7 @@ const ioc_backend *ioc_backend_default(void)
         .start = backend__start,
         .release = backend__release,
         .cancel = backend__cancel,
+        .hurry = backend__hurry,
         .handle_cancel = backend__handle_cancel,
         .socket_open = backend__socket_open,
         .socket_adopt = backend__socket_adopt,

@@ -1,5 +1,7 @@
 #include "sim_object.h"
 
+#include "stop.h"
+
 #include "sim_pipe.h"
 
 #include <stdlib.h>
@@ -41,6 +43,9 @@ typedef struct sim_object {
     struct sim_object *job; /* of a process that runs, or NULL */
     sim_socket *ends[3];    /* of pipes, that a process has until it ends */
     bool is_spawned;        /* by a loop */
+    bool has_group;         /* it can be asked to end, and then it does */
+    bool is_guarded;        /* it cannot be ended */
+    bool is_forced;         /* a stop has ended it */
     uint32_t processes;     /* of a job, those that run */
     job_watch *watch;       /* of a job, or NULL */
 } sim_object;
@@ -175,11 +180,12 @@ bool sim_process_is(uintptr_t number)
     return object != NULL && object->kind == OBJECT_PROCESS;
 }
 
-uintptr_t sim_process_spawn(sim_socket **ends)
+uintptr_t sim_process_spawn(sim_socket **ends, bool has_group)
 {
     sim_object *process = object__new(OBJECT_PROCESS);
     process->references++; /* it runs */
     process->is_spawned = true;
+    process->has_group = has_group;
     memcpy(process->ends, ends, sizeof process->ends);
     memset(ends, 0, sizeof process->ends);
     return process->number;
@@ -455,6 +461,73 @@ static void process__end(sim_object *process, uint32_t exit_code)
     object__signal(process, 1);
     object__drop(process);
 }
+
+/* ---- Stops of processes ---- */
+
+#define PROCESS_STOPPED 0xC000013Au /* STATUS_CONTROL_C_EXIT */
+
+/* False: it is guarded. */
+static bool process__force(sim_object *process)
+{
+    if (process->signals > 0) {
+        return true;
+    }
+    if (process->is_guarded) {
+        return false;
+    }
+    process->is_forced = true;
+    process__end(process, PROCESS_STOPPED);
+    return true;
+}
+
+int sim_process_start_stop(sim_op *op)
+{
+    sim_object *process = object__get(op->process);
+    uint64_t grace_ns = ioc_stop_of(&op->op)->grace_ns;
+    if (grace_ns == 0 && !process__force(process)) {
+        return IOCP_EACCES;
+    }
+    if (process->signals == 0 && process->has_group) {
+        op->phase = SIM_WAITING;
+        op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.latency_ns + 1);
+        return IOCP_OK;
+    }
+    bool is_asked_in_vain = process->signals == 0 && grace_ns == IOC_FOREVER;
+    return is_asked_in_vain ? IOCP_ENOTSUP : sim_process_start_wait(op);
+}
+
+void sim_process_ask(sim_op *op)
+{
+    sim_object *process = object__get(op->process);
+    op->effect_ns = IOC_FOREVER;
+    if (process->signals == 0) {
+        process__end(process, PROCESS_STOPPED);
+    }
+    (void)sim_process_start_wait(op);
+}
+
+bool sim_process_hurry(const sim_op *op)
+{
+    return op->phase == SIM_DONE || process__force(object__get(op->process));
+}
+
+void sim_process_tell_stop(sim_op *op)
+{
+    const sim_object *process = object__get(op->process);
+    sim_object_tell_watch(op);
+    if (op->outcome.status == IOCP_OK && process->is_forced && op->value == PROCESS_STOPPED) {
+        op->op.flags |= IOCP_RESULT_FORCED;
+    }
+}
+
+void sim_process_guard(uintptr_t number)
+{
+    sim_lock();
+    object__get(number)->is_guarded = true;
+    sim_unlock();
+}
+
+/* ---- The tests' side of processes and jobs ---- */
 
 void sim_process_end(uintptr_t number, uint32_t exit_code)
 {

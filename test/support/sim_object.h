@@ -8,6 +8,8 @@
  * A job sends its messages to the port of its watch. They are packets that name the watch by a
  * number of its own, and may come when it waits, when it does not, and when it is over.
  *
+ * A process that a loop has started with a group of its own ends when it is asked to.
+ *
  * A function of blocking work runs in a dequeue, when its time has come. Until then a cancel keeps
  * it from running.
  */
@@ -32,7 +34,13 @@ int sim_process_start_wait(sim_op *op);
 void sim_process_close(uintptr_t number);
 
 /* One that runs, of which there is one handle; these three ends of pipes, or NULL, are its own. */
-uintptr_t sim_process_spawn(sim_socket **ends);
+uintptr_t sim_process_spawn(sim_socket **ends, bool has_group);
+
+/* Its stops: slots of sim_kind, and of the backend. False: it cannot be ended. */
+int sim_process_start_stop(sim_op *op);
+void sim_process_ask(sim_op *op);
+void sim_process_tell_stop(sim_op *op);
+bool sim_process_hurry(const sim_op *op);
 
 /* Run the function of an operation. N.B. Not under the lock: it may call what any thread may. */
 void sim_object_run_work(sim_op *op);
@@ -59,6 +67,9 @@ void sim_semaphore_release(uintptr_t semaphore, uint32_t count);
 /* A process that runs; in a job if that is not 0, which then sends its messages. */
 uintptr_t sim_process_create(uintptr_t job);
 void sim_process_end(uintptr_t process, uint32_t exit_code);
+
+/* From now on it cannot be ended by a stop. */
+void sim_process_guard(uintptr_t process);
 
 /* All that a loop has started. */
 void sim_process_end_spawned(uint32_t exit_code);

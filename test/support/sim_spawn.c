@@ -10,6 +10,7 @@
 
 typedef struct sim_plan {
     bool is_missing; /* the program */
+    bool has_group;
     bool has_ends;
     sim_socket *ends[IOC_SPAWN_STREAMS]; /* until a run has taken or closed them */
 } sim_plan;
@@ -25,6 +26,7 @@ void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_
     SIM_CHECK(plan != NULL);
     const char *name = options->program != NULL ? options->program : options->arguments[0];
     plan->is_missing = strcmp(name, SIM_NO_PROGRAM) == 0;
+    plan->has_group = (options->flags & IOCP_SPAWN_GROUP) != 0;
     for (int i = 0; i < IOC_SPAWN_STREAMS; i++) {
         if (ends[i] != NULL) {
             plan->ends[i] = IOC_CONTAINER_OF(ends[i], sim_handle, handle)->socket;
@@ -54,7 +56,8 @@ int sim_spawn_start(sim_op *op)
 void sim_spawn_carry_out(sim_op *op)
 {
     op->effect_ns = IOC_FOREVER;
-    op->value = plan__of(op)->is_missing ? 0 : sim_process_spawn(plan__of(op)->ends);
+    sim_plan *plan = plan__of(op);
+    op->value = plan->is_missing ? 0 : sim_process_spawn(plan->ends, plan->has_group);
     sim_complete(op, op->value == 0 ? IOCP_ENOTFOUND : IOCP_OK, 0);
 }
 

@@ -55,6 +55,18 @@ static int port__cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return self->cancel_answer;
 }
 
+static int port__hurry(ioc_port *port, ioc_op *op, bool *is_back)
+{
+    unit_port *self = port__of(port);
+    assert_int_equal(op->phase, IOC_PHASE_KERNEL);
+    self->hurries++;
+    *is_back = self->cancel_answer == IOCP_OK && self->hurry_ends;
+    if (*is_back) {
+        op->outcome = (ioc_outcome){.status = IOCP_EACCES};
+    }
+    return self->cancel_answer;
+}
+
 static int port__handle_cancel(ioc_port *port, ioc_handle *handle)
 {
     unit_port *self = port__of(port);
@@ -85,6 +97,7 @@ static const ioc_backend unit_backend_slots = {
     .wake = port__wake,
     .start = port__start,
     .cancel = port__cancel,
+    .hurry = port__hurry,
     .handle_cancel = port__handle_cancel,
     .handle_give_away = port__give_away,
     .handle_close = port__handle_close,

@@ -54,6 +54,9 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_MAY_RUN_LONG] = {"CallbackMayRunLong", ERROR_TOO_MANY_TCBS},
     [WIN_GET_PROCESS_ID] = {"GetProcessId", ERROR_ACCESS_DENIED},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
+    [WIN_END_PROCESS] = {"TerminateProcess", ERROR_ACCESS_DENIED},
+    [WIN_END_JOB] = {"TerminateJobObject", ERROR_ACCESS_DENIED},
+    [WIN_RAISE_CONSOLE] = {"GenerateConsoleCtrlEvent", ERROR_INVALID_HANDLE},
     [WIN_DUPLICATE] = {"DuplicateHandle", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_CREATE_PROCESS] = {"CreateProcessW", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_INIT_ATTRIBUTES] = {"InitializeProcThreadAttributeList", ERROR_NOT_ENOUGH_MEMORY},
@@ -424,6 +427,21 @@ static DWORD WINAPI fault__get_process_id(HANDLE process)
 static BOOL WINAPI fault__get_exit_code(HANDLE process, DWORD *code)
 {
     return !fault__strikes(WIN_GET_EXIT_CODE) && GetExitCodeProcess(process, code);
+}
+
+static BOOL WINAPI fault__end_process(HANDLE process, UINT code)
+{
+    return !fault__strikes(WIN_END_PROCESS) && TerminateProcess(process, code);
+}
+
+static BOOL WINAPI fault__end_job(HANDLE job, UINT code)
+{
+    return !fault__strikes(WIN_END_JOB) && TerminateJobObject(job, code);
+}
+
+static BOOL WINAPI fault__raise_console(DWORD event, DWORD group)
+{
+    return !fault__strikes(WIN_RAISE_CONSOLE) && GenerateConsoleCtrlEvent(event, group);
 }
 
 static BOOL WINAPI fault__duplicate(HANDLE from, HANDLE handle, HANDLE to, HANDLE *copy,
@@ -802,6 +820,9 @@ static const ioc_sys fault_table = {
     .CallbackMayRunLong = fault__may_run_long,
     .GetProcessId = fault__get_process_id,
     .GetExitCodeProcess = fault__get_exit_code,
+    .TerminateProcess = fault__end_process,
+    .TerminateJobObject = fault__end_job,
+    .GenerateConsoleCtrlEvent = fault__raise_console,
     .DuplicateHandle = fault__duplicate,
     .CreateProcessW = fault__create_process,
     .InitializeProcThreadAttributeList = fault__init_attributes,

@@ -583,6 +583,13 @@ static uint64_t IOCP_CALL spawn__run(void *arg)
 
 /* ---- Start and end ---- */
 
+/* One that our console knows of. With a console of its own a child has no group. */
+static bool plan__has_group(const spawn_plan *plan)
+{
+    const uint32_t others = IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE | IOCP_SPAWN_DETACHED;
+    return (plan->flags & IOCP_SPAWN_GROUP) != 0 && (plan->flags & others) == 0;
+}
+
 ioc_start ioc_child_start(ioc_port *base, ioc_op *op)
 {
     spawn_plan *plan = spawn__plan_of(op);
@@ -613,6 +620,7 @@ bool ioc_child_started(ioc_port *base, ioc_op *op)
         (void)ioc_overlapped_failed(op, (uint32_t)ioc_work_of(op)->value);
     } else {
         ioc_process_open(ioc_spawn_of(op)->handle, plan->process, plan->process_id, plan->tree);
+        ioc_win_handle_of(ioc_spawn_of(op)->handle)->has_group = plan__has_group(plan);
         plan->tree = NULL;
     }
     return true;
