@@ -250,6 +250,20 @@ void contract_object_begin(void)
     process__warm_up();
 }
 
+bool contract_process_can_be_asked(void)
+{
+    return !win_is_wine(); /* which makes no Ctrl-Break */
+}
+
+static void *process__guarded(const contract_process *process)
+{
+    const DWORD access = SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
+    HANDLE guarded = NULL;
+    assert_true(DuplicateHandle(GetCurrentProcess(), process->handle, GetCurrentProcess(), &guarded,
+                                access, FALSE, 0));
+    return guarded;
+}
+
 #else
 
 #include "sim_object.h"
@@ -375,6 +389,17 @@ void contract_spawn_close(contract_spawn *spawn)
     sim_process_end_spawned(0);
 }
 
+bool contract_process_can_be_asked(void)
+{
+    return true;
+}
+
+static void *process__guarded(const contract_process *process)
+{
+    sim_process_guard(object__number(process->handle));
+    return contract_object_duplicate(process->handle);
+}
+
 #endif
 
 iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *process)
@@ -382,5 +407,12 @@ iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *
     iocp_handle_t handle = {0};
     void *own = contract_object_duplicate(process->handle);
     assert_int_equal(iocp_process_adopt(loop, own, &handle), IOCP_OK);
+    return handle;
+}
+
+iocp_handle_t contract_process_adopt_guarded(iocp_loop_t *loop, const contract_process *process)
+{
+    iocp_handle_t handle = {0};
+    assert_int_equal(iocp_process_adopt(loop, process__guarded(process), &handle), IOCP_OK);
     return handle;
 }

@@ -41,13 +41,19 @@ typedef struct contract_process {
 /* A process that runs, in a job if that is not NULL. */
 contract_process contract_process_start(void *job);
 
-/* Tell it to end; the first form returns when it has ended. */
+/* Tell it to end, which it need not hear any more; the first form returns when it has ended. */
 void contract_process_end(contract_process *process, uint32_t exit_code);
 void contract_process_order_end(contract_process *process, uint32_t exit_code);
 void contract_process_close(contract_process *process);
 
 /* On a loop, which gets a handle of its own. */
 iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *process);
+
+/* The same with a handle that does not allow to end it. */
+iocp_handle_t contract_process_adopt_guarded(iocp_loop_t *loop, const contract_process *process);
+
+/* Whether a process with a group of its own hears a Ctrl-Break. */
+bool contract_process_can_be_asked(void);
 
 /* How to start such processes by iocp_spawn, which take their orders from where `orders` leads. */
 typedef struct contract_spawn {
