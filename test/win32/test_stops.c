@@ -1,0 +1,707 @@
+/*
+ * Making processes end on Windows, each test with both ways to wait: who is asked and how, an asking that
+ * takes its time, trees, and what the system refuses. The children are this program again.
+ */
+#include "contract_object.h"
+
+#include "unit.h"
+
+#include "win32/sys.h"
+
+#include "win_faults.h"
+#include "win_leaks.h"
+#include "win_loop.h"
+#include "win_packets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#define STOP_EXIT_CODE 0xC000013Au /* STATUS_CONTROL_C_EXIT */
+#define STOP_MS        IOC_NS_PER_MS
+#define STOP_LASTING   (1000000 * STOP_MS) /* a grace that does not pass */
+
+/* ---- The children ---- */
+
+#define PARENT_ARGUMENT "--be-parent"
+#define STAY_ARGUMENT   L" --be-there"
+#define PARENT_FAILED   90
+
+static void child__stay(void)
+{
+    if (wcsstr(GetCommandLineW(), STAY_ARGUMENT) != NULL) {
+        Sleep(INFINITE);
+    }
+}
+
+/* One that starts another one, tells which, and ends with the exit code that it reads. */
+static void child__be_parent(int count, char **arguments)
+{
+    wchar_t program[MAX_PATH];
+    wchar_t command[MAX_PATH + 32];
+    STARTUPINFOW startup = {.cb = sizeof startup};
+    PROCESS_INFORMATION child;
+    uint32_t exit_code = PARENT_FAILED;
+    DWORD bytes = 0;
+    if (count < 2 || strcmp(arguments[1], PARENT_ARGUMENT) != 0) {
+        return;
+    }
+    (void)GetModuleFileNameW(NULL, program, MAX_PATH);
+    (void)swprintf(command, MAX_PATH + 32, L"\"%ls\"" STAY_ARGUMENT, program);
+    if (CreateProcessW(program, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child) &&
+        WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), &child.dwProcessId, sizeof child.dwProcessId,
+                  &bytes, NULL)) {
+        (void)ReadFile(GetStdHandle(STD_INPUT_HANDLE), &exit_code, sizeof exit_code, &bytes, NULL);
+    }
+    ExitProcess(exit_code);
+}
+
+/* ---- One test ---- */
+
+typedef struct stop_record {
+    int calls;
+    int rearms;
+    int status;
+    uint32_t native_error;
+    uint32_t flags;
+    uint64_t value;
+    iocp_handle_t opened;
+} stop_record;
+
+static bool stop_has_packets; /* the way to wait that the tests run in now */
+
+static struct {
+    ioc_sys sys;
+    unit_memory memory;
+    iocp_loop_t *loop;
+    size_t handles_before;
+    contract_spawn spawn;
+    iocp_handle_t child; /* on the loop */
+    HANDLE native;       /* of the same, our own */
+    uint32_t id;
+    stop_record stopped;
+} now;
+
+/* How Ctrl-Break is made here, and what came of that. */
+static struct {
+    uint32_t calls;
+    DWORD event;
+    DWORD group;
+    DWORD thread_id;
+    HANDLE begun;
+    HANDLE read;
+    HANDLE write;
+    PTP_WORK held;
+} asked;
+
+static int stop__setup(void **state)
+{
+    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
+    (void)state;
+    memset(&now, 0, sizeof now);
+    memset(&asked, 0, sizeof asked);
+    win_faults_reset();
+    win_packets_begin();
+    win_packets_offer(stop_has_packets ? WIN_PACKETS_ALL : WIN_PACKETS_NONE);
+    unit_memory_init(&now.memory);
+    now.sys = *win_packets_table();
+    now.handles_before = win_open_handles();
+    asked.begun = contract_event_create(false, false);
+    assert_true(CreatePipe(&asked.read, &asked.write, NULL, 0));
+    contract_spawn_open(&now.spawn);
+    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    return 0;
+}
+
+static int stop__teardown(void **state)
+{
+    (void)state;
+    win_faults_stop();
+    win_loop_destroy(&now.loop);
+    if (now.native != NULL) {
+        (void)TerminateProcess(now.native, 0);
+        (void)WaitForSingleObject(now.native, INFINITE);
+        contract_object_close(now.native);
+    }
+    contract_spawn_close(&now.spawn);
+    contract_object_close(asked.begun);
+    contract_object_close(asked.read);
+    contract_object_close(asked.write);
+    assert_true(win_packets_end()); /* which has threads */
+    contract_pool_settle(now.handles_before);
+    win_loop_check_leaks(&now.memory, now.handles_before);
+    return 0;
+}
+
+static iocp_action_t IOCP_CALL stop__keep(iocp_loop_t *loop, const iocp_result_t *result,
+                                          void *userdata)
+{
+    stop_record *record = userdata;
+    (void)loop;
+    record->calls++;
+    record->status = result->status;
+    record->native_error = result->native_error;
+    record->flags = result->flags;
+    record->value = result->value;
+    record->opened = result->opened;
+    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+static void stop__wait(const stop_record *record, int calls)
+{
+    while (record->calls < calls) {
+        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+}
+
+/* A child that waits for its orders. */
+static void stop__spawn(uint32_t flags)
+{
+    stop_record started = {0};
+    void *native = NULL;
+    now.spawn.options.flags = flags;
+    assert_int_equal(iocp_spawn(now.loop, &now.spawn.options, stop__keep, &started, NULL), IOCP_OK);
+    stop__wait(&started, 1);
+    assert_int_equal(started.status, IOCP_OK);
+    now.child = started.opened;
+    now.id = (uint32_t)started.value;
+    assert_int_equal(iocp_handle_native(now.loop, now.child, &native), IOCP_OK);
+    now.native = contract_object_duplicate(native);
+}
+
+static void stop__forget_child(void)
+{
+    (void)TerminateProcess(now.native, 0);
+    assert_int_equal(WaitForSingleObject(now.native, INFINITE), WAIT_OBJECT_0);
+    contract_object_close(now.native);
+    now.native = NULL;
+}
+
+static iocp_op_t stop__start(uint64_t grace_ns)
+{
+    iocp_op_t op = {0};
+    memset(&now.stopped, 0, sizeof now.stopped);
+    assert_int_equal(
+        iocp_process_stop(now.loop, now.child, grace_ns, stop__keep, &now.stopped, &op), IOCP_OK);
+    return op;
+}
+
+static int stop__run(uint64_t grace_ns)
+{
+    (void)stop__start(grace_ns);
+    stop__wait(&now.stopped, 1);
+    return now.stopped.status;
+}
+
+static bool stop__was_forced(void)
+{
+    return (now.stopped.flags & IOCP_RESULT_FORCED) != 0;
+}
+
+static bool stop__is_running(void)
+{
+    return !contract_object_try(now.native);
+}
+
+/* ---- Asking ---- */
+
+/* A console whose children heed Ctrl-Break, and end with 5. */
+static BOOL WINAPI asked__heed(DWORD event, DWORD group)
+{
+    asked.calls++;
+    asked.event = event;
+    asked.group = group;
+    asked.thread_id = GetCurrentThreadId();
+    return TerminateProcess(now.native, 5);
+}
+
+static void a_group_is_asked_once_and_by_the_pool(void **state)
+{
+    static const uint64_t graces[] = {STOP_LASTING, UINT64_MAX};
+    (void)state;
+    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    for (size_t i = 0; i < IOC_COUNT_OF(graces); i++) {
+        asked.calls = 0;
+        stop__spawn(IOCP_SPAWN_GROUP);
+        assert_int_equal(stop__run(graces[i]), IOCP_OK);
+        assert_int_equal(now.stopped.value, 5);
+        assert_false(stop__was_forced());
+        assert_int_equal(asked.calls, 1);
+        assert_int_equal(asked.event, CTRL_BREAK_EVENT);
+        assert_int_equal(asked.group, now.id);
+        assert_int_not_equal(asked.thread_id, GetCurrentThreadId());
+        assert_int_equal(stop__run(graces[i]), IOCP_OK); /* nobody is there to be asked */
+        assert_int_equal(now.stopped.value, 5);
+        assert_int_equal(asked.calls, 1);
+        stop__forget_child();
+    }
+}
+
+static void nobody_is_asked_without_a_grace(void **state)
+{
+    (void)state;
+    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    assert_int_equal(stop__run(0), IOCP_OK);
+    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_true(stop__was_forced());
+    assert_int_equal(asked.calls, 0);
+}
+
+static void without_a_group_on_our_console_nobody_is_asked(void **state)
+{
+    static const uint32_t flags[] = {
+        0,
+        IOCP_SPAWN_GROUP | IOCP_SPAWN_NO_WINDOW,
+        IOCP_SPAWN_GROUP | IOCP_SPAWN_DETACHED,
+        IOCP_SPAWN_TREE,
+    };
+    (void)state;
+    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
+        stop__spawn(flags[i]);
+        assert_int_equal(stop__run(UINT64_MAX), IOCP_ENOTSUP);
+        assert_true(stop__is_running());
+        assert_int_equal(stop__run(STOP_MS), IOCP_OK);
+        assert_true(stop__was_forced());
+        stop__forget_child();
+    }
+    assert_int_equal(asked.calls, 0);
+}
+
+static void a_console_that_does_not_know_the_group_cannot_ask(void **state)
+{
+    (void)state;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    win_faults_fail_all_of(WIN_RAISE_CONSOLE, ERROR_INVALID_PARAMETER);
+    assert_int_equal(stop__run(UINT64_MAX), IOCP_ENOTSUP);
+    assert_int_equal(now.stopped.native_error, ERROR_INVALID_PARAMETER);
+    assert_true(stop__is_running());
+    assert_int_equal(stop__run(STOP_MS), IOCP_OK); /* the program may have asked in another way */
+    assert_true(stop__was_forced());
+    assert_int_equal(win_faults_count_of(WIN_RAISE_CONSOLE), 2);
+}
+
+static BOOL WINAPI asked__end_and_fail(DWORD event, DWORD group)
+{
+    (void)asked__heed(event, group);
+    (void)WaitForSingleObject(now.native, INFINITE);
+    SetLastError(ERROR_INVALID_PARAMETER);
+    return FALSE;
+}
+
+static void a_process_that_ends_as_it_is_asked_has_ended(void **state)
+{
+    (void)state;
+    now.sys.GenerateConsoleCtrlEvent = asked__end_and_fail;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    assert_int_equal(stop__run(UINT64_MAX), IOCP_OK);
+    assert_int_equal(now.stopped.value, 5);
+}
+
+/* ---- A console that takes its time ---- */
+
+/* It waits in a read until it is cancelled, or the test lets it go. */
+static BOOL WINAPI asked__hang(DWORD event, DWORD group)
+{
+    char byte;
+    DWORD bytes = 0;
+    (void)event;
+    (void)group;
+    asked.calls++;
+    (void)SetEvent(asked.begun);
+    return ReadFile(asked.read, &byte, 1, &bytes, NULL);
+}
+
+static void asked__let_go(void)
+{
+    DWORD bytes = 0;
+    assert_true(WriteFile(asked.write, "x", 1, &bytes, NULL));
+}
+
+/* It is in the read, or will be at once. */
+static BOOL WINAPI asked__cancel(HANDLE thread)
+{
+    while (!CancelSynchronousIo(thread)) {
+        assert_int_equal(GetLastError(), ERROR_NOT_FOUND);
+        (void)SwitchToThread();
+    }
+    return TRUE;
+}
+
+static iocp_op_t asked__start(uint64_t grace_ns)
+{
+    now.sys.GenerateConsoleCtrlEvent = asked__hang;
+    now.sys.CancelSynchronousIo = asked__cancel;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    iocp_op_t op = stop__start(grace_ns);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    contract_object_block(asked.begun);
+    return op;
+}
+
+static void assert_stopped_asking(int status)
+{
+    assert_int_equal(now.stopped.calls, 1);
+    assert_int_equal(now.stopped.status, status);
+    assert_int_equal(now.stopped.value, 0);
+    assert_false(stop__was_forced());
+    assert_true(stop__is_running());
+}
+
+static void an_asking_that_hangs_ends_by_a_cancel(void **state)
+{
+    (void)state;
+    iocp_op_t op = asked__start(UINT64_MAX);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    stop__wait(&now.stopped, 1);
+    assert_stopped_asking(IOCP_ECANCELED);
+}
+
+static void an_asking_that_hangs_ends_by_a_deadline(void **state)
+{
+    (void)state;
+    iocp_op_t op = asked__start(STOP_LASTING);
+    assert_int_equal(iocp_op_deadline(now.loop, op, STOP_MS), IOCP_OK);
+    stop__wait(&now.stopped, 1);
+    assert_stopped_asking(IOCP_ETIMEDOUT);
+}
+
+static void an_asking_that_hangs_ends_with_its_handle(void **state)
+{
+    stop_record closed = {0};
+    (void)state;
+    (void)asked__start(STOP_LASTING);
+    assert_int_equal(iocp_close(now.loop, now.child, stop__keep, &closed, NULL), IOCP_OK);
+    stop__wait(&closed, 1);
+    assert_stopped_asking(IOCP_ECANCELED);
+}
+
+static void an_asking_that_hangs_ends_with_its_loop(void **state)
+{
+    (void)state;
+    (void)asked__start(STOP_LASTING);
+    win_loop_destroy(&now.loop);
+    assert_stopped_asking(IOCP_ECANCELED);
+}
+
+/* There is no call that could be ended, and the asking succeeds. */
+static BOOL WINAPI asked__cancel_too_late(HANDLE thread)
+{
+    (void)thread;
+    asked__let_go();
+    SetLastError(ERROR_NOT_FOUND);
+    return FALSE;
+}
+
+static void a_cancel_while_it_asks_keeps_it_from_waiting(void **state)
+{
+    (void)state;
+    iocp_op_t op = asked__start(STOP_LASTING);
+    now.sys.CancelSynchronousIo = asked__cancel_too_late;
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    stop__wait(&now.stopped, 1);
+    assert_stopped_asking(IOCP_ECANCELED);
+}
+
+static void a_grace_that_passes_while_it_asks_ends_the_process(void **state)
+{
+    (void)state;
+    (void)asked__start(STOP_MS);
+    while (stop__is_running()) {
+        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    }
+    assert_int_equal(now.stopped.calls, 0); /* not before the pool is through with it */
+    asked__let_go();
+    stop__wait(&now.stopped, 1);
+    assert_int_equal(now.stopped.status, IOCP_OK);
+    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_true(stop__was_forced());
+}
+
+static void a_process_that_cannot_be_ended_while_it_is_asked_is_told_of(void **state)
+{
+    (void)state;
+    (void)asked__start(STOP_MS);
+    win_faults_fail_all_of(WIN_END_PROCESS, ERROR_INVALID_PARAMETER);
+    stop__wait(&now.stopped, 1);
+    assert_stopped_asking(IOCP_EINVAL);
+    assert_int_equal(now.stopped.native_error, ERROR_INVALID_PARAMETER);
+}
+
+static void WINAPI asked__hold(PTP_WORK work)
+{
+    asked.held = work;
+}
+
+static void an_asking_that_has_not_begun_is_taken_back_at_once(void **state)
+{
+    (void)state;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    now.sys.SubmitThreadpoolWork = asked__hold;
+    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    iocp_op_t op = stop__start(STOP_LASTING);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_non_null(asked.held);
+    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    stop__wait(&now.stopped, 1);
+    assert_stopped_asking(IOCP_ECANCELED);
+    assert_int_equal(asked.calls, 0);
+}
+
+/* ---- Trees ---- */
+
+/* A parent whose child is there. */
+static HANDLE tree__spawn(uint32_t flags)
+{
+    HANDLE read = NULL;
+    HANDLE write = NULL;
+    DWORD id = 0;
+    DWORD bytes = 0;
+    assert_true(CreatePipe(&read, &write, NULL, 0));
+    now.spawn.arguments[1] = PARENT_ARGUMENT;
+    now.spawn.options.stdio[IOCP_STDOUT] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = write};
+    stop__spawn(flags);
+    assert_true(CloseHandle(write));
+    assert_true(ReadFile(read, &id, sizeof id, &bytes, NULL));
+    assert_true(CloseHandle(read));
+    HANDLE child = OpenProcess(SYNCHRONIZE | PROCESS_TERMINATE, FALSE, id);
+    assert_non_null(child);
+    return child;
+}
+
+static void a_tree_is_ended_with_its_first_process(void **state)
+{
+    (void)state;
+    HANDLE child = tree__spawn(IOCP_SPAWN_TREE);
+    assert_int_equal(stop__run(STOP_MS), IOCP_OK);
+    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_true(stop__was_forced());
+    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
+    assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 0);
+    assert_true(CloseHandle(child));
+}
+
+static void what_is_left_of_a_tree_after_an_orderly_end_is_ended(void **state)
+{
+    (void)state;
+    HANDLE child = tree__spawn(IOCP_SPAWN_TREE);
+    (void)stop__start(STOP_LASTING);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    contract_spawn_order_end(&now.spawn, now.id, 3);
+    stop__wait(&now.stopped, 1);
+    assert_int_equal(now.stopped.status, IOCP_OK);
+    assert_int_equal(now.stopped.value, 3);
+    assert_false(stop__was_forced());
+    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
+    assert_true(CloseHandle(child));
+}
+
+static void without_a_tree_its_children_go_on(void **state)
+{
+    (void)state;
+    HANDLE child = tree__spawn(0);
+    assert_int_equal(stop__run(0), IOCP_OK);
+    assert_true(stop__was_forced());
+    assert_false(contract_object_try(child));
+    assert_true(TerminateProcess(child, 0));
+    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
+    assert_true(CloseHandle(child));
+}
+
+static void a_tree_whose_rest_cannot_be_ended_is_told_of(void **state)
+{
+    (void)state;
+    stop__spawn(IOCP_SPAWN_TREE);
+    contract_spawn_order_end(&now.spawn, now.id, 3);
+    assert_int_equal(WaitForSingleObject(now.native, INFINITE), WAIT_OBJECT_0);
+    win_faults_fail_next_of(WIN_END_JOB, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(stop__run(0), IOCP_ENOMEM);
+    assert_int_equal(stop__run(0), IOCP_OK);
+    assert_int_equal(now.stopped.value, 3);
+}
+
+/* ---- Ends that are refused ---- */
+
+static void a_process_that_ends_by_itself_was_not_forced(void **state)
+{
+    (void)state;
+    stop__spawn(0);
+    win_faults_fail_all_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED); /* it is ending */
+    (void)stop__start(0);
+    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    assert_int_equal(now.stopped.calls, 0);
+    assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 1);
+    contract_spawn_order_end(&now.spawn, now.id, 8);
+    stop__wait(&now.stopped, 1);
+    assert_int_equal(now.stopped.status, IOCP_OK);
+    assert_int_equal(now.stopped.value, 8);
+    assert_false(stop__was_forced());
+}
+
+/* As TerminateJobObject may, it says that it has ended what was quicker. */
+static BOOL WINAPI stop__be_slower(HANDLE process, UINT exit_code)
+{
+    (void)exit_code;
+    return TerminateProcess(process, 8);
+}
+
+static void one_that_was_quicker_than_its_end_was_not_forced(void **state)
+{
+    (void)state;
+    now.sys.TerminateProcess = stop__be_slower;
+    stop__spawn(0);
+    assert_int_equal(stop__run(0), IOCP_OK);
+    assert_int_equal(now.stopped.value, 8);
+    assert_false(stop__was_forced());
+}
+
+static void a_handle_without_the_right_is_denied_access(void **state)
+{
+    const DWORD access = SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
+    static const uint64_t graces[] = {0, STOP_MS};
+    HANDLE guarded = NULL;
+    (void)state;
+    stop__spawn(0);
+    assert_true(DuplicateHandle(GetCurrentProcess(), now.native, GetCurrentProcess(), &guarded,
+                                access, FALSE, 0));
+    assert_int_equal(iocp_process_adopt(now.loop, guarded, &now.child), IOCP_OK);
+    for (size_t i = 0; i < IOC_COUNT_OF(graces); i++) {
+        assert_int_equal(stop__run(graces[i]), IOCP_EACCES);
+        assert_int_equal(now.stopped.native_error, ERROR_ACCESS_DENIED);
+        assert_true(stop__is_running());
+    }
+}
+
+static void what_the_system_says_of_an_end_is_told(void **state)
+{
+    static const uint64_t graces[] = {0, STOP_MS};
+    static const uint32_t flags[] = {0, IOCP_SPAWN_TREE};
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
+        stop__spawn(flags[i]);
+        for (size_t k = 0; k < IOC_COUNT_OF(graces); k++) {
+            win_faults_fail_next_of(i == 0 ? WIN_END_PROCESS : WIN_END_JOB, 0);
+            assert_int_equal(stop__run(graces[k]), IOCP_ENOMEM);
+            assert_int_equal(now.stopped.native_error, ERROR_NOT_ENOUGH_MEMORY);
+            assert_true(stop__is_running());
+        }
+        assert_int_equal(stop__run(0), IOCP_OK);
+        assert_true(stop__was_forced());
+        stop__forget_child();
+    }
+}
+
+/* ---- What fails leaves nothing ---- */
+
+/* A stop of a child with everything, which has no grace but for the asking. */
+static void whole__run(void)
+{
+    bool is_started =
+        iocp_process_stop(now.loop, now.child, STOP_MS, stop__keep, &now.stopped, NULL) == IOCP_OK;
+    for (int i = 0; is_started && now.stopped.calls == 0 && i < 100; i++) {
+        (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
+    }
+    assert_int_equal(now.stopped.calls, is_started);
+}
+
+static void whole__begin(void)
+{
+    memset(&now.stopped, 0, sizeof now.stopped);
+    stop__spawn(IOCP_SPAWN_GROUP | IOCP_SPAWN_TREE);
+    win_faults_reset();
+}
+
+static bool whole__end(void)
+{
+    win_faults_stop();
+    unit_memory_allow(&now.memory, UINT64_MAX);
+    bool is_whole = now.stopped.calls == 1 && now.stopped.status == IOCP_OK;
+    assert_true(!is_whole || !stop__is_running());
+    assert_int_equal(iocp_close(now.loop, now.child, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    stop__forget_child();
+    return is_whole;
+}
+
+static void any_one_system_call_of_a_stop_may_fail(void **state)
+{
+    uint64_t k = 0;
+    bool has_struck = true;
+    (void)state;
+    while (has_struck) {
+        whole__begin();
+        win_faults_fail_nth(++k);
+        whole__run();
+        has_struck = win_faults_struck() > 0;
+        assert_true(whole__end() || has_struck);
+    }
+    print_message("%u calls were made to fail\n", (unsigned)k - 1);
+    assert_true(k > 8);
+}
+
+static void any_one_allocation_of_a_stop_may_be_refused(void **state)
+{
+    uint64_t allowed = 0;
+    bool is_whole = false;
+    (void)state;
+    while (!is_whole) {
+        win_loop_destroy(&now.loop); /* a fresh one has no memory to spare */
+        assert_int_equal(win_loop_try_create(&now.sys, &now.memory,
+                                             (iocp_loop_options_t){.sleep_method = IOCP_SLEEP_PORT},
+                                             &now.loop),
+                         IOCP_OK);
+        whole__begin();
+        unit_memory_allow(&now.memory, allowed++);
+        whole__run();
+        is_whole = whole__end();
+    }
+    print_message("%u allocations were refused\n", (unsigned)allowed - 1);
+    assert_true(allowed > 1);
+}
+
+#define STOP_TEST(function) cmocka_unit_test_setup_teardown(function, stop__setup, stop__teardown)
+
+static int stop__run_tests(const char *name, bool has_packets)
+{
+    const struct CMUnitTest stop_tests[] = {
+        STOP_TEST(a_group_is_asked_once_and_by_the_pool),
+        STOP_TEST(nobody_is_asked_without_a_grace),
+        STOP_TEST(without_a_group_on_our_console_nobody_is_asked),
+        STOP_TEST(a_console_that_does_not_know_the_group_cannot_ask),
+        STOP_TEST(a_process_that_ends_as_it_is_asked_has_ended),
+        STOP_TEST(an_asking_that_hangs_ends_by_a_cancel),
+        STOP_TEST(an_asking_that_hangs_ends_by_a_deadline),
+        STOP_TEST(an_asking_that_hangs_ends_with_its_handle),
+        STOP_TEST(an_asking_that_hangs_ends_with_its_loop),
+        STOP_TEST(a_cancel_while_it_asks_keeps_it_from_waiting),
+        STOP_TEST(a_grace_that_passes_while_it_asks_ends_the_process),
+        STOP_TEST(a_process_that_cannot_be_ended_while_it_is_asked_is_told_of),
+        STOP_TEST(an_asking_that_has_not_begun_is_taken_back_at_once),
+        STOP_TEST(a_tree_is_ended_with_its_first_process),
+        STOP_TEST(what_is_left_of_a_tree_after_an_orderly_end_is_ended),
+        STOP_TEST(without_a_tree_its_children_go_on),
+        STOP_TEST(a_tree_whose_rest_cannot_be_ended_is_told_of),
+        STOP_TEST(a_process_that_ends_by_itself_was_not_forced),
+        STOP_TEST(one_that_was_quicker_than_its_end_was_not_forced),
+        STOP_TEST(a_handle_without_the_right_is_denied_access),
+        STOP_TEST(what_the_system_says_of_an_end_is_told),
+        STOP_TEST(any_one_system_call_of_a_stop_may_fail),
+        STOP_TEST(any_one_allocation_of_a_stop_may_be_refused),
+    };
+    stop_has_packets = has_packets;
+    return cmocka_run_group_tests_name(name, stop_tests, NULL, NULL);
+}
+
+int main(int count, char **arguments)
+{
+    child__stay();
+    child__be_parent(count, arguments);
+    contract_object_begin();
+    win_catch_crashes();
+    return stop__run_tests("wait completion packets", true) +
+           stop__run_tests("registered waits", false);
+}
