@@ -6,7 +6,8 @@
 wine_headers=/usr/include/wine/wine
 [ -d $wine_headers/windows ] || die "no Windows headers in $wine_headers: run tools/setup.sh"
 
-msvc_flags=(-fms-compatibility-version=19.38 -isystem "$wine_headers/msvcrt"
+msvc_flags=(-fms-compatibility-version=19.38 -isystem "$root/tools/msvc"
+    -isystem "$wine_headers/msvcrt"
     -isystem "$wine_headers/windows" -D_WIN32_WINNT=0x0A00 -DWIN32_LEAN_AND_MEAN -DUNICODE -D_UNICODE
     -D_CRT_SECURE_NO_WARNINGS)
 
