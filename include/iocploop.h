@@ -28,10 +28,11 @@
  *    The caller owns data buffers, and leaves them alone until the callback.
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
- *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt and
- *    iocp_spawn, for the standard streams, when the last iocp_console_watch ends, and for iocp_wait
- *    and iocp_process_wait where the system has no wait completion packets; by nothing else. The
- *    console's handler is Windows' and the process's, and is there while somebody watches.)
+ *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
+ *    and iocp_process_stop, for the standard streams, when the last iocp_console_watch ends, and for
+ *    iocp_wait, iocp_process_wait and iocp_process_stop where the system has no wait completion
+ *    packets; by nothing else. The console's handler is Windows' and the process's, and is there
+ *    while somebody watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise

@@ -542,6 +542,25 @@ static void a_process_that_ends_by_itself_was_not_forced(void **state)
     assert_false(stop__was_forced());
 }
 
+static FARPROC WINAPI stop__find_no_rights(HMODULE module, const char *name)
+{
+    return strcmp(name, "NtQueryObject") == 0 ? NULL
+                                              : win_packets_table()->GetProcAddress(module, name);
+}
+
+static void where_a_handle_does_not_say_its_rights_it_has_none(void **state)
+{
+    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
+    (void)state;
+    win_loop_destroy(&now.loop);
+    now.sys.GetProcAddress = stop__find_no_rights;
+    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    stop__spawn(0);
+    win_faults_fail_next_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED);
+    assert_int_equal(stop__run(0), IOCP_EACCES);
+    assert_true(stop__is_running());
+}
+
 /* As TerminateJobObject may, it says that it has ended what was quicker. */
 static BOOL WINAPI stop__be_slower(HANDLE process, UINT exit_code)
 {
@@ -686,6 +705,7 @@ static int stop__run_tests(const char *name, bool has_packets)
         STOP_TEST(without_a_tree_its_children_go_on),
         STOP_TEST(a_tree_whose_rest_cannot_be_ended_is_told_of),
         STOP_TEST(a_process_that_ends_by_itself_was_not_forced),
+        STOP_TEST(where_a_handle_does_not_say_its_rights_it_has_none),
         STOP_TEST(one_that_was_quicker_than_its_end_was_not_forced),
         STOP_TEST(a_handle_without_the_right_is_denied_access),
         STOP_TEST(what_the_system_says_of_an_end_is_told),
