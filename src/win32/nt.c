@@ -17,7 +17,6 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys)
         return;
     }
     nt__look_up(sys, ntdll, "NtQueryInformationFile", &nt->NtQueryInformationFile);
-    nt__look_up(sys, ntdll, "NtQueryObject", &nt->NtQueryObject);
     nt__look_up(sys, ntdll, "NtCreateWaitCompletionPacket", &nt->NtCreateWaitCompletionPacket);
     nt__look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
                 &nt->NtAssociateWaitCompletionPacket);
@@ -28,4 +27,26 @@ bool ioc_nt_has_wait_packets(const ioc_nt *nt)
 {
     return nt->NtCreateWaitCompletionPacket != NULL &&
            nt->NtAssociateWaitCompletionPacket != NULL && nt->NtCancelWaitCompletionPacket != NULL;
+}
+
+/* PUBLIC_OBJECT_BASIC_INFORMATION of <winternl.h>, and its number. */
+typedef struct nt_object {
+    ULONG attributes;
+    ACCESS_MASK granted;
+    ULONG others[12];
+} nt_object;
+
+#define NT_OBJECT 0
+
+ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle)
+{
+    LONG(NTAPI * query)(HANDLE, int, void *, ULONG, ULONG *) = NULL;
+    HMODULE ntdll = sys->GetModuleHandleW(L"ntdll.dll");
+    nt_object object;
+    if (ntdll != NULL) {
+        nt__look_up(sys, ntdll, "NtQueryObject", &query);
+    }
+    bool has_said =
+        query != NULL && query(handle, NT_OBJECT, &object, sizeof object, NULL) == IOC_NT_SUCCESS;
+    return has_said ? object.granted : 0;
 }

@@ -29,7 +29,6 @@ typedef struct ioc_nt_status_block {
 typedef struct ioc_nt {
     /* Each NULL if the system does not have it. */
     LONG(NTAPI *NtQueryInformationFile)(HANDLE, ioc_nt_status_block *, void *, ULONG, int);
-    LONG(NTAPI *NtQueryObject)(HANDLE, int, void *, ULONG, ULONG *);
     LONG(NTAPI *NtCreateWaitCompletionPacket)(HANDLE *packet, ACCESS_MASK, void *attributes);
     LONG(NTAPI *NtAssociateWaitCompletionPacket)
     (HANDLE packet, HANDLE port, HANDLE object, void *key, void *overlapped, LONG status,
@@ -41,5 +40,8 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys);
 
 /* All three functions, or none of them is of use. */
 bool ioc_nt_has_wait_packets(const ioc_nt *nt);
+
+/* What a handle allows, 0 if it does not say. Asked so seldom that NtQueryObject is looked up here. */
+ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle);
 
 #endif

@@ -252,7 +252,7 @@ void contract_object_begin(void)
 
 bool contract_process_can_be_asked(void)
 {
-    return !win_is_wine(); /* which makes no Ctrl-Break */
+    return !win_is_wine() && GetConsoleCP() != 0; /* Wine makes none; there is a console */
 }
 
 static void *process__guarded(const contract_process *process)

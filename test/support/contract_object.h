@@ -52,7 +52,7 @@ iocp_handle_t contract_process_adopt(iocp_loop_t *loop, const contract_process *
 /* The same with a handle that does not allow to end it. */
 iocp_handle_t contract_process_adopt_guarded(iocp_loop_t *loop, const contract_process *process);
 
-/* Whether a process with a group of its own hears a Ctrl-Break. */
+/* Whether a process with a group of its own hears a Ctrl-Break that is made here. */
 bool contract_process_can_be_asked(void);
 
 /* How to start such processes by iocp_spawn, which take their orders from where `orders` leads. */

@@ -550,12 +550,12 @@ static FARPROC WINAPI stop__find_no_rights(HMODULE module, const char *name)
 
 static void where_a_handle_does_not_say_its_rights_it_has_none(void **state)
 {
-    iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
     (void)state;
-    win_loop_destroy(&now.loop);
-    now.sys.GetProcAddress = stop__find_no_rights;
-    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
     stop__spawn(0);
+    win_faults_fail_next_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED);
+    win_faults_fail_next_of(WIN_GET_MODULE, 0);
+    assert_int_equal(stop__run(0), IOCP_EACCES);
+    now.sys.GetProcAddress = stop__find_no_rights;
     win_faults_fail_next_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED);
     assert_int_equal(stop__run(0), IOCP_EACCES);
     assert_true(stop__is_running());

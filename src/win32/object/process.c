@@ -69,15 +69,6 @@ bool ioc_process_exited(ioc_port *base, ioc_op *op)
 /* As of one that Ctrl-Break has ended. */
 #define STOP_EXIT_CODE 0xC000013Au /* STATUS_CONTROL_C_EXIT */
 
-/* PUBLIC_OBJECT_BASIC_INFORMATION of <winternl.h>, and its number. */
-typedef struct process_rights {
-    ULONG attributes;
-    ACCESS_MASK granted;
-    ULONG others[12];
-} process_rights;
-
-#define PROCESS_RIGHTS 0
-
 static bool process__has_ended(const ioc_win_port *port, HANDLE process)
 {
     return port->sys->WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
@@ -89,11 +80,8 @@ static bool process__has_ended(const ioc_win_port *port, HANDLE process)
  */
 static bool process__is_ending(const ioc_win_port *port, HANDLE process, uint32_t error)
 {
-    process_rights rights;
-    return error == ERROR_ACCESS_DENIED && port->nt.NtQueryObject != NULL &&
-           port->nt.NtQueryObject(process, PROCESS_RIGHTS, &rights, sizeof rights, NULL) ==
-               IOC_NT_SUCCESS &&
-           (rights.granted & PROCESS_TERMINATE) != 0;
+    return error == ERROR_ACCESS_DENIED &&
+           (ioc_nt_granted(port->sys, process) & PROCESS_TERMINATE) != 0;
 }
 
 /* The process with its tree. False: see ioc_stop.native_error. */
