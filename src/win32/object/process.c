@@ -113,7 +113,7 @@ static ioc_start stop__start_wait(ioc_port *port, ioc_op *op)
     return ioc_wait_start(port, op);
 }
 
-/* Of a tree, whose first process has ended. What is said of that one stays so. */
+/* Of a tree, whose first process has ended. */
 static void stop__end_rest(ioc_win_port *port, ioc_op *op)
 {
     const ioc_win_handle *handle = ioc_win_handle_of(op->handle);
