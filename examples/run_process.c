@@ -11,8 +11,9 @@
  * handle, and however we end ourselves (IOCP_SPAWN_KILL_ON_CLOSE). So its output has an end, too: the
  * pipe has one when nobody is left who could write.
  *
- * The program's end is one operation of the loop, and the limit is its deadline. Two more bring the
- * file to the program, a piece at a time, and one brings what it writes.
+ * The program's end is one operation of the loop, and the limit is its deadline; then another one
+ * (iocp_process_stop) ends the tree. Two more bring the file to the program, a piece at a time, and
+ * one brings what it writes.
  */
 #include <iocploop.h>
 
@@ -117,16 +118,38 @@ static iocp_action_t IOCP_CALL on_output(iocp_loop_t *loop, const iocp_result_t 
 /* ---- The program ---- */
 
 /* With its handle all ends that it has left behind. */
+static void runner__end(runner *self, iocp_loop_t *loop, uint32_t exit_code)
+{
+    self->exit_code = exit_code;
+    iocp_close(loop, self->process, NULL, NULL, NULL);
+}
+
+static iocp_action_t IOCP_CALL on_stopped(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    runner *self = arg;
+    bool is_good = check(result->status, "ending the program");
+    if (is_good && (result->flags & IOCP_RESULT_FORCED) != 0) {
+        fprintf(stderr, "run_process: ended after the limit of %ld ms\n", self->limit_ms);
+        runner__end(self, loop, EXIT_LIMIT);
+    } else {
+        runner__end(self, loop, is_good ? (uint32_t)result->value : EXIT_OWN_ERROR);
+    }
+    return IOCP_DISARM;
+}
+
+/* The program shares our console group, so it cannot be asked to end at the limit. */
 static iocp_action_t IOCP_CALL on_end(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
     runner *self = arg;
     if (result->status == IOCP_ETIMEDOUT) {
-        fprintf(stderr, "run_process: ended after the limit of %ld ms\n", self->limit_ms);
-        self->exit_code = EXIT_LIMIT;
-    } else if (check(result->status, "waiting for the program")) {
-        self->exit_code = (uint32_t)result->value;
+        if (!check(iocp_process_stop(loop, self->process, 0, on_stopped, self, NULL),
+                   "ending the program")) {
+            runner__end(self, loop, EXIT_OWN_ERROR);
+        }
+    } else {
+        bool is_good = check(result->status, "waiting for the program");
+        runner__end(self, loop, is_good ? (uint32_t)result->value : EXIT_OWN_ERROR);
     }
-    iocp_close(loop, self->process, NULL, NULL, NULL);
     return IOCP_DISARM;
 }
 

@@ -1582,8 +1582,8 @@ IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_
                                            uint32_t *process_id);
 
 /*
- * Example: a program that reads nothing, what it prints, and how it has ended, or that it has not
- * within a minute: then it ends with its handle.
+ * Example: a program that reads nothing, what it prints, and how it has ended; after a minute it is
+ * asked to end, and five seconds later it is ended.
  *
  *   static char printed[4096];
  *
@@ -1601,8 +1601,15 @@ IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_
  *   static iocp_action_t IOCP_CALL on_child_end(iocp_loop_t *loop, const iocp_result_t *result,
  *                                               void *userdata)
  *   {
+ *       if (result->status == IOCP_ETIMEDOUT &&
+ *           iocp_process_stop(loop, result->handle, 5000000000u, on_child_end, NULL, NULL) ==
+ *               IOCP_OK) {
+ *           return IOCP_DISARM;
+ *       }
  *       if (result->status == IOCP_OK) {
- *           printf("it ended with %lu\n", (unsigned long)result->value);
+ *           printf("it %s with %lu\n",
+ *                  (result->flags & IOCP_RESULT_FORCED) != 0 ? "was ended" : "ended",
+ *                  (unsigned long)result->value);
  *       }
  *       iocp_close(loop, result->handle, NULL, NULL, NULL);
  *       return IOCP_DISARM;
@@ -1624,7 +1631,7 @@ IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_
  *   {
  *       iocp_spawn_options_t options = {.size = sizeof options, .arguments = arguments};
  *       iocp_handle_t output;
- *       options.flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
+ *       options.flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE | IOCP_SPAWN_GROUP;
  *       options.stdio[IOCP_STDIN].give = IOCP_GIVE_NOTHING;
  *       options.stdio[IOCP_STDOUT].give = IOCP_GIVE_PIPE;
  *       int status = iocp_pipe_pair(loop, IOCP_PIPE_READ, &output,
