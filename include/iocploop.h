@@ -912,33 +912,118 @@ IOCP_API int IOCP_CALL iocp_socket_get_name(iocp_loop_t *loop, iocp_handle_t han
 IOCP_API int IOCP_CALL iocp_socket_get_peer(iocp_loop_t *loop, iocp_handle_t handle,
                                             struct sockaddr *address, size_t *length);
 
+/*
+ * Options of sockets: the values, what it is, the name that it has on Windows, and since when, where
+ * that is later than Windows 10 1607. Those of IP itself (their names begin with IP_ and IPV6_) a dual
+ * stack socket has for IPv6 and for IPv4, and both are set: so set IOCP_SOCKET_V6ONLY first.
+ */
 typedef enum iocp_socket_option {
-    IOCP_SOCKET_NODELAY = 1,       /* 0 or 1: TCP_NODELAY */
-    IOCP_SOCKET_KEEPALIVE = 2,     /* 0 or 1: SO_KEEPALIVE */
+    IOCP_SOCKET_NODELAY = 1,       /* streams. 0 or 1: TCP_NODELAY */
+    IOCP_SOCKET_KEEPALIVE = 2,     /* streams. 0 or 1: SO_KEEPALIVE */
     IOCP_SOCKET_RECV_BUFFER = 3,   /* bytes: SO_RCVBUF */
     IOCP_SOCKET_SEND_BUFFER = 4,   /* bytes: SO_SNDBUF */
-    IOCP_SOCKET_LINGER = 5,        /* seconds, or -1 for off: SO_LINGER. 0: close resets.
-                                    N.B. More than 0: a close keeps the loop waiting, so long */
-    IOCP_SOCKET_V6ONLY = 6,        /* 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
+    IOCP_SOCKET_LINGER = 5,        /* streams. Seconds, to 65535, or -1 for off: SO_LINGER. 0: close
+                                    resets. N.B. More than 0: a close keeps the loop waiting, so long */
+    IOCP_SOCKET_V6ONLY = 6,        /* IPv6. 0 or 1, before bind: IPV6_V6ONLY. 0: dual stack */
     IOCP_SOCKET_EXCLUSIVE = 7,     /* 0 or 1, before bind: SO_EXCLUSIVEADDRUSE. Streams: bind sets
-                                      it to 1 where neither this nor the next was set */
+                                      it to 1 where neither this nor the next was set, and says why */
     IOCP_SOCKET_REUSE_ADDRESS = 8, /* 0 or 1, before bind: SO_REUSEADDR, which takes a port over */
     IOCP_SOCKET_ERROR = 9,         /* get only: SO_ERROR, a raw Winsock code */
     /* Datagram sockets: */
     IOCP_SOCKET_BROADCAST = 10,      /* 0 or 1: SO_BROADCAST */
     IOCP_SOCKET_MULTICAST_LOOP = 11, /* 0 or 1 (default): whether this socket gets what this host
-                                        sends to its groups. N.B. On Windows the receiver's
-                                        setting, on other systems the sender's */
-    IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes */
-    IOCP_SOCKET_UNREACHABLE = 13     /* 0 (default): that nobody listens where a datagram was sent,
+                                        sends to its groups: IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP.
+                                        N.B. On Windows the receiver's setting, on other systems the
+                                        sender's */
+    IOCP_SOCKET_MULTICAST_HOPS = 12, /* 0 to 255: how far what is sent to a group goes:
+                                        IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
+    IOCP_SOCKET_UNREACHABLE = 13,    /* 0 (default): that nobody listens where a datagram was sent,
                                         or that it went too far, is ignored; 1: a receive then ends
                                         with IOCP_ECONNRESET or IOCP_ENETRESET, the next goes on.
-                                        SIO_UDP_CONNRESET, SIO_UDP_NETRESET. Set only. */
+                                        SIO_UDP_CONNRESET, SIO_UDP_NETRESET. Set only */
+    IOCP_SOCKET_MULTICAST_INTERFACE =
+        14, /* index, to 16777215, 0: the system's choice: what is sent
+                                        to a group leaves there: IP_MULTICAST_IF, IPV6_MULTICAST_IF */
+    /* These four are for WSARecvMsg, which tells what they ask for as control data. */
+    IOCP_SOCKET_RECV_LOCAL = 15,    /* 0 or 1: the address and the interface at which it arrived:
+                                       IP_PKTINFO, IPV6_PKTINFO */
+    IOCP_SOCKET_RECV_HOPS = 16,     /* 0 or 1: IP_HOPLIMIT, IPV6_HOPLIMIT */
+    IOCP_SOCKET_RECV_ECN = 17,      /* 0 or 1: IP_RECVECN, IPV6_RECVECN (11, Server 2022) */
+    IOCP_SOCKET_RECV_SEGMENTS = 18, /* bytes, to 65535, 0: off (default). The system may glue
+                                       datagrams of one sender up to this size, and tells where to cut.
+                                       N.B. Other receives get them glued, and do not see where.
+                                       UDP_RECV_MAX_COALESCED_SIZE (2004) */
+    IOCP_SOCKET_MTU_DISCOVER = 19,  /* 0: as the system does, 1: never fragment, 2: may fragment,
+                                       3: never, and do not learn: IP_MTU_DISCOVER,
+                                       IPV6_MTU_DISCOVER (1803) */
+    IOCP_SOCKET_MTU = 20,           /* get only, connected: bytes: IP_MTU, IPV6_MTU (1803) */
+    IOCP_SOCKET_SEND_SEGMENTS = 21, /* get only, 0 or 1: the system cuts what is sent into datagrams
+                                       if it is told to: UDP_SEND_MSG_SIZE (2004), which is only read */
+    /* Stream sockets: */
+    IOCP_SOCKET_KEEPALIVE_IDLE = 22, /* seconds, 1 to 32767, until the first probe: TCP_KEEPIDLE
+                                            (1709) */
+    IOCP_SOCKET_KEEPALIVE_INTERVAL =
+        23, /* seconds, 1 to 32767, between probes: TCP_KEEPINTVL (1709) */
+    IOCP_SOCKET_KEEPALIVE_COUNT = 24, /* probes, 1 to 255: TCP_KEEPCNT (1703) */
+    IOCP_SOCKET_RETRY_LIMIT = 25,     /* seconds without an answer until the connection, or
+                                            iocp_connect, gives up; -1: never: TCP_MAXRT */
+    IOCP_SOCKET_INITIAL_RTO = 26,     /* ms, to 65534, 0: the system's default: the round trip that
+                                            a connect reckons with before it knows one, and so how
+                                            soon it asks again. Set only: SIO_TCP_INITIAL_RTO */
+    IOCP_SOCKET_ACK_FREQUENCY = 27,   /* segments, 1 to 255, for one acknowledgement; 1: each at
+                                            once. Set only: SIO_TCP_SET_ACK_FREQUENCY */
+    IOCP_SOCKET_TIMESTAMPS = 28,      /* 0 or 1: TCP_TIMESTAMPS */
+    IOCP_SOCKET_FAST_OPEN = 29,       /* 0 or 1: TCP_FASTOPEN. For those who accept: iocp_connect
+                                            has no data to send along */
+    IOCP_SOCKET_OOB_INLINE = 30,      /* 0 or 1: SO_OOBINLINE */
+    IOCP_SOCKET_AVAILABLE = 31,       /* get only, datagrams too: bytes that are there: FIONREAD */
+    /* Both: */
+    IOCP_SOCKET_HOPS = 32,          /* 1 to 255: IP_TTL, IPV6_UNICAST_HOPS */
+    IOCP_SOCKET_INTERFACE = 33,     /* index, to 16777215, 0: by the route: IP_UNICAST_IF,
+                                     IPV6_UNICAST_IF */
+    IOCP_SOCKET_RANDOM_PORT = 34,   /* 0 or 1, before bind: SO_RANDOMIZE_PORT */
+    IOCP_SOCKET_FAMILY = 35,        /* get only: AF_ */
+    IOCP_SOCKET_TYPE = 36,          /* get only: SOCK_ */
+    IOCP_SOCKET_TRAFFIC_CLASS = 37, /* 0 to 255, DSCP in the upper six bits: IP_TOS, IPV6_TCLASS.
+                                       N.B. Windows takes it and sends 0, unless an administrator has
+                                       allowed it; a policy or qWAVE mark what is sent */
+    IOCP_SOCKET_DONT_FRAGMENT = 38, /* datagrams. 0 or 1: IP_DONTFRAGMENT, IPV6_DONTFRAG */
+    IOCP_SOCKET_MTU_LIMIT = 39,     /* datagrams. Bytes, 0: none (default): longer packets are
+                                       fragmented, or refused where that is not allowed: IP_USER_MTU,
+                                       IPV6_USER_MTU (2004) */
+    IOCP_SOCKET_REUSE_UNICAST_PORT =
+        40, /* streams. 0 or 1, before bind: SO_REUSE_UNICASTPORT; for a
+                                       bind of the program's own, see iocp_connect */
+    IOCP_SOCKET_CONDITIONAL_ACCEPT =
+        41,                        /* streams. 0 or 1, before listen: SO_CONDITIONAL_ACCEPT: the
+                                       system answers nobody before the program accepts. N.B. Without
+                                       backlog, and without its guard against floods. Its page speaks
+                                       of WSAAccept, and not of AcceptEx */
+    IOCP_SOCKET_FAIL_ON_ICMP = 42, /* streams. 0 or 1: a connect ends with IOCP_EHOSTUNREACH when a
+                                       router says so, and does not go on trying:
+                                       TCP_FAIL_CONNECT_ON_ICMP_ERROR (2004) */
+    IOCP_SOCKET_IDEAL_BACKLOG =
+        43,                     /* streams. Get only, connected: bytes that are best on their way:
+                                       SIO_IDEAL_SEND_BACKLOG_QUERY */
+    IOCP_SOCKET_RSS = 44,       /* get only: 1 if an interface spreads what it receives over the
+                                       processors: SIO_QUERY_RSS_SCALABILITY_INFO */
+    IOCP_SOCKET_PROCESSOR = 45, /* get only, connected: where what is received is handled, 64 times
+                                       the group and the number in it: SIO_QUERY_RSS_PROCESSOR_INFO */
+    IOCP_SOCKET_AFFINITY = 46   /* datagrams. Processor, to 65535, before bind: of the sockets
+                                       of one address the one of the processor gets what arrives there.
+                                       Set only: SIO_CPU_AFFINITY (no page says since when) */
 } iocp_socket_option_t;
 
+/* The options of this version are 1 to IOCP_SOCKET_OPTIONS - 1. */
+#define IOCP_SOCKET_OPTIONS (IOCP_SOCKET_AFFINITY + 1)
+
 /*
- * Options of a socket. For others use setsockopt on iocp_handle_native. Loop thread.
- * Errors: IOCP_EINVAL (no such option, or a bad value), IOCP_ENOPROTOOPT.
+ * Set and get an option. A call that fails has changed nothing. For other options use setsockopt on
+ * iocp_handle_native. Loop thread.
+ * Errors: IOCP_EINVAL (no such option, a value that it does not take, or it can only be read; too
+ * late for it), IOCP_ENOPROTOOPT (sockets of this kind do not have it, or it can only be set),
+ * IOCP_ENOTSUP (this Windows does not have it; not a socket), IOCP_ENOTCONN.
+ * Win32: setsockopt, getsockopt, WSAIoctl.
  */
 IOCP_API int IOCP_CALL iocp_socket_set_option(iocp_loop_t *loop, iocp_handle_t handle,
                                               iocp_socket_option_t option, int value);
@@ -1066,6 +1151,20 @@ IOCP_API int IOCP_CALL iocp_socket_join(iocp_loop_t *loop, iocp_handle_t handle,
 IOCP_API int IOCP_CALL iocp_socket_leave(iocp_loop_t *loop, iocp_handle_t handle,
                                          const struct sockaddr *group, size_t length,
                                          uint32_t interface_index);
+
+/*
+ * The same, of a group, for what one sender alone sends to it; of several senders join each.
+ * Errors: as above; IOCP_EINVAL also for a group that was joined as a whole.
+ * Win32: IP_ADD_SOURCE_MEMBERSHIP, for IPv6 MCAST_JOIN_SOURCE_GROUP, and their opposites.
+ */
+IOCP_API int IOCP_CALL iocp_socket_join_source(iocp_loop_t *loop, iocp_handle_t handle,
+                                               const struct sockaddr *group, size_t group_length,
+                                               const struct sockaddr *source, size_t source_length,
+                                               uint32_t interface_index);
+IOCP_API int IOCP_CALL iocp_socket_leave_source(iocp_loop_t *loop, iocp_handle_t handle,
+                                                const struct sockaddr *group, size_t group_length,
+                                                const struct sockaddr *source, size_t source_length,
+                                                uint32_t interface_index);
 
 typedef enum iocp_shutdown_how {
     IOCP_SHUTDOWN_RECV = 0,

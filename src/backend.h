@@ -52,6 +52,15 @@ typedef struct ioc_dequeued {
     uint32_t foreign; /* packets that belong to somebody else */
 } ioc_dequeued;
 
+/* A group that a socket joins, or what one sender alone sends to it. */
+typedef struct ioc_group {
+    const struct sockaddr *address;
+    size_t length;
+    const struct sockaddr *source; /* NULL: all senders */
+    size_t source_length;
+    uint32_t interface_index;
+} ioc_group;
+
 /* How a wake was sent. */
 typedef enum ioc_wake {
     IOC_WAKE_PACKET, /* one dequeue will count it in `wakes`, if not this one a later one */
@@ -149,8 +158,10 @@ typedef struct ioc_backend {
                              int value);
     int (*socket_get_option)(ioc_port *port, struct ioc_handle *handle, iocp_socket_option_t option,
                              int *value);
-    int (*socket_join)(ioc_port *port, struct ioc_handle *handle, bool leave,
-                       const struct sockaddr *group, size_t length, uint32_t interface_index);
+
+    /* Join a group, or leave it. Its addresses have a family. */
+    int (*socket_join)(ioc_port *port, struct ioc_handle *handle, const ioc_group *group,
+                       bool leaves);
 
     /* ---- Files ---- */
 

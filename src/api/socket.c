@@ -91,7 +91,7 @@ int IOCP_CALL iocp_socket_get_peer(iocp_loop_t *loop, iocp_handle_t handle,
 
 static bool socket__is_option(iocp_socket_option_t option)
 {
-    return option >= IOCP_SOCKET_NODELAY && option <= IOCP_SOCKET_UNREACHABLE;
+    return option > 0 && option < IOCP_SOCKET_OPTIONS;
 }
 
 int IOCP_CALL iocp_socket_set_option(iocp_loop_t *loop, iocp_handle_t id,
@@ -111,29 +111,48 @@ int IOCP_CALL iocp_socket_get_option(iocp_loop_t *loop, iocp_handle_t id,
     return status == IOCP_OK ? IOC_API_ASK(loop, socket_get_option, handle, option, value) : status;
 }
 
-static int socket__join(iocp_loop_t *loop, iocp_handle_t id, bool leave,
-                        const struct sockaddr *group, size_t length, uint32_t interface_index)
+static int socket__join(iocp_loop_t *loop, iocp_handle_t id, const ioc_group *group,
+                        bool has_source, bool leaves)
 {
     ioc_handle *handle = NULL;
-    bool is_valid = ioc_api_is_address(group, length);
+    bool is_valid = ioc_api_is_address(group->address, group->length) &&
+                    (!has_source || ioc_api_is_address(group->source, group->source_length));
     int status = ioc_api_find_handle(loop, id, DATAGRAMS, is_valid, &handle);
-    return status == IOCP_OK
-               ? IOC_API_ASK(loop, socket_join, handle, leave, group, length, interface_index)
-               : status;
+    return status == IOCP_OK ? IOC_API_ASK(loop, socket_join, handle, group, leaves) : status;
 }
 
 int IOCP_CALL iocp_socket_join(iocp_loop_t *loop, iocp_handle_t handle,
                                const struct sockaddr *group, size_t length,
                                uint32_t interface_index)
 {
-    return socket__join(loop, handle, false, group, length, interface_index);
+    ioc_group all = {.address = group, .length = length, .interface_index = interface_index};
+    return socket__join(loop, handle, &all, false, false);
 }
 
 int IOCP_CALL iocp_socket_leave(iocp_loop_t *loop, iocp_handle_t handle,
                                 const struct sockaddr *group, size_t length,
                                 uint32_t interface_index)
 {
-    return socket__join(loop, handle, true, group, length, interface_index);
+    ioc_group all = {.address = group, .length = length, .interface_index = interface_index};
+    return socket__join(loop, handle, &all, false, true);
+}
+
+int IOCP_CALL iocp_socket_join_source(iocp_loop_t *loop, iocp_handle_t handle,
+                                      const struct sockaddr *group, size_t group_length,
+                                      const struct sockaddr *source, size_t source_length,
+                                      uint32_t interface_index)
+{
+    ioc_group part = {group, group_length, source, source_length, interface_index};
+    return socket__join(loop, handle, &part, true, false);
+}
+
+int IOCP_CALL iocp_socket_leave_source(iocp_loop_t *loop, iocp_handle_t handle,
+                                       const struct sockaddr *group, size_t group_length,
+                                       const struct sockaddr *source, size_t source_length,
+                                       uint32_t interface_index)
+{
+    ioc_group part = {group, group_length, source, source_length, interface_index};
+    return socket__join(loop, handle, &part, true, true);
 }
 
 /* ---- Connections ---- */

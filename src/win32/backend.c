@@ -4,6 +4,7 @@
 #include "errmap.h"
 #include "job.h"
 #include "net/connection.h"
+#include "net/group.h"
 #include "net/message.h"
 #include "net/options.h"
 #include "net/socket.h"
@@ -303,7 +304,7 @@ static const ioc_backend iocp_backend = {
     .socket_name = ioc_socket_name,
     .socket_set_option = ioc_options_set,
     .socket_get_option = ioc_options_get,
-    .socket_join = ioc_socket_join,
+    .socket_join = ioc_group_join,
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,

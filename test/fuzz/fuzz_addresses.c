@@ -46,6 +46,13 @@ static int attempt__leave(attempt *a)
     return iocp_socket_leave(a->loop, a->socket, a->address, a->length, 0);
 }
 
+/* One address for both: each is a group, a sender, or neither. */
+static int attempt__join_source(attempt *a)
+{
+    return iocp_socket_join_source(a->loop, a->socket, a->address, a->length, a->address, a->length,
+                                   0);
+}
+
 static int attempt__get(attempt *a, bool is_peer)
 {
     size_t length = a->length;
@@ -72,9 +79,9 @@ static const struct {
     attempt_fn function;
     bool calls_back;
 } attempts[] = {
-    {attempt__bind, false},     {attempt__connect, true}, {attempt__sendto, true},
-    {attempt__join, false},     {attempt__leave, false},  {attempt__get_name, false},
-    {attempt__get_peer, false},
+    {attempt__bind, false},     {attempt__connect, true},      {attempt__sendto, true},
+    {attempt__join, false},     {attempt__leave, false},       {attempt__get_name, false},
+    {attempt__get_peer, false}, {attempt__join_source, false},
 };
 
 static void attempt__make(attempt *a, uint8_t which)

@@ -3,6 +3,7 @@
 #include "sim_datagram.h"
 #include "sim_file.h"
 #include "sim_object.h"
+#include "sim_option.h"
 #include "sim_spawn.h"
 #include "sim_pipe.h"
 
@@ -378,24 +379,14 @@ static int backend__socket_get_option(ioc_port *base, struct ioc_handle *handle,
                                       iocp_socket_option_t option, int *value)
 {
     sim_lock();
-    const sim_socket *socket = backend__handle(handle)->socket;
-    if (option == IOCP_SOCKET_V6ONLY && socket->family != AF_INET6) {
-        return backend__return(base, IOCP_ENOPROTOOPT);
-    }
-    if (option >= IOCP_SOCKET_BROADCAST) {
-        return backend__return(base, sim_datagram_get(socket, option, value));
-    }
-    *value = socket->options[option];
-    return backend__return(base, IOCP_OK);
+    return backend__return(base, sim_option_get(backend__handle(handle)->socket, option, value));
 }
 
-static int backend__socket_join(ioc_port *base, struct ioc_handle *handle, bool leave,
-                                const struct sockaddr *group, size_t length,
-                                uint32_t interface_index)
+static int backend__socket_join(ioc_port *base, struct ioc_handle *handle, const ioc_group *group,
+                                bool leaves)
 {
     sim_lock();
-    return backend__return(base, sim_datagram_join(backend__handle(handle)->socket, leave, group,
-                                                   length, interface_index));
+    return backend__return(base, sim_datagram_join(backend__handle(handle)->socket, group, leaves));
 }
 
 static uint32_t backend__capabilities(void)

@@ -16,9 +16,12 @@ typedef struct datagram {
     unsigned char data[];
 } datagram;
 
+/* Of all that is sent to a group, or of what one sender sends; the simulated hosts are one. */
 typedef struct membership {
     ioc_link link;
     unsigned char group[16];
+    bool has_source;
+    bool is_of_others; /* the sender is no address of this host, so nothing comes */
 } membership;
 
 struct sim_datagrams {
@@ -51,8 +54,6 @@ sim_socket *sim_datagram_new(int family, size_t capacity_bytes)
     socket->datagrams = datagram__allocate(sizeof *socket->datagrams);
     ioc_list_init(&socket->datagrams->queue);
     ioc_list_init(&socket->datagrams->groups);
-    socket->options[IOCP_SOCKET_MULTICAST_LOOP] = 1;
-    socket->options[IOCP_SOCKET_MULTICAST_HOPS] = 1;
     return socket;
 }
 
@@ -72,28 +73,9 @@ void sim_datagram_close(sim_socket *socket)
     socket->datagrams = NULL;
 }
 
-/* ---- Options ---- */
-
-int sim_datagram_set(sim_socket *socket, iocp_socket_option_t option, int value)
+size_t sim_datagram_queued_bytes(const sim_socket *socket)
 {
-    int most = option == IOCP_SOCKET_MULTICAST_HOPS ? UINT8_MAX : 1;
-    if (value < 0 || value > most) {
-        return IOCP_EINVAL;
-    }
-    if (socket->datagrams == NULL) {
-        return IOCP_ENOPROTOOPT;
-    }
-    socket->options[option] = value;
-    return IOCP_OK;
-}
-
-int sim_datagram_get(const sim_socket *socket, iocp_socket_option_t option, int *value)
-{
-    if (socket->datagrams == NULL || option == IOCP_SOCKET_UNREACHABLE) {
-        return IOCP_ENOPROTOOPT;
-    }
-    *value = socket->options[option];
-    return IOCP_OK;
+    return socket->datagrams->queued_bytes;
 }
 
 /* ---- Groups ---- */
@@ -117,16 +99,28 @@ static bool group__read(unsigned char group[16], const struct sockaddr *from, si
     return false;
 }
 
-static membership *group__find(const sim_socket *socket, const unsigned char group[16])
+static membership *group__next(const sim_socket *socket, const membership *last,
+                               const unsigned char group[16])
 {
     const ioc_list *groups = &socket->datagrams->groups;
-    for (ioc_link *link = groups->ends.next; link != &groups->ends; link = link->next) {
+    const ioc_link *link = last != NULL ? &last->link : &groups->ends;
+    while ((link = link->next) != &groups->ends) {
         membership *member = IOC_CONTAINER_OF(link, membership, link);
         if (memcmp(member->group, group, sizeof member->group) == 0) {
             return member;
         }
     }
     return NULL;
+}
+
+/* Whether what this host sends to a group is heard. */
+static bool group__hears(const sim_socket *socket, const unsigned char group[16])
+{
+    membership *member = NULL;
+    do {
+        member = group__next(socket, member, group);
+    } while (member != NULL && member->is_of_others);
+    return member != NULL;
 }
 
 static int group__leave(membership *member)
@@ -139,28 +133,57 @@ static int group__leave(membership *member)
     return IOCP_OK;
 }
 
-int sim_datagram_join(sim_socket *socket, bool leave, const struct sockaddr *group, size_t length,
-                      uint32_t interface_index)
+/* 0, or IOCP_EINVAL: no address of the family. */
+static int group__read_source(membership *member, const sim_socket *socket, const ioc_group *group)
 {
-    unsigned char bytes[16];
-    if (!group__read(bytes, group, length) || group->sa_family != socket->family) {
+    sim_address source;
+    int status = sim_address_read(&source, socket->family, group->source, group->source_length);
+    member->has_source = true;
+    member->is_of_others = status == IOCP_EADDRNOTAVAIL;
+    return status == IOCP_OK || status == IOCP_EADDRNOTAVAIL ? IOCP_OK : IOCP_EINVAL;
+}
+
+static int group__read_membership(membership *member, const sim_socket *socket,
+                                  const ioc_group *group)
+{
+    memset(member, 0, sizeof *member);
+    if (!group__read(member->group, group->address, group->length) ||
+        group->address->sa_family != socket->family) {
         return IOCP_EINVAL;
     }
-    if (interface_index > DATAGRAM_INTERFACES) {
-        return IOCP_EADDRNOTAVAIL;
-    }
-    membership *member = group__find(socket, bytes);
-    if (leave) {
-        return group__leave(member);
-    }
-    if (member != NULL) {
-        return IOCP_EADDRINUSE;
-    }
-    member = datagram__allocate(sizeof *member);
+    return group->source != NULL ? group__read_source(member, socket, group) : IOCP_OK;
+}
+
+static int group__enter(sim_socket *socket, const membership *wanted)
+{
+    membership *member = datagram__allocate(sizeof *member);
+    *member = *wanted;
     ioc_link_init(&member->link);
-    memcpy(member->group, bytes, sizeof bytes);
     ioc_list_push(&socket->datagrams->groups, &member->link);
     return IOCP_OK;
+}
+
+int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves)
+{
+    membership wanted;
+    int status = group__read_membership(&wanted, socket, group);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (group->interface_index > DATAGRAM_INTERFACES) {
+        return IOCP_EADDRNOTAVAIL;
+    }
+    membership *member = group__next(socket, NULL, wanted.group);
+    if (member != NULL && member->has_source != wanted.has_source) {
+        return IOCP_EINVAL;
+    }
+    while (member != NULL && member->is_of_others != wanted.is_of_others) {
+        member = group__next(socket, member, wanted.group);
+    }
+    if (leaves) {
+        return group__leave(member);
+    }
+    return member != NULL ? IOCP_EADDRINUSE : group__enter(socket, &wanted);
 }
 
 /* ---- Receiving ---- */
@@ -258,7 +281,7 @@ static bool socket__gets(const sim_socket *socket, const sim_socket *sender, con
         return false;
     }
     if (to->is_group) {
-        return group__find(socket, to->group) != NULL &&
+        return group__hears(socket, to->group) &&
                socket->options[IOCP_SOCKET_MULTICAST_LOOP] != 0; /* on Windows the receiver's */
     }
     return !to->is_broadcast || socket->local.is_any;

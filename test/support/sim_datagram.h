@@ -17,12 +17,10 @@ sim_socket *sim_datagram_new(int family, size_t capacity_bytes);
 /* The part of sim_socket_close. */
 void sim_datagram_close(sim_socket *socket);
 
-/* The options that only sockets for datagrams have; of them IOCP_SOCKET_UNREACHABLE is write-only. */
-int sim_datagram_set(sim_socket *socket, iocp_socket_option_t option, int value);
-int sim_datagram_get(const sim_socket *socket, iocp_socket_option_t option, int *value);
+size_t sim_datagram_queued_bytes(const sim_socket *socket);
 
-int sim_datagram_join(sim_socket *socket, bool leave, const struct sockaddr *group, size_t length,
-                      uint32_t interface_index);
+/* See ioc_backend.socket_join. */
+int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves);
 
 /* Slots of sim_kind. */
 int sim_datagram_connect(sim_op *op);

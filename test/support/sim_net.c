@@ -2,6 +2,7 @@
 #include "sim_net.h"
 
 #include "sim_datagram.h"
+#include "sim_option.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -214,10 +215,7 @@ sim_socket *sim_socket_new(int family, size_t capacity_bytes)
     ioc_list_init(&socket->accepts);
     ioc_list_init(&socket->callers);
     ioc_list_init(&socket->backlog);
-    socket->options[IOCP_SOCKET_RECV_BUFFER] = (int)socket->capacity_bytes;
-    socket->options[IOCP_SOCKET_SEND_BUFFER] = NET_CAPACITY_BYTES;
-    socket->options[IOCP_SOCKET_LINGER] = -1;
-    socket->options[IOCP_SOCKET_V6ONLY] = 1;
+    sim_option_init(socket);
     return socket;
 }
 
@@ -254,50 +252,11 @@ static void stream__set_capacity(sim_socket *socket, size_t capacity_bytes)
 
 int sim_socket_set(sim_socket *socket, iocp_socket_option_t option, int value)
 {
-    switch (option) {
-    case IOCP_SOCKET_NODELAY:
-    case IOCP_SOCKET_KEEPALIVE:
-        break;
-    case IOCP_SOCKET_EXCLUSIVE:
-    case IOCP_SOCKET_REUSE_ADDRESS:
-        if (socket->is_bound) {
-            return IOCP_EINVAL;
-        }
-        break;
-    case IOCP_SOCKET_V6ONLY:
-        if (socket->family != AF_INET6) {
-            return IOCP_ENOPROTOOPT;
-        }
-        if (socket->is_bound) {
-            return IOCP_EINVAL;
-        }
-        break;
-    case IOCP_SOCKET_RECV_BUFFER:
-        if (value < 0) {
-            return IOCP_EINVAL;
-        }
+    int status = sim_option_set(socket, option, value);
+    if (status == IOCP_OK && option == IOCP_SOCKET_RECV_BUFFER) {
         stream__set_capacity(socket, (size_t)value);
-        break;
-    case IOCP_SOCKET_SEND_BUFFER:
-        if (value < 0) {
-            return IOCP_EINVAL;
-        }
-        break;
-    case IOCP_SOCKET_LINGER:
-        if (value < -1 || value > UINT16_MAX) {
-            return IOCP_EINVAL;
-        }
-        break;
-    case IOCP_SOCKET_ERROR:
-        return IOCP_EINVAL;
-    case IOCP_SOCKET_BROADCAST:
-    case IOCP_SOCKET_MULTICAST_LOOP:
-    case IOCP_SOCKET_MULTICAST_HOPS:
-    case IOCP_SOCKET_UNREACHABLE:
-        return sim_datagram_set(socket, option, value);
     }
-    socket->options[option] = value;
-    return IOCP_OK;
+    return status;
 }
 
 /* ---- Streams ---- */

@@ -140,7 +140,7 @@ typedef struct sim_socket {
     bool owns_port; /* of its local address */
     sim_address local;
     sim_address remote;
-    int options[IOCP_SOCKET_UNREACHABLE + 1];
+    int options[IOCP_SOCKET_OPTIONS];
     struct sim_datagrams *datagrams; /* NULL: a stream socket */
 
     struct sim_socket *peer; /* NULL: not connected, or it is gone */

@@ -166,14 +166,8 @@ static bool connect__bind_to_any(ioc_win_port *port, ioc_win_handle *handle)
  */
 static void connect__ask_once(ioc_win_port *port, const ioc_win_handle *handle)
 {
-    /* TCP_INITIAL_RTO_PARAMETERS of <mstcpip.h>, which not every header set has. */
-    struct {
-        USHORT rtt;
-        UCHAR max_syn_retransmissions;
-    } rto = {
-        .rtt = UINT16_MAX,                       /* TCP_INITIAL_RTO_UNSPECIFIED_RTT */
-        .max_syn_retransmissions = UINT8_MAX - 1 /* TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS */
-    };
+    ioc_initial_rto rto = {.rtt = IOC_RTO_UNSPECIFIED_RTT,
+                           .max_syn_retransmissions = IOC_RTO_NO_RETRANSMISSIONS};
     bool *has_none = &ioc_winsock_functions_of(port, handle->family)->has_no_initial_rto;
     *has_none = *has_none || (!ioc_winsock_request(port->sys, handle->socket, SIO_TCP_INITIAL_RTO,
                                                    &rto, sizeof rto) &&

@@ -19,14 +19,14 @@ static bool family__is_loopback_6(const struct sockaddr *address)
 }
 
 const ioc_family ioc_families[IOC_FAMILIES] = {
-    {.number = AF_INET,
-     .address_size = sizeof(struct sockaddr_in),
-     .has_datagrams = true,
-     .is_loopback = family__is_loopback_4},
-    {.number = AF_INET6,
-     .address_size = sizeof(struct sockaddr_in6),
-     .has_datagrams = true,
-     .is_loopback = family__is_loopback_6},
+    [IOC_IPV4] = {.number = AF_INET,
+                  .address_size = sizeof(struct sockaddr_in),
+                  .has_datagrams = true,
+                  .is_loopback = family__is_loopback_4},
+    [IOC_IPV6] = {.number = AF_INET6,
+                  .address_size = sizeof(struct sockaddr_in6),
+                  .has_datagrams = true,
+                  .is_loopback = family__is_loopback_6},
 };
 
 const ioc_family *ioc_family_find(int number)

@@ -15,9 +15,19 @@ typedef struct ioc_family {
     bool (*is_loopback)(const struct sockaddr *address);
 } ioc_family;
 
-#define IOC_FAMILIES 2
+/* Places in tables by family. */
+enum {
+    IOC_IPV4,
+    IOC_IPV6,
+    IOC_FAMILIES
+};
 
 extern const ioc_family ioc_families[IOC_FAMILIES];
+
+static inline int ioc_family_place(const ioc_family *family)
+{
+    return (int)(family - ioc_families);
+}
 
 /* NULL: not one of ours. */
 const ioc_family *ioc_family_find(int number);

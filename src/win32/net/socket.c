@@ -273,30 +273,3 @@ int ioc_socket_name(ioc_port *base, ioc_handle *core_handle, bool peer, struct s
     *length = (size_t)size;
     return IOCP_OK;
 }
-
-/* An IPv4 interface of the form 0.x.x.x stands for its number: see IP_ADD_MEMBERSHIP. */
-int ioc_socket_join(ioc_port *base, ioc_handle *core_handle, bool leave,
-                    const struct sockaddr *group, size_t length, uint32_t interface_index)
-{
-    ioc_win_port *port = ioc_win_port_of(base);
-    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    struct ipv6_mreq ipv6 = {.ipv6mr_interface = interface_index};
-    struct ip_mreq ipv4 = {.imr_interface.s_addr = htonl(interface_index)};
-    int status;
-    if (length < (size_t)handle->family->address_size ||
-        group->sa_family != handle->family->number) {
-        return IOCP_EINVAL;
-    }
-    if (handle->family->number == AF_INET6) {
-        ipv6.ipv6mr_multiaddr = ((const SOCKADDR_IN6 *)(const void *)group)->sin6_addr;
-        status = port->sys->setsockopt(handle->socket, IPPROTO_IPV6,
-                                       leave ? IPV6_DROP_MEMBERSHIP : IPV6_ADD_MEMBERSHIP,
-                                       (const char *)&ipv6, sizeof ipv6);
-    } else {
-        ipv4.imr_multiaddr = ((const SOCKADDR_IN *)(const void *)group)->sin_addr;
-        status = port->sys->setsockopt(handle->socket, IPPROTO_IP,
-                                       leave ? IP_DROP_MEMBERSHIP : IP_ADD_MEMBERSHIP,
-                                       (const char *)&ipv4, sizeof ipv4);
-    }
-    return status == 0 ? IOCP_OK : ioc_port_fail_winsock(port);
-}

@@ -12,8 +12,6 @@ int ioc_socket_bind(ioc_port *port, ioc_handle *handle, const struct sockaddr *a
 int ioc_socket_listen(ioc_port *port, ioc_handle *handle, int backlog);
 int ioc_socket_name(ioc_port *port, ioc_handle *handle, bool peer, struct sockaddr *address,
                     size_t *length);
-int ioc_socket_join(ioc_port *port, ioc_handle *handle, bool leave, const struct sockaddr *group,
-                    size_t length, uint32_t interface_index);
 
 /* Of a class of handles: see backend.c. */
 int ioc_socket_join_port(ioc_win_port *port, ioc_win_handle *handle);

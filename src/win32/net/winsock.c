@@ -34,7 +34,7 @@ static ioc_winsock *winsock__of(const ioc_win_port *port)
 
 ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family)
 {
-    return &winsock__of(port)->functions[family - ioc_families];
+    return &winsock__of(port)->functions[ioc_family_place(family)];
 }
 
 bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family)
@@ -59,7 +59,7 @@ bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *famil
 
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family, bool is_stream)
 {
-    ioc_ifs *ifs = &winsock__of(port)->ifs[family - ioc_families][is_stream];
+    ioc_ifs *ifs = &winsock__of(port)->ifs[ioc_family_place(family)][is_stream];
     WSAPROTOCOL_INFOW provider;
     if (*ifs == IOC_IFS_UNASKED && ioc_winsock_provider(port->sys, socket, &provider)) {
         bool is_ifs = (provider.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
@@ -78,4 +78,10 @@ bool ioc_winsock_request(const ioc_sys *sys, SOCKET socket, DWORD request, void 
 {
     DWORD written = 0;
     return sys->WSAIoctl(socket, request, data, size, NULL, 0, &written, NULL, NULL) == 0;
+}
+
+bool ioc_winsock_query(const ioc_sys *sys, SOCKET socket, DWORD request, void *answer, DWORD size)
+{
+    DWORD written = 0;
+    return sys->WSAIoctl(socket, request, NULL, 0, answer, size, &written, NULL, NULL) == 0;
 }

@@ -7,6 +7,16 @@
 #include "../port.h"
 #include "family.h"
 
+/* TCP_INITIAL_RTO_PARAMETERS of <mstcpip.h> and its values, which not every header set has. */
+typedef struct ioc_initial_rto {
+    USHORT rtt;
+    UCHAR max_syn_retransmissions;
+} ioc_initial_rto;
+
+#define IOC_RTO_UNSPECIFIED_RTT             UINT16_MAX
+#define IOC_RTO_NO_RETRANSMISSIONS          (UINT8_MAX - 1)
+#define IOC_RTO_UNSPECIFIED_RETRANSMISSIONS UINT8_MAX
+
 typedef struct ioc_winsock_functions {
     bool is_loaded;
     bool has_no_initial_rto; /* SIO_TCP_INITIAL_RTO is not known here: do not ask again */
@@ -57,5 +67,8 @@ bool ioc_winsock_provider(const ioc_sys *sys, SOCKET socket, WSAPROTOCOL_INFOW *
 
 /* A request of WSAIoctl's that takes `data` and answers nothing. */
 bool ioc_winsock_request(const ioc_sys *sys, SOCKET socket, DWORD request, void *data, DWORD size);
+
+/* One that takes nothing and answers at most `size` bytes. */
+bool ioc_winsock_query(const ioc_sys *sys, SOCKET socket, DWORD request, void *answer, DWORD size);
 
 #endif
