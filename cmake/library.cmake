@@ -51,6 +51,7 @@ set(win32_sources
     src/win32/mode.c
     src/win32/net/connection.c
     src/win32/net/family.c
+    src/win32/net/group.c
     src/win32/net/message.c
     src/win32/net/options.c
     src/win32/net/socket.c

@@ -18,7 +18,7 @@ typedef struct option_call {
     int level;
     int name;
     int length;
-    unsigned char value[32];
+    unsigned char value[264];
 } option_call;
 
 static struct {
@@ -28,7 +28,11 @@ static struct {
     iocp_loop_t *loop;
     bool is_faked; /* options do not reach the system; all that it is asked for are 1 */
     option_call set;
+    option_call also; /* the one before it: of IPv4, on a dual stack socket */
     option_call got;
+    option_call asked;  /* of WSAIoctl; its name, and what it was given */
+    int room;           /* that WSAIoctl has for an answer */
+    int refused;        /* by the next call on this level, with WSAENOPROTOOPT */
     int layered_family; /* whose sockets of this type have a provider without handles of its own */
     int layered_type;
     int backlog;   /* as the system was told it */
@@ -47,7 +51,13 @@ static void spy__note(option_call *call, int level, int name, const char *value,
 
 static int WINAPI spy__set_option(SOCKET socket, int level, int name, const char *value, int length)
 {
+    now.also = now.set;
     spy__note(&now.set, level, name, value, length);
+    if (now.refused != 0 && level == now.refused - 1) {
+        now.refused = 0;
+        WSASetLastError(WSAENOPROTOOPT);
+        return SOCKET_ERROR;
+    }
     return now.is_faked ? 0 : win_faults_table()->setsockopt(socket, level, name, value, length);
 }
 
@@ -76,6 +86,25 @@ static int WINAPI spy__get_option(SOCKET socket, int level, int name, char *valu
     return status;
 }
 
+static int WINAPI spy__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
+                             DWORD out_bytes, DWORD *written, OVERLAPPED *overlapped,
+                             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    static const unsigned char answer[8] = {1, 0, 2, 0, 0, 0, 0, 0};
+    if (!now.is_faked) {
+        return win_faults_table()->WSAIoctl(socket, code, in, in_bytes, out, out_bytes, written,
+                                            overlapped, routine);
+    }
+    assert_null(overlapped);
+    spy__note(&now.asked, 0, (int)code, in != NULL ? in : "", (int)in_bytes);
+    now.room = (int)out_bytes;
+    if (out_bytes > 0) {
+        memcpy(out, answer, out_bytes);
+    }
+    *written = out_bytes;
+    return 0;
+}
+
 static int WINAPI spy__listen(SOCKET socket, int backlog)
 {
     now.backlog = backlog;
@@ -100,6 +129,7 @@ static int option__setup(void **state)
     now.sys = *win_faults_table();
     now.sys.setsockopt = spy__set_option;
     now.sys.getsockopt = spy__get_option;
+    now.sys.WSAIoctl = spy__ioctl;
     now.sys.listen = spy__listen;
     now.sys.SetFileCompletionNotificationModes = spy__set_modes;
     now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
@@ -154,7 +184,8 @@ typedef struct option_row {
             (level), (name) \
         }                   \
     }
-#define LINGER_OF_1 0x10001 /* l_onoff, and l_linger in the upper half */
+#define LINGER_OF_1 0x10001    /* l_onoff, and l_linger in the upper half */
+#define INDEX_OF_1  0x01000000 /* to IPv4 in the network's order; to IPv6, and read, in ours */
 
 static const option_row option_rows[] = {
     {IOCP_SOCKET_NODELAY, SOCK_STREAM, BOTH(IPPROTO_TCP, TCP_NODELAY), 1},
@@ -174,6 +205,28 @@ static const option_row option_rows[] = {
      SOCK_DGRAM,
      {{IPPROTO_IP, IP_MULTICAST_TTL}, {IPPROTO_IPV6, IPV6_MULTICAST_HOPS}},
      1},
+    {IOCP_SOCKET_RECV_LOCAL, SOCK_DGRAM, {{IPPROTO_IP, 19}, {IPPROTO_IPV6, 19}}, 1},
+    {IOCP_SOCKET_RECV_HOPS, SOCK_DGRAM, {{IPPROTO_IP, 21}, {IPPROTO_IPV6, 21}}, 1},
+    {IOCP_SOCKET_RECV_ECN, SOCK_DGRAM, {{IPPROTO_IP, 50}, {IPPROTO_IPV6, 50}}, 1},
+    {IOCP_SOCKET_RECV_SEGMENTS, SOCK_DGRAM, BOTH(IPPROTO_UDP, 3), 1},
+    {IOCP_SOCKET_MTU_DISCOVER, SOCK_STREAM, {{IPPROTO_IP, 71}, {IPPROTO_IPV6, 71}}, 1},
+    {IOCP_SOCKET_KEEPALIVE_IDLE, SOCK_STREAM, BOTH(IPPROTO_TCP, 3), 1},
+    {IOCP_SOCKET_KEEPALIVE_INTERVAL, SOCK_STREAM, BOTH(IPPROTO_TCP, 17), 1},
+    {IOCP_SOCKET_KEEPALIVE_COUNT, SOCK_STREAM, BOTH(IPPROTO_TCP, 16), 1},
+    {IOCP_SOCKET_RETRY_LIMIT, SOCK_STREAM, BOTH(IPPROTO_TCP, 5), 1},
+    {IOCP_SOCKET_TIMESTAMPS, SOCK_STREAM, BOTH(IPPROTO_TCP, 10), 1},
+    {IOCP_SOCKET_FAST_OPEN, SOCK_STREAM, BOTH(IPPROTO_TCP, 15), 1},
+    {IOCP_SOCKET_OOB_INLINE, SOCK_STREAM, BOTH(SOL_SOCKET, 0x100), 1},
+    {IOCP_SOCKET_HOPS, SOCK_STREAM, {{IPPROTO_IP, 4}, {IPPROTO_IPV6, 4}}, 1},
+    {IOCP_SOCKET_RANDOM_PORT, SOCK_STREAM, BOTH(SOL_SOCKET, 0x3005), 1},
+    {IOCP_SOCKET_TRAFFIC_CLASS, SOCK_STREAM, {{IPPROTO_IP, 3}, {IPPROTO_IPV6, 39}}, 1},
+    {IOCP_SOCKET_DONT_FRAGMENT, SOCK_DGRAM, {{IPPROTO_IP, 14}, {IPPROTO_IPV6, 14}}, 1},
+    {IOCP_SOCKET_MTU_LIMIT, SOCK_DGRAM, {{IPPROTO_IP, 76}, {IPPROTO_IPV6, 76}}, 1},
+    {IOCP_SOCKET_REUSE_UNICAST_PORT, SOCK_STREAM, BOTH(SOL_SOCKET, 0x3007), 1},
+    {IOCP_SOCKET_CONDITIONAL_ACCEPT, SOCK_STREAM, BOTH(SOL_SOCKET, 0x3002), 1},
+    {IOCP_SOCKET_FAIL_ON_ICMP, SOCK_STREAM, BOTH(IPPROTO_TCP, 18), 1},
+    {IOCP_SOCKET_MULTICAST_INTERFACE, SOCK_DGRAM, {{IPPROTO_IP, 9}, {IPPROTO_IPV6, 9}}, INDEX_OF_1},
+    {IOCP_SOCKET_INTERFACE, SOCK_STREAM, {{IPPROTO_IP, 31}, {IPPROTO_IPV6, 31}}, INDEX_OF_1},
 };
 
 static void option__expect(const option_call *call, int level, int name, int value)
@@ -197,14 +250,129 @@ static void each_option_is_the_systems_of_its_name(void **state)
             }
             now.is_faked = true;
             assert_int_equal(iocp_socket_set_option(now.loop, handle, row->option, 1), IOCP_OK);
-            option__expect(&now.set, row->native[f].level, row->native[f].name, row->value);
+            bool is_plain = row->value == INDEX_OF_1 && option_families[f] == AF_INET6;
+            option__expect(&now.set, row->native[f].level, row->native[f].name,
+                           is_plain ? 1 : row->value);
             assert_int_equal(iocp_socket_get_option(now.loop, handle, row->option, &value),
                              IOCP_OK);
             option__expect(&now.got, row->native[f].level, row->native[f].name, 1);
-            assert_int_equal(value, row->value == 1);
+            assert_int_equal(value, row->value != LINGER_OF_1);
             now.is_faked = false;
         }
     }
+}
+
+/* Names and structures as in <mstcpip.h> and <ws2def.h>, written out. */
+static const struct {
+    iocp_socket_option_t option;
+    int type;
+    uint32_t code;
+    int length; /* of what it is given, 0: it is asked */
+    int value;
+    unsigned char bytes[4];
+    int room; /* for what it answers, and what its first bytes 1 0 2 0 mean */
+    int answer;
+} request_rows[] = {
+    {IOCP_SOCKET_UNREACHABLE, SOCK_DGRAM, 0x9800000f, 4, 1, {1}, 0, 0}, /* the second of two */
+    {IOCP_SOCKET_INITIAL_RTO, SOCK_STREAM, 0x98000011, 4, 300, {0x2c, 1, 0xff}, 0, 0},
+    {IOCP_SOCKET_ACK_FREQUENCY, SOCK_STREAM, 0x98000017, 1, 2, {2}, 0, 0},
+    {IOCP_SOCKET_AFFINITY, SOCK_DGRAM, 0x98000015, 2, 513, {1, 2}, 0, 0},
+    {IOCP_SOCKET_AVAILABLE, SOCK_STREAM, 0x4004667f, 0, 0, {0}, 4, 0x20001},
+    {IOCP_SOCKET_IDEAL_BACKLOG, SOCK_STREAM, 0x4004747b, 0, 0, {0}, 4, 0x20001},
+    {IOCP_SOCKET_RSS, SOCK_STREAM, 0x580000d2, 0, 0, {0}, 4, 0x20001},
+    {IOCP_SOCKET_PROCESSOR, SOCK_STREAM, 0x48000025, 0, 0, {0}, 8, 66},
+};
+
+static void each_request_is_the_systems_of_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(request_rows); i++) {
+        int value = -1;
+        iocp_socket_option_t which = request_rows[i].option;
+        iocp_handle_t handle = option__open(AF_INET, request_rows[i].type);
+        now.is_faked = true;
+        int status = request_rows[i].length > 0
+                         ? iocp_socket_set_option(now.loop, handle, which, request_rows[i].value)
+                         : iocp_socket_get_option(now.loop, handle, which, &value);
+        now.is_faked = false;
+        assert_int_equal(status, IOCP_OK);
+        assert_int_equal((uint32_t)now.asked.name, request_rows[i].code);
+        assert_int_equal(now.asked.length, request_rows[i].length);
+        assert_memory_equal(now.asked.value, request_rows[i].bytes,
+                            now.asked.length > 3 ? 3 : (size_t)now.asked.length);
+        assert_int_equal(now.room, request_rows[i].room);
+        assert_int_equal(value, request_rows[i].length > 0 ? -1 : request_rows[i].answer);
+    }
+}
+
+static void what_can_only_be_read_is_asked_for_by_its_name(void **state)
+{
+    (void)state;
+    int value = 0;
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_MTU, &value), IOCP_OK);
+    option__expect(&now.got, IPPROTO_IP, 73, 1);
+    now.set = (option_call){0};
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+                     IOCP_OK);
+    option__expect(&now.got, IPPROTO_UDP, 2, 1);
+    assert_int_equal(value, 1);
+    assert_int_equal(now.set.length, 0); /* asking sets nothing */
+    now.is_faked = false;
+}
+
+static void no_limit_of_packets_is_said_with_all_bits(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_MTU_LIMIT, 0), IOCP_OK);
+    option__expect(&now.set, IPPROTO_IP, 76, -1);
+    now.is_faked = false;
+}
+
+/* ---- Two stacks ---- */
+
+static iocp_handle_t dual__open(void)
+{
+    iocp_handle_t handle = option__open(AF_INET6, SOCK_DGRAM);
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
+    return handle;
+}
+
+static void an_option_of_ip_is_set_for_both_stacks(void **state)
+{
+    (void)state;
+    if (!contract_has_ipv6()) {
+        skip();
+    }
+    iocp_handle_t handle = dual__open();
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_OK);
+    option__expect(&now.also, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 9);
+    option__expect(&now.set, IPPROTO_IP, IP_TTL, 9);
+    now.also = (option_call){0};
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_SEND_BUFFER, 9000),
+                     IOCP_OK);
+    option__expect(&now.set, SOL_SOCKET, SO_SNDBUF, 9000);
+    assert_int_equal(now.also.level, IPPROTO_IP); /* that of before: once */
+}
+
+static void what_ipv4_refuses_ipv6_does_not_keep(void **state)
+{
+    (void)state;
+    int value = 0;
+    int before = 0;
+    if (!contract_has_ipv6()) {
+        skip();
+    }
+    iocp_handle_t handle = dual__open();
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_HOPS, &before), IOCP_OK);
+    now.refused = 1 + IPPROTO_IP;
+    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_HOPS, &value), IOCP_OK);
+    assert_int_equal(value, before);
+    assert_int_not_equal(before, 9);
 }
 
 static void the_error_of_a_socket_is_asked_for_and_not_set(void **state)
@@ -293,6 +461,45 @@ static void what_the_system_refuses_is_said_with_its_code(void **state)
     }
 }
 
+/* What the system says that does not know it; a level of UDP's own is as new as its options. */
+static void what_this_windows_lacks_is_not_supported(void **state)
+{
+    (void)state;
+    static const struct {
+        iocp_socket_option_t option;
+        int type;
+        win_call call;
+        uint32_t error;
+    } table[] = {
+        {IOCP_SOCKET_KEEPALIVE_IDLE, SOCK_STREAM, WIN_SET_OPTION, WSAENOPROTOOPT},
+        {IOCP_SOCKET_RECV_SEGMENTS, SOCK_DGRAM, WIN_SET_OPTION, WSAEINVAL},
+        {IOCP_SOCKET_RECV_SEGMENTS, SOCK_DGRAM, WIN_SET_OPTION, WSAENOPROTOOPT},
+        {IOCP_SOCKET_ACK_FREQUENCY, SOCK_STREAM, WIN_IOCTL, WSAEOPNOTSUPP},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        iocp_handle_t handle = option__open(AF_INET, table[i].type);
+        win_faults_fail_next_of(table[i].call, table[i].error);
+        assert_int_equal(iocp_socket_set_option(now.loop, handle, table[i].option, 1),
+                         IOCP_ENOTSUP);
+        assert_int_equal(iocp_loop_native_error(now.loop), table[i].error);
+    }
+}
+
+static void a_system_without_segments_says_so_and_a_failure_is_one(void **state)
+{
+    (void)state;
+    int value = 4711;
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    win_faults_fail_next_of(WIN_GET_OPTION, WSAEINVAL);
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+                     IOCP_OK);
+    assert_int_equal(value, 0);
+    win_faults_fail_next_of(WIN_GET_OPTION, WSAENETDOWN);
+    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+                     IOCP_ENETDOWN);
+    assert_int_equal(value, 0);
+}
+
 static void a_group_that_is_refused_is_not_joined(void **state)
 {
     (void)state;
@@ -374,6 +581,59 @@ static void an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number(voi
     now.is_faked = false;
 }
 
+static void an_ipv4_group_of_one_sender_is_joined_and_left(void **state)
+{
+    (void)state;
+    struct sockaddr_in group = {.sin_family = AF_INET};
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)};
+    struct ip_mreq_source request = {.imr_interface.s_addr = htonl(7),
+                                     .imr_sourceaddr.s_addr = htonl(0xc0000201)};
+    iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
+    memcpy(&group.sin_addr, group_ipv4, sizeof group_ipv4);
+    memcpy(&request.imr_multiaddr, group_ipv4, sizeof group_ipv4);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_join_source(now.loop, handle, (struct sockaddr *)&group,
+                                             sizeof group, (struct sockaddr *)&source,
+                                             sizeof source, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IP, 15, &request, (int)sizeof request);
+    assert_int_equal(iocp_socket_leave_source(now.loop, handle, (struct sockaddr *)&group,
+                                              sizeof group, (struct sockaddr *)&source,
+                                              sizeof source, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IP, 16, &request, (int)sizeof request);
+    now.is_faked = false;
+}
+
+/* GROUP_SOURCE_REQ: the index, aligned to eight bytes; twice 128 bytes for an address. */
+static void an_ipv6_group_of_one_sender_is_joined_and_left(void **state)
+{
+    (void)state;
+    struct sockaddr_in6 group = {.sin6_family = AF_INET6};
+    struct sockaddr_in6 source = {.sin6_family = AF_INET6};
+    unsigned char request[264] = {7};
+    if (!contract_has_ipv6()) {
+        skip();
+    }
+    iocp_handle_t handle = option__open(AF_INET6, SOCK_DGRAM);
+    memcpy(&group.sin6_addr, group_ipv6, sizeof group_ipv6);
+    ((unsigned char *)&source.sin6_addr)[15] = 1;
+    memcpy(request + 8, &group, sizeof group);
+    memcpy(request + 136, &source, sizeof source);
+    now.is_faked = true;
+    assert_int_equal(iocp_socket_join_source(now.loop, handle, (struct sockaddr *)&group,
+                                             sizeof group, (struct sockaddr *)&source,
+                                             sizeof source, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IPV6, 45, request, (int)sizeof request);
+    assert_int_equal(iocp_socket_leave_source(now.loop, handle, (struct sockaddr *)&group,
+                                              sizeof group, (struct sockaddr *)&source,
+                                              sizeof source, 7),
+                     IOCP_OK);
+    group__expect(IPPROTO_IPV6, 46, request, (int)sizeof request);
+    now.is_faked = false;
+}
+
 /* ---- Providers ---- */
 
 /* How many sockets of a family and a type skip packets of these two. */
@@ -447,12 +707,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OPTION_TEST(each_option_is_the_systems_of_its_name),
+        OPTION_TEST(each_request_is_the_systems_of_its_name),
+        OPTION_TEST(what_can_only_be_read_is_asked_for_by_its_name),
+        OPTION_TEST(no_limit_of_packets_is_said_with_all_bits),
+        OPTION_TEST(an_option_of_ip_is_set_for_both_stacks),
+        OPTION_TEST(what_ipv4_refuses_ipv6_does_not_keep),
         OPTION_TEST(the_error_of_a_socket_is_asked_for_and_not_set),
         OPTION_TEST(what_the_system_refuses_is_said_with_its_code),
+        OPTION_TEST(what_this_windows_lacks_is_not_supported),
+        OPTION_TEST(a_system_without_segments_says_so_and_a_failure_is_one),
         OPTION_TEST(a_backlog_that_is_not_small_is_told_as_a_hint),
         OPTION_TEST(a_group_that_is_refused_is_not_joined),
         OPTION_TEST(an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number),
         OPTION_TEST(an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number),
+        OPTION_TEST(an_ipv4_group_of_one_sender_is_joined_and_left),
+        OPTION_TEST(an_ipv6_group_of_one_sender_is_joined_and_left),
         OPTION_TEST(each_provider_is_asked_once_whether_packets_can_be_skipped),
         OPTION_TEST(an_adopted_socket_skips_packets_if_its_own_provider_can),
         OPTION_TEST(the_program_may_know_better_than_the_provider),
