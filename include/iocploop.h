@@ -1100,6 +1100,22 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
                                   void *userdata, iocp_op_t *op);
 
 /*
+ * Send at once what the socket takes, and queue nothing: no operation, no callback, and the
+ * memory is free again when the call returns. `*sent` gets the bytes, 1 at least if it returns 0,
+ * perhaps not all: the rest is for iocp_send, or for a later try. Lists as in iocp_sendv. Of a
+ * datagram socket that is connected: the whole datagram, or nothing.
+ *
+ * Loop thread, also in callbacks. Never waits. Errors: IOCP_EAGAIN (the socket takes nothing now,
+ * or bytes of iocp_send, sendv, sendto are queued, which go first), IOCP_EINVAL (no bytes),
+ * IOCP_ENOTSUP (not a socket; a socket that was adopted: whether a call on it may wait is a setting
+ * that others might share), IOCP_ECONNRESET, IOCP_EPIPE, IOCP_ENOTCONN, as a result of iocp_send
+ * would say.
+ * Win32: WSASend without OVERLAPPED on a non-blocking socket.
+ */
+IOCP_API int IOCP_CALL iocp_try_send(iocp_loop_t *loop, iocp_handle_t handle,
+                                     const iocp_buf_t *buffers, size_t count, uint64_t *sent);
+
+/*
  * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF, also
  * that of each receive after it. A size of 0 waits until there is something to receive (or the
  * end), and takes none of it: the next receive gets it, on datagram sockets too. Sizes and lists as

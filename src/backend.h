@@ -158,6 +158,9 @@ typedef struct ioc_backend {
                              int value);
     int (*socket_get_option)(ioc_port *port, struct ioc_handle *handle, iocp_socket_option_t option,
                              int *value);
+    /* Send what it takes now, IOCP_EAGAIN: nothing. There are bytes, and none are queued. */
+    int (*socket_try_send)(ioc_port *port, struct ioc_handle *handle, const iocp_buf_t *buffers,
+                           uint32_t count, uint64_t *sent);
 
     /* Join a group, or leave it. Its addresses have a family. */
     int (*socket_join)(ioc_port *port, struct ioc_handle *handle, const ioc_group *group,

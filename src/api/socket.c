@@ -241,6 +241,34 @@ int IOCP_CALL iocp_recvv(iocp_loop_t *loop, iocp_handle_t handle, const iocp_buf
     return socket__transfer(loop, handle, IOCP_TYPE_RECV, buffers, count, callback, userdata, op);
 }
 
+static bool socket__has_bytes(const iocp_buf_t *buffers, size_t count)
+{
+    bool has_bytes = false;
+    for (size_t i = 0; i < count; i++) {
+        has_bytes = has_bytes || buffers[i].length > 0;
+    }
+    return has_bytes;
+}
+
+int IOCP_CALL iocp_try_send(iocp_loop_t *loop, iocp_handle_t id, const iocp_buf_t *buffers,
+                            size_t count, uint64_t *sent)
+{
+    ioc_handle *handle = NULL;
+    bool is_valid =
+        sent != NULL && ioc_api_is_buffers(buffers, count) && socket__has_bytes(buffers, count);
+    int status = ioc_api_find_handle(loop, id, SOCKETS, is_valid, &handle);
+    if (status == IOCP_OK && handle->queued_bytes > 0) {
+        status = IOCP_EAGAIN;
+    }
+    if (status == IOCP_OK) {
+        status = IOC_API_ASK(loop, socket_try_send, handle, buffers, (uint32_t)count, sent);
+    }
+    if (status == IOCP_OK) {
+        handle->bytes_out += *sent;
+    }
+    return status;
+}
+
 /* A datagram: one buffer beside the address. */
 static int socket__begin_datagram(iocp_loop_t *loop, iocp_handle_t handle, iocp_type_t type,
                                   bool is_valid, const void *data, size_t size,

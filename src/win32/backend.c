@@ -304,6 +304,7 @@ static const ioc_backend iocp_backend = {
     .socket_name = ioc_socket_name,
     .socket_set_option = ioc_options_set,
     .socket_get_option = ioc_options_get,
+    .socket_try_send = ioc_message_try_send,
     .socket_join = ioc_group_join,
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,

@@ -58,11 +58,12 @@ typedef struct ioc_win_handle {
     bool is_socket : 1;  /* one that was adopted as something else, and is of no use */
     bool is_adopted : 1; /* its file object may be shared: nothing of it is changed for others */
     bool skips_packets : 1;
-    bool is_shared : 1;     /* a socket: the program has said who else may bind to its address */
-    bool is_unbuffered : 1; /* a file */
-    bool is_remote : 1;     /* a pipe whose other end may be on another machine */
-    bool has_group : 1;     /* a process: of its own, on our console */
-    bool is_forced : 1;     /* a process: it was ended by a stop */
+    bool is_nonblocking : 1; /* a socket: for calls that are not overlapped */
+    bool is_shared : 1;      /* a socket: the program has said who else may bind to its address */
+    bool is_unbuffered : 1;  /* a file */
+    bool is_remote : 1;      /* a pipe whose other end may be on another machine */
+    bool has_group : 1;      /* a process: of its own, on our console */
+    bool is_forced : 1;      /* a process: it was ended by a stop */
 } ioc_win_handle;
 
 typedef struct ioc_win_op {

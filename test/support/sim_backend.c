@@ -315,6 +315,7 @@ static int backend__adopt_socket(sim_port *port, sim_handle *handle, uintptr_t n
         return IOCP_EINVAL;
     }
     backend__fill(handle, port, socket);
+    socket->is_foreign = true;
     return IOCP_OK;
 }
 
@@ -387,6 +388,17 @@ static int backend__socket_join(ioc_port *base, struct ioc_handle *handle, const
 {
     sim_lock();
     return backend__return(base, sim_datagram_join(backend__handle(handle)->socket, group, leaves));
+}
+
+static int backend__socket_try_send(ioc_port *base, struct ioc_handle *handle,
+                                    const iocp_buf_t *buffers, uint32_t count, uint64_t *sent)
+{
+    sim_lock();
+    sim_socket *socket = backend__handle(handle)->socket;
+    int status = socket->is_foreign          ? IOCP_ENOTSUP
+                 : socket->datagrams != NULL ? sim_datagram_try_send(socket, buffers, count, sent)
+                                             : sim_socket_try_send(socket, buffers, count, sent);
+    return backend__return(base, status);
 }
 
 static uint32_t backend__capabilities(void)
@@ -554,6 +566,7 @@ const ioc_backend *ioc_backend_default(void)
         .socket_name = backend__socket_name,
         .socket_set_option = backend__socket_set_option,
         .socket_get_option = backend__socket_get_option,
+        .socket_try_send = backend__socket_try_send,
         .socket_join = backend__socket_join,
         .file_open = backend__file_open,
         .file_size = backend__file_size,

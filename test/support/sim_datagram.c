@@ -435,6 +435,27 @@ int sim_datagram_send(sim_op *op)
     return datagram__send(op, &to);
 }
 
+int sim_datagram_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
+                          uint64_t *sent)
+{
+    target to = {.address = socket->remote};
+    size_t total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        total += buffers[i].length;
+    }
+    if (socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    if (total > DATAGRAM_MAX_BYTES) {
+        return IOCP_EMSGSIZE;
+    }
+    unsigned char *data = buffers__gather(buffers, count, total);
+    datagram__spread(socket, &to, data, total);
+    free(data);
+    *sent = total;
+    return IOCP_OK;
+}
+
 /* Only a note: done at once, whatever the regime. */
 int sim_datagram_connect(sim_op *op)
 {

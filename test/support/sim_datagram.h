@@ -22,6 +22,10 @@ size_t sim_datagram_queued_bytes(const sim_socket *socket);
 /* See ioc_backend.socket_join. */
 int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves);
 
+/* See ioc_backend.socket_try_send. */
+int sim_datagram_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
+                          uint64_t *sent);
+
 /* Slots of sim_kind. */
 int sim_datagram_connect(sim_op *op);
 int sim_datagram_send(sim_op *op);

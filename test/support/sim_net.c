@@ -776,6 +776,55 @@ int sim_send(sim_op *op)
     return IOCP_OK;
 }
 
+static int stream__may_send(const sim_socket *socket)
+{
+    if (socket->state != SIM_CONNECTED) {
+        return IOCP_ENOTCONN;
+    }
+    if (socket->is_reset) {
+        return IOCP_ECONNRESET;
+    }
+    if (socket->is_send_shut) {
+        return IOCP_EPIPE;
+    }
+    return socket->buffered_count > 0 ? IOCP_EAGAIN : IOCP_OK;
+}
+
+static size_t stream__take_list(sim_socket *receiver, const iocp_buf_t *buffers, uint32_t count)
+{
+    size_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
+        size_t part = buffers[i].length < room ? buffers[i].length : room;
+        if (part > 0) {
+            stream__take_bytes(receiver, buffers[i].base, part);
+        }
+        taken += part;
+    }
+    return taken;
+}
+
+int sim_socket_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
+                        uint64_t *sent)
+{
+    int status = stream__may_send(socket);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (socket->peer == NULL) { /* something goes out, and the reset comes in */
+        stream__reset(socket);
+        *sent = 1;
+        return IOCP_OK;
+    }
+    size_t taken = stream__take_list(socket->peer, buffers, count);
+    if (taken == 0) {
+        return IOCP_EAGAIN;
+    }
+    *sent = taken;
+    stream__pump(socket->peer);
+    return IOCP_OK;
+}
+
 int sim_receive(sim_op *op)
 {
     sim_socket *socket = op->socket;

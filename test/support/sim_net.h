@@ -127,6 +127,7 @@ typedef struct sim_socket {
     sim_state state;
     sim_port *port;  /* bound to, or NULL */
     bool is_adopted; /* belongs to a loop */
+    bool is_foreign; /* it was adopted */
     bool is_pipe;
     bool is_overlapped; /* of a pipe */
     bool cannot_read;   /* it was opened for the other way alone */
@@ -246,6 +247,10 @@ int sim_connect(sim_op *op);
 int sim_send(sim_op *op);
 int sim_receive(sim_op *op);
 int sim_shutdown(sim_op *op);
+
+/* See ioc_backend.socket_try_send. */
+int sim_socket_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
+                        uint64_t *sent);
 
 /* Both ends of a fresh pipe. */
 void sim_pipe_new(sim_socket *ends[2], bool is_overlapped);

@@ -47,6 +47,40 @@ ioc_start ioc_message_start_sendto(ioc_port *port, ioc_op *op)
                                            (int)transfer->address_length, overlapped, NULL));
 }
 
+/* Overlapped calls do not heed it. It is for the whole file object, so not of what may be shared. */
+static int message__never_wait(ioc_win_port *port, ioc_win_handle *handle)
+{
+    u_long is_nonblocking = 1;
+    if (handle->is_adopted) {
+        return IOCP_ENOTSUP;
+    }
+    if (!handle->is_nonblocking &&
+        port->sys->ioctlsocket(handle->socket, (long)FIONBIO, &is_nonblocking) != 0) {
+        return ioc_port_fail_winsock(port);
+    }
+    handle->is_nonblocking = true;
+    return IOCP_OK;
+}
+
+int ioc_message_try_send(ioc_port *base, ioc_handle *core_handle, const iocp_buf_t *buffers,
+                         uint32_t count, uint64_t *sent)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    DWORD bytes = 0;
+    int status = message__never_wait(port, handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    if (port->sys->WSASend(handle->socket, (WSABUF *)(uintptr_t)buffers, count, &bytes, 0, NULL,
+                           NULL) != 0) {
+        status = ioc_port_fail_winsock(port);
+        return base->native_error == WSAEWOULDBLOCK ? IOCP_EAGAIN : status;
+    }
+    *sent = bytes;
+    return IOCP_OK;
+}
+
 /* ---- Receiving ---- */
 
 /*

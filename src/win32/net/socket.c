@@ -155,14 +155,25 @@ static void socket__forget(ioc_win_port *port, ioc_win_handle *handle)
     handle->provider = NULL;
 }
 
-int ioc_socket_detach(ioc_port *port, ioc_handle *core_handle, uintptr_t *socket)
+static void socket__let_wait(ioc_win_port *port, ioc_win_handle *handle)
 {
+    u_long is_nonblocking = 0;
+    if (handle->is_nonblocking) {
+        (void)port->sys->ioctlsocket(handle->socket, (long)FIONBIO, &is_nonblocking);
+        handle->is_nonblocking = false;
+    }
+}
+
+int ioc_socket_detach(ioc_port *base, ioc_handle *core_handle, uintptr_t *socket)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
     if (handle->is_associated) {
         return IOCP_EBUSY;
     }
+    socket__let_wait(port, handle);
     *socket = (uintptr_t)handle->socket;
-    socket__forget(ioc_win_port_of(port), handle);
+    socket__forget(port, handle);
     return IOCP_OK;
 }
 
