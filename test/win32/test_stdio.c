@@ -969,6 +969,36 @@ static void a_question_that_waits_keeps_nobody(void **state)
     assert_int_equal(ioc_load_u32(&now.asked_elsewhere), 1);
 }
 
+/* The operation was taken back meanwhile; the next one needs a thread again. */
+static void a_thread_that_finds_nothing_to_do_leaves_at_once(void **state)
+{
+    (void)state;
+    record cancelled = {0};
+    record read = {0};
+    char byte = '.';
+    now.may_answer = CreateEventW(NULL, TRUE, FALSE, NULL);
+    now.asking = CreateEventW(NULL, TRUE, FALSE, NULL);
+    now.holds_work = true;
+    stdio__open_pipe(IOCP_STDIN, false, false);
+    iocp_op_t op = stdio__read(&byte, 1, &cancelled);
+    stdio__submit();
+    PTP_WORK worker = now.held;
+    now.held = NULL;
+    SubmitThreadpoolWork(worker);
+    (void)WaitForSingleObject(now.asking, INFINITE);
+    stdio__cancel(op);
+    stdio__expect(&cancelled, IOCP_ECANCELED, 0);
+    (void)SetEvent(now.may_answer);
+    WaitForThreadpoolWorkCallbacks(worker, FALSE);
+    stdio__read(&byte, 1, &read);
+    stdio__submit();
+    assert_ptr_equal(now.held, worker);
+    SubmitThreadpoolWork(worker);
+    other__write("x");
+    stdio__expect(&read, IOCP_OK, 1);
+    assert_int_equal(byte, 'x');
+}
+
 static void a_close_waits_for_a_question(void **state)
 {
     (void)state;
@@ -1502,6 +1532,7 @@ int main(void)
         STDIO_TEST(a_cancelled_write_to_a_console_ends),
         STDIO_TEST(nothing_is_asked_on_the_loop_thread_nor_before_the_first_operation),
         STDIO_TEST(a_question_that_waits_keeps_nobody),
+        STDIO_TEST(a_thread_that_finds_nothing_to_do_leaves_at_once),
         STDIO_TEST(a_close_waits_for_a_question),
         STDIO_TEST(what_cannot_be_looked_at_says_why_and_is_looked_at_again),
         STDIO_TEST(the_null_device_ends_at_once_and_takes_everything),

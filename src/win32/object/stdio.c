@@ -48,17 +48,42 @@ static bool stdio__come(ioc_stdio *self)
     return is_wanted;
 }
 
-/* From here on the operation stays. NULL: there is none, it was taken back. */
+/*
+ * With the lock, which it lets go: what came of the operation, or what the next one finds. Behind this
+ * the loop may close the stream: it waits until the thread is through with the last instruction of ours.
+ */
+static void stdio__leave(ioc_stdio *self, ioc_moved moved)
+{
+    ioc_win_port *port = self->port;
+    ioc_op *back[] = {self->op, self->end};
+    self->op = NULL;
+    self->is_held = false;
+    self->moved = moved;
+    self->is_at_work = false;
+    WakeAllConditionVariable(&self->has_left);
+    ReleaseSRWLockExclusive(&self->lock);
+    for (size_t i = 0; i < IOC_COUNT_OF(back); i++) {
+        if (back[i] != NULL) {
+            ioc_port_post_back(port, &ioc_win_op_of(back[i])->token);
+        }
+    }
+}
+
+/* From here on the operation stays. NULL: it was taken back, and the thread has left at once. */
 static const ioc_op *stdio__hold(ioc_stdio *self)
 {
     AcquireSRWLockExclusive(&self->lock);
     const ioc_op *op = self->op;
-    self->is_held = op != NULL;
+    if (op == NULL) {
+        stdio__leave(self, (ioc_moved){0});
+        return NULL;
+    }
+    self->is_held = true;
     ReleaseSRWLockExclusive(&self->lock);
     return op;
 }
 
-/* True: this is what came of the operation, or what the next one finds. False: there is none. */
+/* False: there was nothing to be done, and the thread has left. */
 static bool stdio__move(ioc_stdio *self, ioc_moved *moved)
 {
     ioc_medium *medium = &self->medium;
@@ -80,36 +105,6 @@ static bool stdio__move(ioc_stdio *self, ioc_moved *moved)
     return true;
 }
 
-/*
- * False: without an answer, and meanwhile somebody has come who wants one. Behind this the loop may
- * close the stream: it waits until the thread is through with the last instruction of ours.
- */
-static bool stdio__leave(ioc_stdio *self, bool is_answer, ioc_moved moved)
-{
-    ioc_win_port *port = self->port;
-    AcquireSRWLockExclusive(&self->lock);
-    bool leaves = is_answer || self->op == NULL || self->is_ending;
-    ioc_op *op = is_answer ? self->op : NULL;
-    ioc_op *end = leaves ? self->end : NULL;
-    if (is_answer) {
-        self->op = NULL;
-        self->is_held = false;
-        self->moved = moved;
-    }
-    if (leaves) {
-        self->is_at_work = false;
-        WakeAllConditionVariable(&self->has_left);
-    }
-    ReleaseSRWLockExclusive(&self->lock);
-    if (op != NULL) {
-        ioc_port_post_back(port, &ioc_win_op_of(op)->token);
-    }
-    if (end != NULL) {
-        ioc_port_post_back(port, &ioc_win_op_of(end)->token);
-    }
-    return leaves;
-}
-
 static void CALLBACK stdio__work(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WORK work)
 {
     ioc_stdio *self = context;
@@ -119,9 +114,9 @@ static void CALLBACK stdio__work(PTP_CALLBACK_INSTANCE instance, void *context, 
         return;
     }
     (void)self->port->sys->CallbackMayRunLong(instance); /* others need not wait behind it */
-    for (bool has_left = false; !has_left;) {
-        bool is_answer = stdio__move(self, &moved);
-        has_left = stdio__leave(self, is_answer, moved);
+    if (stdio__move(self, &moved)) {
+        AcquireSRWLockExclusive(&self->lock);
+        stdio__leave(self, moved);
     }
 }
 
