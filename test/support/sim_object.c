@@ -62,6 +62,7 @@ static ioc_list object_all = {{&object_all.ends, &object_all.ends}};
 static ioc_list object_watches = {{&object_watches.ends, &object_watches.ends}};
 static uintptr_t object_last_number = OBJECT_FIRST_NUMBER;
 static uint64_t object_last_key;
+static uint64_t object_spawned;
 
 static void *object__allocate(size_t size)
 {
@@ -185,6 +186,7 @@ uintptr_t sim_process_spawn(sim_socket **ends, bool has_group)
     sim_object *process = object__new(OBJECT_PROCESS);
     process->references++; /* it runs */
     process->is_spawned = true;
+    object_spawned++;
     process->has_group = has_group;
     memcpy(process->ends, ends, sizeof process->ends);
     memset(ends, 0, sizeof process->ends);
@@ -554,6 +556,14 @@ void sim_process_end_spawned(uint32_t exit_code)
         process__end(process, exit_code);
     }
     sim_unlock();
+}
+
+uint64_t sim_process_spawned(void)
+{
+    sim_lock();
+    uint64_t count = object_spawned;
+    sim_unlock();
+    return count;
 }
 
 uintptr_t sim_job_create(void)

@@ -71,8 +71,9 @@ void sim_process_end(uintptr_t process, uint32_t exit_code);
 /* From now on it cannot be ended by a stop. */
 void sim_process_guard(uintptr_t process);
 
-/* All that a loop has started. */
+/* All that a loop has started; and how many ever. */
 void sim_process_end_spawned(uint32_t exit_code);
+uint64_t sim_process_spawned(void);
 
 uintptr_t sim_job_create(void);
 

@@ -1,30 +1,35 @@
 /*
- * Operations, cancels, deadlines, rearms, other buffers, closes, adopted pipes and posts in any
- * order, on a kernel that refuses, delays, aborts and comes early as the choices have it. After
- * every turn it must hold that each accepted operation has called back once for each run, that ids
+ * Operations, cancels, deadlines, rearms, other buffers, closes, adopted pipes, standard streams,
+ * children and posts in any order, on a kernel that refuses, delays, aborts and comes early as the
+ * choices have it. After every turn it must hold that each accepted operation has called back once for each run, that ids
  * of ended operations are stale, that the counters agree with the simulation, and that the timers are
  * sound. Where nothing can be started again a rearmed operation has one more callback and no other,
  * a cancel that was accepted is told at the latest by the second callback, and a close comes last.
- * In the end the loop can be destroyed and nothing is left, no signal was lost or taken twice, and
- * each function of blocking work has run as often as its results say.
+ * In the end the loop can be destroyed and nothing is left, no signal was lost or taken twice, each
+ * function of blocking work has run as often as its results say, and as many children have been
+ * started. What is told of a child's end is how it has ended.
  */
 #include "sim_program.h"
 
 #include "base.h"
-#include "contract_env.h"
+#include "contract_file.h"
+#include "kind.h"
 #include "loop.h"
 #include "sim_console.h"
 #include "sim_file.h"
 #include "sim_object.h"
+#include "sim_spawn.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define RANDOM_OPS     4000
-#define RANDOM_SOCKETS 64
-#define RANDOM_BUFFER  48
-#define RANDOM_EVENTS  5 /* of the console, one of each kind */
+#define RANDOM_OPS      4000
+#define RANDOM_HANDLES  64
+#define RANDOM_CHILDREN 32
+#define RANDOM_BUFFER   48
+#define RANDOM_EVENTS   5 /* of the console, one of each kind */
+#define RANDOM_STOPPED  0xC000013Au
 
 /* One operation that the program has added. */
 typedef struct action {
@@ -32,6 +37,7 @@ typedef struct action {
     iocp_op_t op;
     iocp_type_t type;
     iocp_handle_t handle;
+    uintptr_t process; /* that the handle is of, or 0 */
     bool is_pending;
     bool is_referenced;
     bool is_in_callback;
@@ -40,6 +46,10 @@ typedef struct action {
     bool may_be_cancelled; /* a cancel was accepted since it was told the last time */
     bool is_abandoned;     /* its async was destroyed */
     bool is_over;          /* it was rearmed where it cannot be started: it is told so, once */
+    bool has_group;        /* of a spawn: its child can be asked to end */
+    bool is_missing;       /* of a spawn: its program */
+    bool has_ends;         /* of a spawn: of pipes, for its child */
+    bool is_spent;         /* of a spawn: these are gone */
     uint32_t cancels;      /* that have not called back */
     uint32_t told;         /* how often that it is cancelled */
     uint32_t left;         /* callbacks until it must be told; 0: no matter */
@@ -47,9 +57,26 @@ typedef struct action {
     struct action *target; /* of a cancel */
     uint32_t target_told;  /* when it was called */
     uint64_t not_before_ns;
+    uint64_t grace_ns; /* of a stop */
     iocp_buf_t list[3];
     unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
 } action;
+
+/* Handles that may be open, or closing, or long gone. */
+typedef struct handles {
+    iocp_handle_t all[RANDOM_HANDLES];
+    uint32_t count;
+} handles;
+
+/* A process that the loop has started; the program has a handle of its own of it. */
+typedef struct child {
+    uintptr_t number;
+    iocp_handle_t handles[2]; /* of the spawn, and one that was adopted */
+    bool has_group;
+    bool is_guarded; /* it cannot be ended */
+    bool is_doomed;  /* a stop was accepted; and one that may end it by force */
+    bool is_forcible;
+} child;
 
 typedef struct program {
     choices choices;
@@ -59,8 +86,15 @@ typedef struct program {
     bool is_destroying;
     contract_address address;
     iocp_handle_t listener;
-    iocp_handle_t sockets[RANDOM_SOCKETS];
-    uint32_t socket_count;
+    contract_server servers[2]; /* of pipes */
+    handles sockets;            /* and pipes, and standard streams */
+    handles ends;               /* of pairs, for children */
+    uintptr_t streams[3];       /* what the process has as its standard streams, 0: nothing yet */
+    child children[RANDOM_CHILDREN];
+    uint32_t child_count;
+    uint64_t children_told;
+    uint64_t spawned_before; /* by other programs */
+    size_t objects_before;
     action *actions;
     uint32_t action_count;
     uint32_t pending;
@@ -105,10 +139,20 @@ static action *program__any_action(program *p)
 
 static const iocp_handle_t no_handle = {0};
 
-/* A socket that may be open, or closing, or long gone. */
+static iocp_handle_t program__any_listener(program *p)
+{
+    uint32_t which = program__below(p, 1 + IOC_COUNT_OF(p->servers));
+    return which == 0 ? p->listener : p->servers[which - 1].listener;
+}
+
+static iocp_handle_t program__any_of(program *p, const handles *of)
+{
+    return of->count > 0 ? of->all[program__below(p, of->count)] : no_handle;
+}
+
 static iocp_handle_t program__any_socket(program *p)
 {
-    return p->socket_count > 0 ? p->sockets[program__below(p, p->socket_count)] : no_handle;
+    return program__any_of(p, &p->sockets);
 }
 
 static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
@@ -161,16 +205,100 @@ static void *data_of(iocp_handle_t handle)
     return (void *)(uintptr_t)handle.id;
 }
 
-static void program__add_socket(program *p, iocp_handle_t handle)
+static void program__mark(program *p, iocp_handle_t handle)
 {
     EXPECT(p, iocp_handle_set_data(p->loop, handle, data_of(handle)) == IOCP_OK);
-    if (p->socket_count < RANDOM_SOCKETS) {
-        p->sockets[p->socket_count++] = handle;
+}
+
+static void program__keep(program *p, handles *among, iocp_handle_t handle)
+{
+    program__mark(p, handle);
+    if (among->count < RANDOM_HANDLES) {
+        among->all[among->count++] = handle;
     } else {
-        uint32_t place = program__below(p, RANDOM_SOCKETS);
-        program__close(p, p->sockets[place]);
-        p->sockets[place] = handle;
+        uint32_t place = program__below(p, RANDOM_HANDLES);
+        program__close(p, among->all[place]);
+        among->all[place] = handle;
     }
+}
+
+static void program__add_socket(program *p, iocp_handle_t handle)
+{
+    program__keep(p, &p->sockets, handle);
+}
+
+/* ---- Children ---- */
+
+static child *program__child_of(program *p, uintptr_t number)
+{
+    for (uint32_t i = 0; i < p->child_count; i++) {
+        if (p->children[i].number == number) {
+            return &p->children[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t child__exit_code(const child *c)
+{
+    return (uint32_t)c->number % 251;
+}
+
+static void program__end_child(program *p)
+{
+    if (p->child_count > 0) {
+        const child *c = &p->children[program__below(p, p->child_count)];
+        if (!sim_object_try(c->number)) {
+            sim_process_end(c->number, child__exit_code(c));
+        }
+    }
+}
+
+/* The program has a handle of its own, so that it can end what it finds there. */
+static void program__add_child(program *p, const action *spawn, const iocp_result_t *result)
+{
+    uint32_t id = 0;
+    uintptr_t number = (uintptr_t)result->value;
+    program__mark(p, result->opened);
+    EXPECT(p, iocp_process_get_id(p->loop, result->opened, &id) == IOCP_OK && id == number);
+    EXPECT(p, program__child_of(p, number) == NULL);
+    p->children_told++;
+    if (p->child_count == RANDOM_CHILDREN) {
+        program__close(p, result->opened);
+        return;
+    }
+    child *c = &p->children[p->child_count++];
+    *c = (child){.number = sim_object_duplicate(number),
+                 .handles = {result->opened},
+                 .has_group = spawn->has_group,
+                 .is_guarded = program__chance(p, 10)};
+    if (c->is_guarded) {
+        sim_process_guard(number);
+    }
+}
+
+/* It has ended as the program had it, or by a stop. */
+static void action__check_end(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    const child *c = program__child_of(p, a->process);
+    bool is_stopped = result->value == RANDOM_STOPPED;
+    bool is_forced = (result->flags & IOCP_RESULT_FORCED) != 0;
+    EXPECT(p, sim_object_try(a->process));
+    EXPECT(p, is_stopped ? c->is_doomed : result->value == child__exit_code(c));
+    EXPECT(p, !is_forced || (is_stopped && c->is_forcible && !c->is_guarded));
+    EXPECT(p, !is_forced || a->type == IOCP_TYPE_PROCESS_STOP);
+    if (a->type == IOCP_TYPE_PROCESS_STOP) {
+        EXPECT(p, !is_stopped || is_forced || c->has_group);
+    }
+}
+
+static void action__check_stop(const action *a, int status)
+{
+    program *p = a->program;
+    const child *c = program__child_of(p, a->process);
+    EXPECT(p, status != IOCP_EACCES || (c->is_guarded && a->grace_ns != UINT64_MAX));
+    EXPECT(p, status != IOCP_ENOTSUP || (!c->has_group && a->grace_ns == UINT64_MAX));
 }
 
 /* ---- Callbacks ---- */
@@ -194,6 +322,10 @@ static void action__count(const action *a, const iocp_result_t *result)
         EXPECT(p, result->value > p->last_message && result->value <= p->messages);
         EXPECT(p, result->event == (uint32_t)result->value % 8);
         p->last_message = result->value;
+    } else if (a->process != 0) {
+        action__check_end(a, result);
+    } else if (a->type == IOCP_TYPE_SPAWN) {
+        EXPECT(p, !a->is_missing && !a->is_spent);
     }
 }
 
@@ -217,13 +349,19 @@ static bool is_want(int status)
     return status == IOCP_ENOBUFS || status == IOCP_ENOMEM || status == IOCP_EMFILE;
 }
 
+static bool action__opens(const action *a)
+{
+    return a->type == IOCP_TYPE_ACCEPT || a->type == IOCP_TYPE_PIPE_CONNECT ||
+           a->type == IOCP_TYPE_SPAWN;
+}
+
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
     switch (result->status) {
     case IOCP_OK:
         EXPECT(p, a->type != IOCP_TYPE_TIMER || iocp_loop_now(p->loop) >= a->not_before_ns);
-        EXPECT(p, (a->type == IOCP_TYPE_ACCEPT) == (result->opened.id != 0));
+        EXPECT(p, action__opens(a) == (result->opened.id != 0));
         action__count(a, result);
         break;
     case IOCP_ECANCELED:
@@ -243,8 +381,11 @@ static void action__check_status(const action *a, const iocp_result_t *result)
                       result->status == IOCP_EPIPE || result->status == IOCP_ENOTSUP ||
                       result->status == IOCP_ENOTOVERLAPPED);
         /* An accept is told once that something is short. */
-        EXPECT(p, a->type != IOCP_TYPE_ACCEPT || result->status != IOCP_ENOBUFS ||
-                      !is_want(a->last_status));
+        EXPECT(p, a->type != IOCP_TYPE_ACCEPT || result->status == IOCP_ENOMEM ||
+                      !is_want(result->status) || !is_want(a->last_status));
+        if (a->type == IOCP_TYPE_PROCESS_STOP) {
+            action__check_stop(a, result->status);
+        }
         break;
     }
 }
@@ -287,7 +428,7 @@ static void action__check_close(const action *a)
         EXPECT(p, other == a || !other->is_pending || other->handle.id != a->handle.id);
     }
     EXPECT(p, iocp_handle_get_data(p->loop, a->handle, &data) == IOCP_OK);
-    EXPECT(p, data == data_of(a->handle) || a->handle.id == p->listener.id);
+    EXPECT(p, data == data_of(a->handle));
 }
 
 static void action__end(action *a)
@@ -341,6 +482,15 @@ static iocp_action_t action__answer(action *a, const iocp_result_t *result, bool
     return IOCP_REARM;
 }
 
+static void program__add_opened(const action *a, const iocp_result_t *result)
+{
+    if (a->type == IOCP_TYPE_SPAWN) {
+        program__add_child(a->program, a, result);
+    } else {
+        program__add_socket(a->program, result->opened);
+    }
+}
+
 static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
 {
@@ -360,8 +510,11 @@ static iocp_action_t IOCP_CALL action__on_result(iocp_loop_t *loop, const iocp_r
     if (a->type == IOCP_TYPE_CLOSE) {
         action__check_close(a);
     }
+    if (a->type == IOCP_TYPE_SPAWN) {
+        a->is_spent = a->is_spent || (a->has_ends && (result->status == IOCP_OK || a->is_missing));
+    }
     if (result->opened.id != 0) {
-        program__add_socket(p, result->opened);
+        program__add_opened(a, result);
     }
     while (program__chance(p, 25)) {
         if (p->is_destroying) {
@@ -395,7 +548,12 @@ static uint64_t program__delay(program *p)
     return program__chance(p, 10) ? UINT64_MAX : program__below(p, 8) * (MS / 2);
 }
 
-static void program__add_of_loop(program *p, iocp_type_t type)
+static iocp_type_t program__any_type(program *p, const iocp_type_t *types, size_t count)
+{
+    return types[program__below(p, (uint32_t)count)];
+}
+
+static void program__add_of_type(program *p, iocp_type_t type)
 {
     action *a = program__new_action(p, type, no_handle);
     if (a == NULL) {
@@ -414,14 +572,30 @@ static void program__add_of_loop(program *p, iocp_type_t type)
     program__added(p, a, status);
 }
 
+static void program__add_of_loop(program *p)
+{
+    static const iocp_type_t types[] = {IOCP_TYPE_NOP,   IOCP_TYPE_NOP,   IOCP_TYPE_TIMER,
+                                        IOCP_TYPE_TIMER, IOCP_TYPE_TIMER, IOCP_TYPE_ASYNC_WAIT};
+    program__add_of_type(p, program__any_type(p, types, IOC_COUNT_OF(types)));
+}
+
+static void program__add_nop(program *p)
+{
+    program__add_of_type(p, IOCP_TYPE_NOP);
+}
+
 static uint64_t IOCP_CALL program__work(void *arg)
 {
     program *p = arg;
     return ++p->works_run;
 }
 
-static void program__add_of_objects(program *p, iocp_type_t type)
+static void program__add_of_objects(program *p)
 {
+    static const iocp_type_t types[] = {IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK,
+                                        IOCP_TYPE_WAIT,      IOCP_TYPE_JOB_WATCH,
+                                        IOCP_TYPE_WORK,      IOCP_TYPE_CONSOLE_WATCH};
+    iocp_type_t type = program__any_type(p, types, IOC_COUNT_OF(types));
     action *a = program__new_action(p, type, no_handle);
     if (a == NULL) {
         return;
@@ -467,8 +641,9 @@ static void program__end_events(program *p)
     EXPECT(p, handled <= p->events_told && (handled > 0) == (p->events_told > 0));
 }
 
-static void program__add_transfer(program *p, bool is_send)
+static void program__add_transfer(program *p)
 {
+    bool is_send = program__chance(p, 43);
     iocp_type_t type = is_send ? IOCP_TYPE_SEND : IOCP_TYPE_RECV;
     action *a = program__new_action(p, type, program__any_socket(p));
     if (a == NULL) {
@@ -486,8 +661,9 @@ static void program__add_transfer(program *p, bool is_send)
 }
 
 /* On a stream that is a receive or a send; what was adopted may not be known yet. */
-static void program__add_move(program *p, bool is_write)
+static void program__add_move(program *p)
 {
+    bool is_write = program__chance(p, 50);
     iocp_handle_t handle = program__any_socket(p);
     bool is_stream = iocp_handle_kind(p->loop, handle) == IOCP_HANDLE_STREAM;
     iocp_type_t type = is_write    ? is_stream ? IOCP_TYPE_SEND : IOCP_TYPE_WRITE
@@ -550,9 +726,196 @@ static void program__add_connection(program *p)
 
 static void program__add_accept(program *p)
 {
-    action *a = program__new_action(p, IOCP_TYPE_ACCEPT, p->listener);
+    action *a = program__new_action(p, IOCP_TYPE_ACCEPT, program__any_listener(p));
     if (a != NULL) {
-        program__added(p, a, iocp_accept(p->loop, p->listener, action__on_result, a, &a->op));
+        program__added(p, a, iocp_accept(p->loop, a->handle, action__on_result, a, &a->op));
+    }
+}
+
+/* Another server in the place of one that is closed, under its name once that has happened. */
+static void program__listen(program *p)
+{
+    contract_server *server = &p->servers[program__below(p, IOC_COUNT_OF(p->servers))];
+    iocp_pipe_options_t options = {.size = sizeof options, .instances = program__below(p, 4)};
+    options.flags = program__chance(p, 50) ? 0 : program__below(p, 8);
+    program__close(p, server->listener);
+    int status = iocp_pipe_listen(p->loop, server->name, &options, &server->listener);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM || status == IOCP_EADDRINUSE);
+    if (status == IOCP_OK) {
+        program__mark(p, server->listener);
+    }
+}
+
+static void program__add_pipe_connect(program *p)
+{
+    action *a = program__new_action(p, IOCP_TYPE_PIPE_CONNECT, no_handle);
+    const char *name = p->servers[program__below(p, IOC_COUNT_OF(p->servers))].name;
+    uint32_t flags = program__chance(p, 60) ? 0 : program__below(p, 8);
+    if (a != NULL) {
+        program__added(p, a, iocp_pipe_connect(p->loop, name, flags, action__on_result, a, &a->op));
+    }
+}
+
+static iocp_handle_t program__add_pair(program *p)
+{
+    iocp_handle_t ours = {0};
+    iocp_handle_t theirs = {0};
+    uint32_t flags = program__below(p, 8) | (program__chance(p, 20) ? IOCP_PIPE_CHILDREN : 0);
+    int status = iocp_pipe_pair(p->loop, flags, &ours, &theirs);
+    if (status != IOCP_OK) {
+        EXPECT(p, status == IOCP_ENOMEM ||
+                      (status == IOCP_EINVAL && (flags & IOCP_PIPE_CHILDREN) != 0));
+        EXPECT(p, ours.id == 0 && theirs.id == 0);
+        return no_handle;
+    }
+    program__keep(p, (flags & IOCP_PIPE_CHILDREN) != 0 ? &p->ends : &p->sockets, ours);
+    program__keep(p, &p->ends, theirs);
+    return theirs;
+}
+
+static void program__open_pair(program *p)
+{
+    (void)program__add_pair(p);
+}
+
+/* The end of a new pair, or one that may have been given away already. */
+static void program__give_ends(program *p, iocp_spawn_stdio_t *stdio)
+{
+    for (int i = 0; i < 3; i++) {
+        if (program__chance(p, 30)) {
+            iocp_handle_t end = program__chance(p, 70) && !p->is_destroying
+                                    ? program__add_pair(p)
+                                    : program__any_of(p, &p->ends);
+            stdio[i] = (iocp_spawn_stdio_t){.give = IOCP_GIVE_PIPE, .handle = end};
+        }
+    }
+}
+
+static bool program__is_end(const program *p, const iocp_spawn_stdio_t *stdio)
+{
+    return iocp_handle_kind(p->loop, stdio->handle) == IOCP_HANDLE_PIPE_END;
+}
+
+static void program__add_spawn(program *p)
+{
+    static const uint32_t flags = IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE | IOCP_SPAWN_GROUP;
+    iocp_spawn_options_t options = {.size = sizeof options};
+    bool had_ends[3];
+    program__give_ends(p, options.stdio);
+    action *a = program__new_action(p, IOCP_TYPE_SPAWN, no_handle);
+    if (a == NULL) {
+        return;
+    }
+    a->is_missing = program__chance(p, 10);
+    const char *arguments[] = {a->is_missing ? SIM_NO_PROGRAM : "program", NULL};
+    options.arguments = arguments;
+    options.flags = program__below(p, flags + 1) | IOCP_SPAWN_TREE;
+    a->has_group = (options.flags & IOCP_SPAWN_GROUP) != 0;
+    for (int i = 0; i < 3; i++) {
+        had_ends[i] = program__is_end(p, &options.stdio[i]);
+        a->has_ends = a->has_ends || had_ends[i];
+    }
+    int status = iocp_spawn(p->loop, &options, action__on_result, a, &a->op);
+    for (int i = 0; i < 3; i++) { /* they are taken over, or left alone */
+        EXPECT(p, program__is_end(p, &options.stdio[i]) == (had_ends[i] && status != IOCP_OK));
+    }
+    program__added(p, a, status);
+}
+
+static void program__add_of_process(program *p)
+{
+    static const uint64_t graces_ns[] = {0, MS / 2, 3 * MS, UINT64_MAX};
+    bool is_stop = program__chance(p, 40);
+    if (p->child_count == 0) {
+        return;
+    }
+    child *c = &p->children[program__below(p, p->child_count)];
+    action *a = program__new_action(p, is_stop ? IOCP_TYPE_PROCESS_STOP : IOCP_TYPE_PROCESS_WAIT,
+                                    c->handles[program__below(p, 2)]);
+    if (a == NULL) {
+        return;
+    }
+    a->process = c->number;
+    a->grace_ns = graces_ns[program__below(p, IOC_COUNT_OF(graces_ns))];
+    int status =
+        is_stop ? iocp_process_stop(p->loop, a->handle, a->grace_ns, action__on_result, a, &a->op)
+                : iocp_process_wait(p->loop, a->handle, action__on_result, a, &a->op);
+    c->is_doomed = c->is_doomed || (is_stop && status == IOCP_OK);
+    c->is_forcible = c->is_forcible || (is_stop && status == IOCP_OK && a->grace_ns != UINT64_MAX);
+    program__added(p, a, status);
+}
+
+/* As a foreign one, in the place of what was adopted before. */
+static void program__adopt_child(program *p)
+{
+    if (p->child_count == 0) {
+        return;
+    }
+    child *c = &p->children[program__below(p, p->child_count)];
+    iocp_handle_t handle = {0};
+    uintptr_t copy = sim_object_duplicate(c->number);
+    int status = iocp_process_adopt(p->loop, (void *)copy, &handle);
+    if (status != IOCP_OK) {
+        EXPECT(p, status == IOCP_ENOMEM);
+        sim_object_close(copy);
+        return;
+    }
+    program__mark(p, handle);
+    program__close(p, c->handles[1]);
+    c->handles[1] = handle;
+}
+
+static void program__close_child(program *p)
+{
+    if (p->child_count > 0) {
+        const child *c = &p->children[program__below(p, p->child_count)];
+        program__close(p, c->handles[program__below(p, 2)]);
+    }
+}
+
+/* ---- Standard streams ---- */
+
+/* The process gets one end of a pipe, the loop the other. */
+static void program__replace_stream(program *p, iocp_stdio_t which)
+{
+    uintptr_t ends[2];
+    iocp_handle_t handle = {0};
+    if (p->streams[which] != 0) {
+        sim_file_destroy(p->streams[which]); /* what the loop has of it stays */
+    }
+    sim_pipe_create(ends, (sim_open_mode){.is_overlapped = true});
+    p->streams[which] = ends[0];
+    sim_stdio_set(which, ends[0]);
+    int status = iocp_handle_adopt(p->loop, (void *)ends[1], &handle);
+    if (status == IOCP_OK) {
+        program__add_socket(p, handle);
+    } else {
+        EXPECT(p, status == IOCP_ENOMEM);
+        sim_file_destroy(ends[1]);
+    }
+}
+
+static void program__open_stream(program *p)
+{
+    iocp_handle_t handle = {0};
+    iocp_stdio_t which = (iocp_stdio_t)program__below(p, 3);
+    if (p->streams[which] == 0 || program__chance(p, 30)) {
+        program__replace_stream(p, which);
+    }
+    int status = iocp_stdio_open(p->loop, which, &handle);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    if (status == IOCP_OK) {
+        program__add_socket(p, handle);
+    }
+}
+
+static void program__end_streams(program *p)
+{
+    for (int i = 0; i < 3; i++) {
+        if (p->streams[i] != 0) {
+            sim_stdio_set((iocp_stdio_t)i, 0);
+            sim_file_destroy(p->streams[i]);
+        }
     }
 }
 
@@ -668,87 +1031,85 @@ static void program__replace_async(program *p)
     p->async = async;
 }
 
-/* Something at random. */
+static void program__close_socket(program *p)
+{
+    program__close(p, program__any_socket(p));
+}
+
+static void program__close_listener(program *p)
+{
+    program__close(p, program__any_listener(p));
+}
+
+static void program__close_end(program *p)
+{
+    program__close(p, program__any_of(p, &p->ends));
+}
+
+static void program__notify(program *p)
+{
+    EXPECT(p, iocp_async_notify(p->async) == IOCP_OK);
+}
+
+static void program__submit(program *p)
+{
+    EXPECT(p, iocp_loop_submit(p->loop) == IOCP_OK);
+}
+
+/* Its memory changes nothing: see program__check. */
+static void program__trim(program *p)
+{
+    (void)iocp_loop_trim(p->loop);
+}
+
+/* What a program can do, and how often. */
+typedef struct program_deed {
+    uint32_t share;
+    void (*act)(program *p);
+} program_deed;
+
+static void program__do_one_of(program *p, const program_deed *deeds, size_t count)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        all += deeds[i].share;
+    }
+    uint32_t chosen = program__below(p, all);
+    const program_deed *deed = deeds;
+    for (; chosen >= deed->share; deed++) {
+        chosen -= deed->share;
+    }
+    deed->act(p);
+}
+
 static void program__act(program *p)
 {
-    static const iocp_type_t of_objects[] = {IOCP_TYPE_JOB_WATCH, IOCP_TYPE_WORK,
-                                             IOCP_TYPE_WAIT,      IOCP_TYPE_JOB_WATCH,
-                                             IOCP_TYPE_WORK,      IOCP_TYPE_CONSOLE_WATCH};
-    uint32_t what = program__below(p, 130);
-    if (what == 129) {
-        (void)iocp_loop_trim(p->loop); /* its memory changes nothing: see program__check */
-    } else if (what >= 127) {
-        program__adopt(p);
-    } else if (what >= 121) {
-        program__add_move(p, what % 2 == 0);
-    } else if (what >= 118) {
-        program__add_drain(p);
-    } else if (what >= 115) {
-        program__set_buffer(p);
-    } else if (what >= 112) {
-        program__look_at_data(p);
-    } else if (what >= 106) {
-        program__signal(p);
-    } else if (what >= 100) {
-        program__add_of_objects(p, of_objects[what - 100]);
-    } else if (what < 8) {
-        program__add_of_loop(p, IOCP_TYPE_NOP);
-    } else if (what < 18) {
-        program__add_of_loop(p, IOCP_TYPE_TIMER);
-    } else if (what < 22) {
-        program__add_of_loop(p, IOCP_TYPE_ASYNC_WAIT);
-    } else if (what < 34) {
-        program__add_transfer(p, true);
-    } else if (what < 50) {
-        program__add_transfer(p, false);
-    } else if (what < 57) {
-        program__add_connection(p);
-    } else if (what < 62) {
-        program__add_accept(p);
-    } else if (what < 65) {
-        program__add_shutdown(p);
-    } else if (what < 69) {
-        program__close(p, program__any_socket(p));
-    } else if (what < 79) {
-        program__add_cancel(p);
-    } else if (what < 85) {
-        program__set_deadline(p);
-    } else if (what < 88) {
-        program__reset_timer(p);
-    } else if (what < 91) {
-        program__reference(p);
-    } else if (what < 94) {
-        program__post(p);
-    } else if (what < 97) {
-        EXPECT(p, iocp_async_notify(p->async) == IOCP_OK);
-    } else if (what < 98) {
-        program__replace_async(p);
-    } else {
-        EXPECT(p, iocp_loop_submit(p->loop) == IOCP_OK);
-    }
+    static const program_deed deeds[] = {
+        {28, program__add_transfer},    {22, program__add_of_loop},   {10, program__add_cancel},
+        {8, program__add_move},         {7, program__add_connection}, {7, program__add_accept},
+        {6, program__set_deadline},     {6, program__add_of_objects}, {6, program__signal},
+        {6, program__add_of_process},   {5, program__add_spawn},      {4, program__close_socket},
+        {4, program__add_pipe_connect}, {3, program__add_shutdown},   {3, program__add_drain},
+        {3, program__reset_timer},      {3, program__reference},      {3, program__set_buffer},
+        {3, program__look_at_data},     {3, program__post},           {3, program__notify},
+        {2, program__submit},           {2, program__adopt},          {2, program__open_pair},
+        {2, program__end_child},        {2, program__open_stream},    {1, program__listen},
+        {1, program__close_end},        {1, program__close_child},    {1, program__adopt_child},
+        {1, program__replace_async},    {1, program__trim},
+    };
+    program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
 
 /* What a program may do while its loop is destroyed: close, and be refused. */
 static void program__act_in_the_end(program *p)
 {
-    switch (program__below(p, 6)) {
-    case 0:
-    case 1:
-        program__close(p, program__any_socket(p));
-        break;
-    case 2:
-        program__close(p, p->listener);
-        break;
-    case 3:
-        program__add_of_loop(p, IOCP_TYPE_NOP);
-        break;
-    case 4:
-        program__add_move(p, true);
-        break;
-    default:
-        program__set_deadline(p);
-        break;
-    }
+    static const program_deed deeds[] = {
+        {4, program__close_socket},   {2, program__close_listener}, {2, program__add_nop},
+        {2, program__add_move},       {2, program__set_deadline},   {1, program__close_end},
+        {1, program__close_child},    {1, program__add_spawn},      {1, program__add_pipe_connect},
+        {1, program__add_of_process},
+    };
+    program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
 
 /* ---- What must hold ---- */
@@ -762,7 +1123,7 @@ static void program__check_levels(program *p, const iocp_stats_t *stats)
     uint32_t dormant = 0;
     uint32_t referenced = 0;
     for (const ioc_op *op; (op = ioc_slab_next(&ops->slab, &cursor)) != NULL;) {
-        questions += op->kind->type == 0;
+        questions += !ioc_kind_is_public((int)op->kind->type);
         dormant += op->is_dormant && op->is_referenced;
         EXPECT(p, !op->is_dormant || op->kind->type == IOCP_TYPE_TIMER);
     }
@@ -892,10 +1253,27 @@ static void program__begin(program *p, choices choices)
     };
     assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p->loop), IOCP_OK);
     p->listener = contract_listen(p->loop, AF_INET, &p->address);
+    program__mark(p, p->listener);
+    for (size_t i = 0; i < IOC_COUNT_OF(p->servers); i++) {
+        p->servers[i] = contract_pipe_listen(p->loop, NULL);
+        program__mark(p, p->servers[i].listener);
+    }
     assert_int_equal(iocp_async_create(p->loop, &p->async), IOCP_OK);
+    p->objects_before = sim_object_count();
+    p->spawned_before = sim_process_spawned();
     p->semaphore = sim_semaphore_create(0);
     p->job = sim_job_create();
     p->action_count = 0;
+}
+
+/* Nobody was started of whom nothing was told. */
+static void program__end_children(program *p)
+{
+    EXPECT(p, sim_process_spawned() - p->spawned_before == p->children_told);
+    sim_process_end_spawned(0);
+    for (uint32_t i = 0; i < p->child_count; i++) {
+        sim_object_close(p->children[i].number);
+    }
 }
 
 /* Destroy the loop, however often the kernel refuses. */
@@ -922,8 +1300,12 @@ static void program__end(program *p)
     EXPECT(p, p->signals_taken == p->signals);
     EXPECT(p, p->works_done == p->works_run);
     program__end_events(p);
+    program__end_streams(p);
+    program__end_children(p);
     sim_object_close(p->semaphore);
     sim_object_close(p->job);
+    EXPECT(p, sim_object_count() == p->objects_before);
+    EXPECT(p, sim_socket_count() == 0);
 }
 
 sim_complaint sim_program_run(choices choices)
