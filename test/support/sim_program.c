@@ -1146,6 +1146,7 @@ static void IOCP_CALL handle__check(const iocp_handle_entry_t *entry, void *user
         count += is_on_it && a->type != IOCP_TYPE_CLOSE;
         is_closing = is_closing || (is_on_it && a->type == IOCP_TYPE_CLOSE);
     }
+    EXPECT(p, entry->data == data_of(entry->handle)); /* it was told of, and kept */
     EXPECT(p, (entry->closing != 0) == is_closing);
     EXPECT(p, entry->operations == count ||
                   (entry->operations == count + 1 && entry->kind == IOCP_HANDLE_OTHER));
