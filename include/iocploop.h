@@ -941,9 +941,9 @@ typedef enum iocp_socket_option {
                                         or that it went too far, is ignored; 1: a receive then ends
                                         with IOCP_ECONNRESET or IOCP_ENETRESET, the next goes on.
                                         SIO_UDP_CONNRESET, SIO_UDP_NETRESET. Set only */
-    IOCP_SOCKET_MULTICAST_INTERFACE =
-        14, /* index, to 16777215, 0: the system's choice: what is sent
-                                        to a group leaves there: IP_MULTICAST_IF, IPV6_MULTICAST_IF */
+    IOCP_SOCKET_MULTICAST_INTERFACE = 14, /* index, to 16777215, 0: the system's choice:
+                                        where what is sent to a group leaves: IP_MULTICAST_IF,
+                                        IPV6_MULTICAST_IF */
     /* These four are for WSARecvMsg, which tells what they ask for as control data. */
     IOCP_SOCKET_RECV_LOCAL = 15,    /* 0 or 1: the address and the interface at which it arrived:
                                        IP_PKTINFO, IPV6_PKTINFO */
@@ -960,23 +960,23 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_SEND_SEGMENTS = 21, /* get only, 0 or 1: the system cuts what is sent into datagrams
                                        if it is told to: UDP_SEND_MSG_SIZE (2004), which is only read */
     /* Stream sockets: */
-    IOCP_SOCKET_KEEPALIVE_IDLE = 22, /* seconds, 1 to 32767, until the first probe: TCP_KEEPIDLE
+    IOCP_SOCKET_KEEPALIVE_IDLE = 22,     /* seconds, 1 to 32767, until the first probe: TCP_KEEPIDLE
                                             (1709) */
-    IOCP_SOCKET_KEEPALIVE_INTERVAL =
-        23, /* seconds, 1 to 32767, between probes: TCP_KEEPINTVL (1709) */
-    IOCP_SOCKET_KEEPALIVE_COUNT = 24, /* probes, 1 to 255: TCP_KEEPCNT (1703) */
-    IOCP_SOCKET_RETRY_LIMIT = 25,     /* seconds without an answer until the connection, or
+    IOCP_SOCKET_KEEPALIVE_INTERVAL = 23, /* seconds, 1 to 32767, between two probes:
+                                            TCP_KEEPINTVL (1709) */
+    IOCP_SOCKET_KEEPALIVE_COUNT = 24,    /* probes, 1 to 255: TCP_KEEPCNT (1703) */
+    IOCP_SOCKET_RETRY_LIMIT = 25,        /* seconds without an answer until the connection, or
                                             iocp_connect, gives up; -1: never: TCP_MAXRT */
-    IOCP_SOCKET_INITIAL_RTO = 26,     /* ms, to 65534, 0: the system's default: the round trip that
+    IOCP_SOCKET_INITIAL_RTO = 26,   /* ms, to 65534, 0: the system's default: the round trip that
                                             a connect reckons with before it knows one, and so how
                                             soon it asks again. Set only: SIO_TCP_INITIAL_RTO */
-    IOCP_SOCKET_ACK_FREQUENCY = 27,   /* segments, 1 to 255, for one acknowledgement; 1: each at
+    IOCP_SOCKET_ACK_FREQUENCY = 27, /* segments, 1 to 255, for one acknowledgement; 1: each at
                                             once. Set only: SIO_TCP_SET_ACK_FREQUENCY */
-    IOCP_SOCKET_TIMESTAMPS = 28,      /* 0 or 1: TCP_TIMESTAMPS */
-    IOCP_SOCKET_FAST_OPEN = 29,       /* 0 or 1: TCP_FASTOPEN. For those who accept: iocp_connect
+    IOCP_SOCKET_TIMESTAMPS = 28,    /* 0 or 1: TCP_TIMESTAMPS */
+    IOCP_SOCKET_FAST_OPEN = 29,     /* 0 or 1: TCP_FASTOPEN. For those who accept: iocp_connect
                                             has no data to send along */
-    IOCP_SOCKET_OOB_INLINE = 30,      /* 0 or 1: SO_OOBINLINE */
-    IOCP_SOCKET_AVAILABLE = 31,       /* get only, datagrams too: bytes that are there: FIONREAD */
+    IOCP_SOCKET_OOB_INLINE = 30,    /* 0 or 1: SO_OOBINLINE */
+    IOCP_SOCKET_AVAILABLE = 31,     /* get only, datagrams too: bytes that are there: FIONREAD */
     /* Both: */
     IOCP_SOCKET_HOPS = 32,          /* 1 to 255: IP_TTL, IPV6_UNICAST_HOPS */
     IOCP_SOCKET_INTERFACE = 33,     /* index, to 16777215, 0: by the route: IP_UNICAST_IF,
@@ -991,21 +991,18 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_MTU_LIMIT = 39,     /* datagrams. Bytes, 0: none (default): longer packets are
                                        fragmented, or refused where that is not allowed: IP_USER_MTU,
                                        IPV6_USER_MTU (2004) */
-    IOCP_SOCKET_REUSE_UNICAST_PORT =
-        40, /* streams. 0 or 1, before bind: SO_REUSE_UNICASTPORT; for a
-                                       bind of the program's own, see iocp_connect */
-    IOCP_SOCKET_CONDITIONAL_ACCEPT =
-        41,                        /* streams. 0 or 1, before listen: SO_CONDITIONAL_ACCEPT: the
-                                       system answers nobody before the program accepts. N.B. Without
-                                       backlog, and without its guard against floods. Its page speaks
-                                       of WSAAccept, and not of AcceptEx */
-    IOCP_SOCKET_FAIL_ON_ICMP = 42, /* streams. 0 or 1: a connect ends with IOCP_EHOSTUNREACH when a
+    IOCP_SOCKET_REUSE_UNICAST_PORT = 40, /* streams. 0 or 1, before bind: SO_REUSE_UNICASTPORT;
+                                       for a bind of the program's own, see iocp_connect */
+    IOCP_SOCKET_CONDITIONAL_ACCEPT = 41, /* streams. 0 or 1, before listen: SO_CONDITIONAL_ACCEPT:
+                                       the system answers nobody before the program accepts.
+                                       N.B. Without backlog, and without its guard against floods.
+                                       Its page speaks of WSAAccept, and not of AcceptEx */
+    IOCP_SOCKET_FAIL_ON_ICMP = 42,  /* streams. 0 or 1: a connect ends with IOCP_EHOSTUNREACH when a
                                        router says so, and does not go on trying:
                                        TCP_FAIL_CONNECT_ON_ICMP_ERROR (2004) */
-    IOCP_SOCKET_IDEAL_BACKLOG =
-        43,                     /* streams. Get only, connected: bytes that are best on their way:
-                                       SIO_IDEAL_SEND_BACKLOG_QUERY */
-    IOCP_SOCKET_RSS = 44,       /* get only: 1 if an interface spreads what it receives over the
+    IOCP_SOCKET_IDEAL_BACKLOG = 43, /* streams. Get only, connected: bytes that are best on their
+                                       way: SIO_IDEAL_SEND_BACKLOG_QUERY */
+    IOCP_SOCKET_RSS = 44,           /* get only: 1 if an interface spreads what it receives over the
                                        processors: SIO_QUERY_RSS_SCALABILITY_INFO */
     IOCP_SOCKET_PROCESSOR = 45, /* get only, connected: where what is received is handled, 64 times
                                        the group and the number in it: SIO_QUERY_RSS_PROCESSOR_INFO */
@@ -1577,13 +1574,13 @@ typedef enum iocp_spawn_flag {
     IOCP_SPAWN_TREE = 1,          /* the child and all it starts are one tree: a job of their own,
                                      from its first instruction on, for iocp_process_stop */
     IOCP_SPAWN_KILL_ON_CLOSE = 2, /* with TREE: it ends with iocp_close, and with us, however */
-    IOCP_SPAWN_GROUP = 4,        /* a console group of its own: iocp_process_stop can ask it to end.
+    IOCP_SPAWN_GROUP = 4,         /* a console group of its own, which iocp_process_stop can ask.
                                      N.B. Ctrl-C does not reach it any more, unless it asks to */
-    IOCP_SPAWN_NO_WINDOW = 8,    /* a console program gets a console that nobody sees */
-    IOCP_SPAWN_NEW_CONSOLE = 16, /* a console window of its own, which it also gets as its streams
+    IOCP_SPAWN_NO_WINDOW = 8,     /* a console program gets a console that nobody sees */
+    IOCP_SPAWN_NEW_CONSOLE = 16,  /* a console window of its own, which it also gets as its streams
                                     where all three are IOCP_GIVE_OURS */
-    IOCP_SPAWN_DETACHED = 32,    /* no console */
-    IOCP_SPAWN_HIDDEN = 64       /* its first window is hidden */
+    IOCP_SPAWN_DETACHED = 32,     /* no console */
+    IOCP_SPAWN_HIDDEN = 64        /* its first window is hidden */
 } iocp_spawn_flag_t;
 
 /* What a child gets as a standard stream. */
