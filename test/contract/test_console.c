@@ -352,39 +352,23 @@ static void one_disarm_among_the_answers_keeps_windows_waiting(void **state)
     (void)state;
 }
 
-/* The pool takes the handler back: what it has opened for that is closed when its threads end. */
-static int console__teardown(void **state)
-{
-    contract_env *env = *state;
-    contract_set_over();
-    if (env->loop != NULL) {
-        contract_loop_destroy(env->loop);
-        contract_forget_loop(state);
-    }
-    contract_pool_settle(env->open_before);
-    return contract_teardown(state);
-}
-
-#define CONSOLE_TEST(function) \
-    cmocka_unit_test_setup_teardown(function, contract_setup, console__teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CONSOLE_TEST(each_event_is_told_and_handled),
-        CONSOLE_TEST(without_a_watch_an_event_goes_on_to_other_handlers),
-        CONSOLE_TEST(the_event_behind_a_disarm_finds_no_watch),
-        CONSOLE_TEST(an_event_that_comes_while_the_callback_runs_is_told_next),
-        CONSOLE_TEST(an_event_that_comes_with_the_end_of_the_watch_goes_on),
-        CONSOLE_TEST(an_event_is_told_or_goes_on_when_its_watch_is_cancelled),
-        CONSOLE_TEST(a_watch_that_has_timed_out_and_rearms_hears_what_comes_then),
-        CONSOLE_TEST(a_stopped_loop_tells_of_the_event_when_it_goes_on),
-        CONSOLE_TEST(an_event_is_handled_if_its_loop_is_stopped_in_the_callback_and_destroyed),
-        CONSOLE_TEST(
+        CONTRACT_TEST(each_event_is_told_and_handled),
+        CONTRACT_TEST(without_a_watch_an_event_goes_on_to_other_handlers),
+        CONTRACT_TEST(the_event_behind_a_disarm_finds_no_watch),
+        CONTRACT_TEST(an_event_that_comes_while_the_callback_runs_is_told_next),
+        CONTRACT_TEST(an_event_that_comes_with_the_end_of_the_watch_goes_on),
+        CONTRACT_TEST(an_event_is_told_or_goes_on_when_its_watch_is_cancelled),
+        CONTRACT_TEST(a_watch_that_has_timed_out_and_rearms_hears_what_comes_then),
+        CONTRACT_TEST(a_stopped_loop_tells_of_the_event_when_it_goes_on),
+        CONTRACT_TEST(an_event_is_handled_if_its_loop_is_stopped_in_the_callback_and_destroyed),
+        CONTRACT_TEST(
             the_end_of_its_loop_ends_a_watch_and_an_event_that_comes_with_it_is_told_or_goes_on),
-        CONSOLE_TEST(every_watch_of_every_loop_is_told),
-        CONSOLE_TEST(a_watch_that_is_left_goes_on_alone),
-        CONSOLE_TEST(one_disarm_among_the_answers_keeps_windows_waiting),
+        CONTRACT_TEST(every_watch_of_every_loop_is_told),
+        CONTRACT_TEST(a_watch_that_is_left_goes_on_alone),
+        CONTRACT_TEST(one_disarm_among_the_answers_keeps_windows_waiting),
     };
     contract_object_begin();
     contract_console_begin();

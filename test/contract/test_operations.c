@@ -590,7 +590,6 @@ static int operation__teardown(void **state)
         contract_forget_loop(state);
     }
     stage__close(&stage_now);
-    contract_pool_settle(env->open_before);
     return contract_file_teardown(state);
 }
 

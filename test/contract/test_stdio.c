@@ -36,7 +36,6 @@ static int stdio__teardown(void **state)
             contract_native_close(streams_now.natives[i]);
         }
     }
-    contract_pool_settle(env->open_before);
     return contract_file_teardown(state);
 }
 

@@ -128,6 +128,11 @@ size_t contract_open_handles(void)
     return win_open_handles();
 }
 
+size_t contract_settled_handles(size_t open_before)
+{
+    return win_settled_handles(open_before);
+}
+
 #else
 
 #include "sim_console.h"
@@ -157,6 +162,12 @@ size_t contract_open_handles(void)
 {
     return sim_port_count() + sim_socket_count() + sim_file_count() + sim_object_count() +
            sim_console_count();
+}
+
+size_t contract_settled_handles(size_t open_before)
+{
+    (void)open_before;
+    return contract_open_handles();
 }
 
 #endif

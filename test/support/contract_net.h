@@ -43,4 +43,7 @@ int contract_is_wine(void);
 /* How many handles of the system this process has open, as far as loops use them. */
 size_t contract_open_handles(void);
 
+/* The same once no more than so many are open, or after some seconds: the pool takes its time. */
+size_t contract_settled_handles(size_t open_before);
+
 #endif

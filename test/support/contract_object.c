@@ -136,13 +136,6 @@ static void pool__warm_up(void)
     (void)CloseHandle(done);
 }
 
-void contract_pool_settle(size_t open_handles)
-{
-    for (int i = 0; i < 200 && contract_open_handles() > open_handles; i++) {
-        Sleep(100);
-    }
-}
-
 static void process__create(HANDLE input, PROCESS_INFORMATION *information)
 {
     wchar_t program[MAX_PATH];
@@ -341,11 +334,6 @@ uint64_t contract_thread_id(void)
 
 void contract_object_begin(void)
 {
-}
-
-void contract_pool_settle(size_t open_handles)
-{
-    (void)open_handles;
 }
 
 contract_process contract_process_start(void *job)

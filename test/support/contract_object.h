@@ -78,12 +78,6 @@ void contract_spawn_close(contract_spawn *spawn);
  */
 void contract_object_begin(void);
 
-/*
- * The pool ends threads that it has had no use for in some seconds, and closes what they had open:
- * wait until no more than so many handles are open, or for some more seconds.
- */
-void contract_pool_settle(size_t open_handles);
-
 /* Whether a job that was watched once can be watched again. */
 bool contract_job_can_be_watched_again(void);
 

@@ -4,8 +4,10 @@
 
 #include <windows.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <winternl.h>
 
 /* ---- Handles ---- */
 
@@ -28,6 +30,9 @@ typedef struct leaks_information {
     ULONG count;
     leaks_entry entries[1];
 } leaks_information;
+
+typedef LONG(WINAPI *leaks_object_fn)(HANDLE object, int information_class, void *buffer,
+                                      ULONG bytes, ULONG *needed);
 
 typedef LONG(WINAPI *leaks_query_fn)(int information_class, void *buffer, ULONG bytes,
                                      ULONG *needed);
@@ -77,6 +82,39 @@ size_t win_open_handles(void)
         return count;
     }
     return leaks__count_from_list();
+}
+
+#define LEAKS_OBJECT_TYPE       2      /* ObjectTypeInformation */
+#define LEAKS_HANDLES_LOOKED_AT 0x1000 /* they are multiples of four, and the system fills gaps */
+
+static void leaks__print_handles(void)
+{
+    FARPROC function = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryObject");
+    leaks_object_fn query = (leaks_object_fn)(void (*)(void))function;
+    union {
+        PUBLIC_OBJECT_TYPE_INFORMATION type;
+        char bytes[1024];
+    } object;
+    for (uintptr_t value = 4; query != NULL && value < LEAKS_HANDLES_LOOKED_AT; value += 4) {
+        if (query((HANDLE)value, LEAKS_OBJECT_TYPE, &object, sizeof object, NULL) >= 0) {
+            fprintf(stderr, "handle %#x: %.*ls\n", (unsigned)value,
+                    (int)(object.type.TypeName.Length / sizeof(wchar_t)),
+                    object.type.TypeName.Buffer);
+        }
+    }
+}
+
+size_t win_settled_handles(size_t handles_before)
+{
+    size_t handles = win_open_handles();
+    for (int i = 0; i < 200 && handles > handles_before; i++) {
+        Sleep(100);
+        handles = win_open_handles();
+    }
+    if (handles != handles_before) {
+        leaks__print_handles();
+    }
+    return handles;
 }
 
 typedef const char *(__cdecl *leaks_version_fn)(void);

@@ -14,6 +14,13 @@
  */
 size_t win_open_handles(void);
 
+/*
+ * The same once no more than so many are open, or after some seconds. A thread of the pool ends later
+ * than what it was asked for, and the pool opens one for a moment when it makes a thread. If there are
+ * not as many as that, it says of what types they are.
+ */
+size_t win_settled_handles(size_t handles_before);
+
 /* Which Wine this is, 8 or 10 or another; 0: it is Windows. */
 int win_wine_version(void);
 

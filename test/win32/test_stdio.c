@@ -352,7 +352,6 @@ static int stdio__teardown(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(events); i++) {
         stdio__close(events[i]);
     }
-    contract_pool_settle(now.handles_before);
     win_loop_check_leaks(&now.memory, now.handles_before);
     assert_true(win_folder_remove(now.folder));
     return 0;
