@@ -92,14 +92,13 @@ static void leaks__print_handles(void)
     FARPROC function = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryObject");
     leaks_object_fn query = (leaks_object_fn)(void (*)(void))function;
     union {
-        PUBLIC_OBJECT_TYPE_INFORMATION type;
+        UNICODE_STRING name; /* the answer begins with it */
         char bytes[1024];
     } object;
     for (uintptr_t value = 4; query != NULL && value < LEAKS_HANDLES_LOOKED_AT; value += 4) {
         if (query((HANDLE)value, LEAKS_OBJECT_TYPE, &object, sizeof object, NULL) >= 0) {
             fprintf(stderr, "handle %#x: %.*ls\n", (unsigned)value,
-                    (int)(object.type.TypeName.Length / sizeof(wchar_t)),
-                    object.type.TypeName.Buffer);
+                    (int)(object.name.Length / sizeof(wchar_t)), object.name.Buffer);
         }
     }
 }
