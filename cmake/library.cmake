@@ -8,6 +8,7 @@ set(core_sources
     src/api/file.c
     src/api/handle.c
     src/api/loop.c
+    src/api/name.c
     src/api/operation.c
     src/api/pipe.c
     src/api/post.c
@@ -32,6 +33,7 @@ set(core_sources
     src/spawn.c
     src/stats.c
     src/stop.c
+    src/text/address.c
     src/text/command_line.c
     src/text/environment.c
     src/text/path.c

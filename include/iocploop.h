@@ -2,8 +2,8 @@
  * iocploop: an event loop on Windows I/O completion ports.
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
- * the loop, operations, timers, handles, sockets, pipes, files, waits, processes, the console and the
- * standard streams, blocking work, waking and posting, statistics.
+ * the loop, operations, timers, handles, sockets, pipes, files, names and addresses, waits, processes,
+ * the console and the standard streams, blocking work, waking and posting, statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets, pipes and files on it.
  * Each operation (a receive, a timer, a read) is one function call that queues it and returns at
@@ -1502,6 +1502,51 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  *       return status == IOCP_OK
  *                  ? iocp_read(loop, file, piece, sizeof piece, on_read, NULL, NULL)
  *                  : status;
+ *   }
+ */
+
+/* ==== Names and addresses ==================================================================== */
+
+/* Room for the longest text of an address, with its zero. */
+#define IOCP_ADDRESS_TEXT_BYTES 128
+
+/*
+ * An address from text, and text from an address: "127.0.0.1", "127.0.0.1:80", "::1", "[::1]:80",
+ * "fe80::1%7", "unix:C:\\run\\socket". `port` counts where the text has none; format writes the
+ * port unless it is 0. No name is looked up, and neither waits. `*length` is the size of `address`
+ * before and of what was written after the call (a sockaddr_storage takes all of these).
+ *
+ * Read is what means the same everywhere: four decimal numbers for IPv4, and no number with a zero
+ * in front, which elsewhere is octal; IPv6 as in RFC 4291, the scope as a number. IPv6 is written as
+ * in RFC 5952, "::ffff:127.0.0.1" for an IPv4 address in IPv6 clothes. What was written is read as
+ * what it was, but for the flow label of IPv6, and for "unix:", which an address of that family
+ * without a name is and which is no address to read.
+ *
+ * Any thread. Errors: IOCP_EINVAL (not an address, NULL), IOCP_EFAULT (too small; nothing was
+ * written), IOCP_EAFNOSUPPORT (format: another family).
+ */
+IOCP_API int IOCP_CALL iocp_address_parse(const char *text, uint16_t port, struct sockaddr *address,
+                                          size_t *length);
+IOCP_API int IOCP_CALL iocp_address_format(const struct sockaddr *address, size_t length,
+                                           char *text, size_t size);
+
+/*
+ * Example: where to listen, as people write it.
+ *
+ *   static int listen_at(iocp_loop_t *loop, const char *text, iocp_handle_t *listener)
+ *   {
+ *       struct sockaddr_storage address;
+ *       size_t length = sizeof address;
+ *       int status = iocp_address_parse(text, 7777, (struct sockaddr *)&address, &length);
+ *       if (status != IOCP_OK) {
+ *           return status;
+ *       }
+ *       status = iocp_socket_open(loop, address.ss_family, SOCK_STREAM, 0, listener);
+ *       if (status != IOCP_OK) {
+ *           return status;
+ *       }
+ *       status = iocp_socket_bind(loop, *listener, (struct sockaddr *)&address, length);
+ *       return status == IOCP_OK ? iocp_socket_listen(loop, *listener, 0) : status;
  *   }
  */
 

@@ -1,0 +1,28 @@
+/*
+ * Addresses as text, and as the system has them.
+ *
+ *   IPv4   "127.0.0.1", "127.0.0.1:80"
+ *   IPv6   "::1", "fe80::1%7", "[::1]", "[fe80::1%7]:80"
+ *   Unix   "unix:C:\run\socket"
+ *
+ * What is read has one meaning everywhere. IPv4 is four decimal numbers, and no number has a zero in
+ * front, which some would take for octal. IPv6 is that of RFC 4291, with an IPv4 address at its end
+ * if it likes; the scope is a number, since a name would have to be looked up. What is written is
+ * read again as what it was, and IPv6 is written as RFC 5952 says, with the IPv4 address in it where
+ * it is one in IPv6 clothes (::ffff:0:0/96).
+ *
+ * An address of the Unix family may have no name, as that of a client seldom has: that is written
+ * ("unix:"), and not read.
+ */
+#ifndef IOC_TEXT_ADDRESS_H
+#define IOC_TEXT_ADDRESS_H
+
+#include "iocploop.h"
+
+#include "base.h"
+
+/* The contracts of iocp_address_parse and iocp_address_format; nothing is NULL. */
+int ioc_address_parse(const char *text, uint16_t port, void *address, size_t *length);
+int ioc_address_format(const void *address, size_t length, char *text, size_t size);
+
+#endif
