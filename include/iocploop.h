@@ -1518,9 +1518,9 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  *
  * Read is what means the same everywhere: four decimal numbers for IPv4, and no number with a zero
  * in front, which elsewhere is octal; IPv6 as in RFC 4291, the scope as a number. IPv6 is written as
- * in RFC 5952, "::ffff:127.0.0.1" for an IPv4 address in IPv6 clothes. What was written is read as
- * what it was, but for the flow label of IPv6, and for "unix:", which an address of that family
- * without a name is and which is no address to read.
+ * in RFC 5952, "::ffff:127.0.0.1" for an IPv4 address in IPv6 clothes. The path of a Unix socket is
+ * UTF-8, of up to 107 bytes. What was written is read as what it was, but for the flow label of IPv6,
+ * and for "unix:", which an address of that family without a name is and which is no address to read.
  *
  * Any thread. Errors: IOCP_EINVAL (not an address, NULL), IOCP_EFAULT (too small; nothing was
  * written), IOCP_EAFNOSUPPORT (format: another family).

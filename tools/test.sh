@@ -208,6 +208,7 @@ api 24000
 files 24000
 structs 100000
 addresses 50000
+address_texts 300000
 paths 300000
 command_lines 200000
 END

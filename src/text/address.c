@@ -34,7 +34,7 @@ typedef struct address_inet6 { /* sockaddr_in6 */
     uint32_t scope;
 } address_inet6;
 
-typedef struct address_unix { /* sockaddr_un, whose path need not end with a zero */
+typedef struct address_unix { /* sockaddr_un, and a zero */
     uint16_t family;
     char path[UNIX_PATH_BYTES + 1];
 } address_unix;
@@ -384,11 +384,16 @@ static void put__text(address_text *into, const char *text)
     }
 }
 
+/* A path that fills its place has lost its end. */
 static bool put__unix(address_text *into, const address_any *any)
 {
+    const char *path = any->local.path;
+    if (strlen(path) == UNIX_PATH_BYTES || ioc_utf8_to_utf16(path, NULL, 0) == 0) {
+        return false;
+    }
     put__text(into, UNIX_MARK);
-    put__text(into, any->local.path);
-    return ioc_utf8_to_utf16(any->local.path, NULL, 0) != 0;
+    put__text(into, path);
+    return true;
 }
 
 /* A row for each family. */

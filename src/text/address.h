@@ -12,7 +12,7 @@
  * it is one in IPv6 clothes (::ffff:0:0/96).
  *
  * An address of the Unix family may have no name, as that of a client seldom has: that is written
- * ("unix:"), and not read.
+ * ("unix:"), and not read. A path is UTF-8, with its zero in 108 bytes.
  */
 #ifndef IOC_TEXT_ADDRESS_H
 #define IOC_TEXT_ADDRESS_H

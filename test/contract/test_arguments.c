@@ -312,6 +312,26 @@ static void bad_addresses_are_refused(void **state)
     assert_true(record.status != IOCP_ECANCELED);
 }
 
+static void addresses_as_text_need_all_that_they_are_made_of(void **state)
+{
+    contract_address address = contract_loopback(AF_INET, 80);
+    struct sockaddr *to = (struct sockaddr *)&address.storage;
+    char text[IOCP_ADDRESS_TEXT_BYTES] = "x";
+    (void)state;
+    assert_int_equal(iocp_address_parse(NULL, 1, to, &address.length), IOCP_EINVAL);
+    assert_int_equal(iocp_address_parse("::1", 1, NULL, &address.length), IOCP_EINVAL);
+    assert_int_equal(iocp_address_parse("::1", 1, to, NULL), IOCP_EINVAL);
+    assert_int_equal(iocp_address_format(NULL, address.length, text, sizeof text), IOCP_EINVAL);
+    assert_int_equal(iocp_address_format(to, address.length, NULL, sizeof text), IOCP_EINVAL);
+    assert_string_equal(text, "x");
+    assert_int_equal(iocp_address_format(to, address.length, text, sizeof text), IOCP_OK);
+    assert_string_equal(text, "127.0.0.1:80");
+    address.length = sizeof address.storage;
+    assert_int_equal(iocp_address_parse("[::1]:81", 1, to, &address.length), IOCP_OK);
+    assert_true(contract_is_loopback(&address, AF_INET6));
+    assert_int_equal(contract_port(&address), 81);
+}
+
 /* ---- Numbers out of range ---- */
 
 static void values_out_of_range_are_refused(void **state)
@@ -695,6 +715,7 @@ int main(void)
         CONTRACT_TEST(an_operation_needs_no_place_for_its_id),
         CONTRACT_TEST(bad_buffers_are_refused),
         CONTRACT_TEST(bad_addresses_are_refused),
+        CONTRACT_TEST(addresses_as_text_need_all_that_they_are_made_of),
         CONTRACT_TEST(values_out_of_range_are_refused),
         CONTRACT_TEST(checks_come_in_one_order),
         CONTRACT_TEST(structures_of_an_absurd_size_are_refused),
