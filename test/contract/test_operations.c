@@ -580,7 +580,7 @@ static void stage__close(stage *s)
 static int operation__teardown(void **state)
 {
     contract_env *env = *state;
-    contract_set_over();
+    contract_set_over(true);
     if (stage_now.async != NULL) {
         assert_int_equal(iocp_async_destroy(stage_now.async), IOCP_OK);
         stage_now.async = NULL;

@@ -26,7 +26,7 @@ static int stdio__setup(void **state)
 static int stdio__teardown(void **state)
 {
     contract_env *env = *state;
-    contract_set_over();
+    contract_set_over(true);
     if (env->loop != NULL) {
         contract_loop_destroy(env->loop);
         contract_forget_loop(state);

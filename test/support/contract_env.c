@@ -265,9 +265,9 @@ iocp_action_t IOCP_CALL contract_keep(iocp_loop_t *loop, const iocp_result_t *re
     return IOCP_REARM;
 }
 
-void contract_set_over(void)
+void contract_set_over(bool is_over)
 {
-    env_is_over = true;
+    env_is_over = is_over;
 }
 
 bool contract_is_over(void)

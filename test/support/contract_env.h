@@ -97,7 +97,7 @@ iocp_action_t IOCP_CALL contract_keep(iocp_loop_t *loop, const iocp_result_t *re
 
 /* For other callbacks: whether the test has ended or failed, so that its records may be gone. */
 bool contract_is_over(void);
-void contract_set_over(void);
+void contract_set_over(bool is_over);
 
 /* Run the loop until the record has `calls` calls. Fails if it ends before. */
 void contract_wait(iocp_loop_t *loop, const contract_record *record, int calls);

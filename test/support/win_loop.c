@@ -5,6 +5,86 @@
 #include "win_faults.h"
 #include "win_leaks.h"
 
+win_test win;
+
+/* ---- The test ---- */
+
+void win_begin(void)
+{
+    contract_set_over(false);
+    win_faults_reset();
+    win.sys = *win_faults_table();
+    unit_memory_init(&win.memory);
+    win.loop = NULL;
+    win.handles_before = win_open_handles();
+}
+
+void win_open(iocp_completion_mode_t mode)
+{
+    win_open_with((iocp_loop_options_t){.completion_mode = (uint32_t)mode});
+}
+
+void win_open_with(iocp_loop_options_t options)
+{
+    win_loop_destroy(&win.loop);
+    assert_int_equal(win_loop_try_create(&win.sys, &win.memory, options, &win.loop), IOCP_OK);
+}
+
+void win_close(void)
+{
+    contract_set_over(true);
+    win_faults_stop();
+    win_loop_destroy(&win.loop);
+}
+
+int win_setup(void **state)
+{
+    (void)state;
+    win_begin();
+    win_open(IOCP_COMPLETION_AUTO);
+    return 0;
+}
+
+int win_end(void **state)
+{
+    (void)state;
+    win_close();
+    win_loop_check_leaks(&win.memory, win.handles_before);
+    return 0;
+}
+
+void win_use_winsock(void)
+{
+    WSADATA data;
+    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+}
+
+SOCKET win_connect(const contract_address *address)
+{
+    int family = address->storage.ss_family;
+    SOCKET plain = WSASocketW(family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    assert_true(plain != INVALID_SOCKET);
+    assert_int_equal(connect(plain, contract_sockaddr(address), (int)address->length), 0);
+    return plain;
+}
+
+/* ---- What its callbacks were told ---- */
+
+void win_wait(const contract_record *record, int calls)
+{
+    contract_wait(win.loop, record, calls);
+    assert_int_equal(record->calls, calls);
+}
+
+void win_expect(const contract_record *record, int calls, int status, uint32_t native_error)
+{
+    assert_int_equal(record->calls, calls);
+    assert_string_equal(iocp_error_name(record->status), iocp_error_name(status));
+    assert_int_equal(record->result.native_error, native_error);
+}
+
+/* ---- Loops besides ---- */
+
 int win_loop_try_create(const ioc_sys *sys, unit_memory *memory, iocp_loop_options_t options,
                         iocp_loop_t **loop)
 {

@@ -26,18 +26,8 @@
 
 typedef LONG(NTAPI *nt_query)(HANDLE, void *, void *, ULONG, int);
 
-typedef struct record {
-    int calls;
-    iocp_result_t result;
-} record;
-
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     char folder[1024];
-    bool is_over; /* the test's records may be gone, if it failed */
 
     DWORD loop_thread;
     ioc_atomic_u32 asked_here; /* questions on the loop thread */
@@ -115,71 +105,31 @@ static int adopt__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
+    win_begin();
     assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
-    now.handles_before = win_open_handles();
     now.loop_thread = GetCurrentThreadId();
-    now.sys = *win_faults_table();
-    now.sys.GetFileType = spy__file_type;
-    now.sys.GetProcAddress = spy__get_proc;
-    now.sys.SetFileCompletionNotificationModes = spy__set_modes;
-    now.sys.getsockopt = spy__get_option;
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    win.sys.GetFileType = spy__file_type;
+    win.sys.GetProcAddress = spy__get_proc;
+    win.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    win.sys.getsockopt = spy__get_option;
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
-}
-
-static void adopt__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&now.loop);
-    now.loop = win_loop_create(&now.sys, &now.memory, mode);
 }
 
 static int adopt__teardown(void **state)
 {
-    (void)state;
-    now.is_over = true;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    (void)win_end(state);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }
 
 /* ---- Steps ---- */
 
-static iocp_action_t IOCP_CALL adopt__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    if (!now.is_over) {
-        kept->calls++;
-        kept->result = *result;
-    }
-    return IOCP_DISARM;
-}
-
-static void adopt__wait(const record *kept)
-{
-    while (kept->calls == 0) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
-    assert_int_equal(kept->calls, 1);
-}
-
-static void adopt__expect(const record *kept, int status, uint32_t native_error)
-{
-    assert_int_equal(kept->calls, 1);
-    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
-    assert_int_equal(kept->result.native_error, native_error);
-}
-
 static iocp_handle_t adopt__adopt(HANDLE native)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_handle_adopt(now.loop, native, &handle), IOCP_OK);
-    assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_OTHER);
+    assert_int_equal(iocp_handle_adopt(win.loop, native, &handle), IOCP_OK);
+    assert_int_equal(iocp_handle_kind(win.loop, handle), IOCP_HANDLE_OTHER);
     return handle;
 }
 
@@ -187,8 +137,8 @@ static iocp_handle_t adopt__adopt(HANDLE native)
 static iocp_handle_t adopt__adopt_known(HANDLE native)
 {
     iocp_handle_t handle = adopt__adopt(native);
-    while (iocp_handle_kind(now.loop, handle) == IOCP_HANDLE_OTHER) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    while (iocp_handle_kind(win.loop, handle) == IOCP_HANDLE_OTHER) {
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     return handle;
 }
@@ -204,24 +154,24 @@ static HANDLE adopt__file(bool is_overlapped)
 
 static void adopt__close(iocp_handle_t handle)
 {
-    record closed = {0};
-    assert_int_equal(iocp_close(now.loop, handle, adopt__keep, &closed, NULL), IOCP_OK);
-    adopt__wait(&closed);
-    adopt__expect(&closed, IOCP_OK, 0);
+    contract_record closed = {0};
+    assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
+    win_expect(&closed, 1, IOCP_OK, 0);
 }
 
 static void adopt__transfer(iocp_handle_t handle, iocp_handle_t to)
 {
-    record written = {0};
-    record read = {0};
+    contract_record written = {0};
+    contract_record read = {0};
     char data[8] = {0};
-    assert_int_equal(iocp_write(now.loop, handle, "hello", 5, adopt__keep, &written, NULL),
+    assert_int_equal(iocp_write(win.loop, handle, "hello", 5, contract_keep, &written, NULL),
                      IOCP_OK);
-    adopt__wait(&written);
-    adopt__expect(&written, IOCP_OK, 0);
-    assert_int_equal(iocp_read(now.loop, to, data, 5, adopt__keep, &read, NULL), IOCP_OK);
-    adopt__wait(&read);
-    adopt__expect(&read, IOCP_OK, 0);
+    win_wait(&written, 1);
+    win_expect(&written, 1, IOCP_OK, 0);
+    assert_int_equal(iocp_read(win.loop, to, data, 5, contract_keep, &read, NULL), IOCP_OK);
+    win_wait(&read, 1);
+    win_expect(&read, 1, IOCP_OK, 0);
     assert_string_equal(data, "hello");
 }
 
@@ -232,20 +182,20 @@ static void check_useless(HANDLE native, int status, uint32_t native_error)
 {
     iocp_handle_t handle = adopt__adopt(native);
     for (int i = 0; i < 2; i++) {
-        record read = {0};
-        record flushed = {0};
+        contract_record read = {0};
+        contract_record flushed = {0};
         char data[1];
-        int started = iocp_read(now.loop, handle, data, 1, adopt__keep, &read, NULL);
+        int started = iocp_read(win.loop, handle, data, 1, contract_keep, &read, NULL);
         if (started != IOCP_OK) { /* it is known for what it is */
             assert_true(i == 1 && started == IOCP_ENOTSUP && status == IOCP_ENOTSUP);
             break;
         }
-        assert_int_equal(iocp_file_flush(now.loop, handle, adopt__keep, &flushed, NULL), IOCP_OK);
-        adopt__wait(&read);
-        adopt__expect(&read, status, native_error);
-        adopt__wait(&flushed);
-        adopt__expect(&flushed, status, native_error);
-        assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_OTHER);
+        assert_int_equal(iocp_file_flush(win.loop, handle, contract_keep, &flushed, NULL), IOCP_OK);
+        win_wait(&read, 1);
+        win_expect(&read, 1, status, native_error);
+        win_wait(&flushed, 1);
+        win_expect(&flushed, 1, status, native_error);
+        assert_int_equal(iocp_handle_kind(win.loop, handle), IOCP_HANDLE_OTHER);
     }
     adopt__close(handle);
     DWORD flags;
@@ -325,8 +275,8 @@ static void what_is_no_handle_at_all_is_of_no_use(void **state)
     (void)state;
     iocp_handle_t handle = {0};
     HANDLE nobodys = (HANDLE)(uintptr_t)0x7ffffff0; /* no process has so many */
-    assert_int_equal(iocp_handle_adopt(now.loop, INVALID_HANDLE_VALUE, &handle), IOCP_EINVAL);
-    assert_int_equal(iocp_handle_adopt(now.loop, NULL, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(win.loop, INVALID_HANDLE_VALUE, &handle), IOCP_EINVAL);
+    assert_int_equal(iocp_handle_adopt(win.loop, NULL, &handle), IOCP_EINVAL);
     assert_true(handle.id == 0);
     check_useless(nobodys, IOCP_EBADF, ERROR_INVALID_HANDLE);
 }
@@ -350,27 +300,28 @@ static void the_loop_thread_asks_an_adopted_handle_nothing(void **state)
 static void a_question_that_waits_holds_up_nobody(void **state)
 {
     (void)state;
-    record read = {0};
-    record cancelled = {0};
-    record timer = {0};
+    contract_record read = {0};
+    contract_record cancelled = {0};
+    contract_record timer = {0};
     iocp_op_t op = {0};
     uint64_t size = 0;
     char data[1];
     now.may_answer = contract_event_create(true, false);
     iocp_handle_t file = adopt__adopt(adopt__file(true));
-    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
-    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &cancelled, &op), IOCP_OK);
-    assert_int_equal(iocp_timer(now.loop, 1000000, adopt__keep, &timer, NULL), IOCP_OK);
-    adopt__wait(&timer);
-    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_EAGAIN);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    adopt__wait(&cancelled);
-    adopt__expect(&cancelled, IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_pread(win.loop, file, data, 1, 0, contract_keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_pread(win.loop, file, data, 1, 0, contract_keep, &cancelled, &op),
+                     IOCP_OK);
+    assert_int_equal(iocp_timer(win.loop, 1000000, contract_keep, &timer, NULL), IOCP_OK);
+    win_wait(&timer, 1);
+    assert_int_equal(iocp_file_get_size(win.loop, file, &size), IOCP_EAGAIN);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
+    win_expect(&cancelled, 1, IOCP_ECANCELED, 0);
     assert_int_equal(read.calls, 0);
     contract_event_set(now.may_answer);
-    adopt__wait(&read);
-    adopt__expect(&read, IOCP_EOF, ERROR_HANDLE_EOF);
-    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_OK);
+    win_wait(&read, 1);
+    win_expect(&read, 1, IOCP_EOF, ERROR_HANDLE_EOF);
+    assert_int_equal(iocp_file_get_size(win.loop, file, &size), IOCP_OK);
     contract_object_close(now.may_answer);
 }
 
@@ -378,23 +329,23 @@ static void a_question_that_waits_holds_up_nobody(void **state)
 static void a_close_waits_for_the_answer_alone(void **state)
 {
     (void)state;
-    record read = {0};
-    record closed = {0};
+    contract_record read = {0};
+    contract_record closed = {0};
     char data[1];
     now.may_answer = contract_event_create(true, false);
     iocp_handle_t file = adopt__adopt(adopt__file(true));
-    assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_pread(win.loop, file, data, 1, 0, contract_keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     while (ioc_load_u32(&now.asked_elsewhere) == 0) {
         Sleep(1); /* until it has begun */
     }
-    assert_int_equal(iocp_close(now.loop, file, adopt__keep, &closed, NULL), IOCP_OK);
-    adopt__wait(&read);
-    adopt__expect(&read, IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_close(win.loop, file, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&read, 1);
+    win_expect(&read, 1, IOCP_ECANCELED, 0);
     assert_int_equal(closed.calls, 0);
     contract_event_set(now.may_answer);
-    adopt__wait(&closed);
-    adopt__expect(&closed, IOCP_OK, 0);
+    win_wait(&closed, 1);
+    win_expect(&closed, 1, IOCP_OK, 0);
     contract_object_close(now.may_answer);
 }
 
@@ -403,7 +354,7 @@ static void a_close_waits_for_the_answer_alone(void **state)
 static uint64_t adopt__foreign_packets(void)
 {
     iocp_stats_t stats = {.size = sizeof stats};
-    assert_int_equal(iocp_loop_stats(now.loop, &stats), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &stats), IOCP_OK);
     return stats.foreign_packets;
 }
 
@@ -413,7 +364,7 @@ static void a_connect_of_the_programs_that_is_pending_does_no_harm(void **state)
     (void)state;
     wchar_t name[64];
     char data[8];
-    record read = {0};
+    contract_record read = {0};
     DWORD written = 0;
     OVERLAPPED *connecting = calloc(1, sizeof *connecting);
     assert_non_null(connecting);
@@ -428,15 +379,15 @@ static void a_connect_of_the_programs_that_is_pending_does_no_harm(void **state)
     HANDLE client =
         CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
     assert_true(client != INVALID_HANDLE_VALUE);
-    assert_int_equal(iocp_read(now.loop, pipe, data, 5, adopt__keep, &read, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_read(win.loop, pipe, data, 5, contract_keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     while (adopt__foreign_packets() == 0) {
-        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+        assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     }
     assert_int_equal(read.calls, 0);
     assert_true(WriteFile(client, "hello", 5, &written, NULL));
-    adopt__wait(&read);
-    adopt__expect(&read, IOCP_OK, 0);
+    win_wait(&read, 1);
+    win_expect(&read, 1, IOCP_OK, 0);
     assert_int_equal(adopt__foreign_packets(), 1);
     assert_true(CloseHandle(client));
     free(connecting);
@@ -454,10 +405,10 @@ static void the_event_of_a_file_that_is_adopted_is_left_as_it_was(void **state)
     (void)adopt__adopt_known(adopt__file(true));
     (void)adopt__adopt_known(ends[0]);
     (void)adopt__adopt_known(ends[1]);
-    assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &adopted),
+    assert_int_equal(iocp_socket_adopt(win.loop, contract_socket_create(AF_INET), &adopted),
                      IOCP_OK);
     assert_int_equal(now.modes, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &opened), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &opened), IOCP_OK);
     assert_int_equal(now.modes,
                      FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE);
 }
@@ -467,7 +418,7 @@ static void a_file_that_skips_packets_already_ends_its_operations_in_every_mode(
 {
     (void)state;
     HANDLE ends[2];
-    adopt__use_mode(IOCP_COMPLETION_PACKET);
+    win_open(IOCP_COMPLETION_PACKET);
     assert_true(win_pipe_create(ends, true, false, 4096));
     now.notifies = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
     for (int i = 0; i < 2; i++) {
@@ -480,24 +431,24 @@ static void a_file_that_skips_packets_already_ends_its_operations_in_every_mode(
 }
 
 /* A socket of the program's that is adopted and sends itself a datagram, in a loop of packets. */
-static record adopt__send_datagram(UCHAR modes)
+static contract_record adopt__send_datagram(UCHAR modes)
 {
     contract_address name = contract_loopback(AF_INET, 0);
     iocp_handle_t handle = {0};
-    record sent = {0};
+    contract_record sent = {0};
     SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     int length = (int)name.length;
-    adopt__use_mode(IOCP_COMPLETION_PACKET);
+    win_open(IOCP_COMPLETION_PACKET);
     now.notifies = modes;
     assert_int_equal(bind(plain, contract_sockaddr(&name), length), 0);
     assert_int_equal(getsockname(plain, (struct sockaddr *)&name.storage, &length), 0);
     assert_true(SetFileCompletionNotificationModes((HANDLE)plain, modes));
-    assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), IOCP_OK);
-    assert_int_equal(iocp_sendto(now.loop, handle, "x", 1, contract_sockaddr(&name), name.length,
-                                 adopt__keep, &sent, NULL),
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &handle), IOCP_OK);
+    assert_int_equal(iocp_sendto(win.loop, handle, "x", 1, contract_sockaddr(&name), name.length,
+                                 contract_keep, &sent, NULL),
                      IOCP_OK);
-    adopt__wait(&sent);
-    adopt__expect(&sent, IOCP_OK, 0);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_OK, 0);
     return sent;
 }
 
@@ -511,7 +462,7 @@ static void a_socket_that_skips_packets_already_ends_its_operations_in_every_mod
 static void a_socket_whose_event_is_left_alone_sends_its_packets(void **state)
 {
     (void)state;
-    record sent = adopt__send_datagram(FILE_SKIP_SET_EVENT_ON_HANDLE);
+    contract_record sent = adopt__send_datagram(FILE_SKIP_SET_EVENT_ON_HANDLE);
     assert_int_equal(sent.result.flags, 0); /* so it was a packet that brought it */
 }
 
@@ -543,11 +494,11 @@ static void a_socket_of_another_kind_is_not_adopted_and_stays_as_it_was(void **s
                                       .iSocketType = table[i].type};
         assert_true(SetHandleInformation((HANDLE)plain, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
         now.provider = &provider;
-        assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), table[i].status);
+        assert_int_equal(iocp_socket_adopt(win.loop, plain, &handle), table[i].status);
         now.provider = NULL;
         assert_int_equal(handle.id, 0);
         assert_true(adopt__is_inheritable((HANDLE)plain));
-        assert_int_equal(iocp_socket_adopt(now.loop, plain, &handle), IOCP_OK);
+        assert_int_equal(iocp_socket_adopt(win.loop, plain, &handle), IOCP_OK);
     }
 }
 
@@ -558,8 +509,8 @@ static void a_handle_that_stays_inheritable_is_not_adopted(void **state)
     HANDLE file = adopt__file(true);
     assert_true(SetHandleInformation(file, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
     win_faults_fail_next_of(WIN_SET_HANDLE_INFORMATION, ERROR_ACCESS_DENIED);
-    assert_int_equal(iocp_handle_adopt(now.loop, file, &handle), IOCP_EACCES);
-    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_ACCESS_DENIED);
+    assert_int_equal(iocp_handle_adopt(win.loop, file, &handle), IOCP_EACCES);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_ACCESS_DENIED);
     assert_int_equal(handle.id, 0);
     assert_true(adopt__is_inheritable(file)); /* it is the caller's */
     handle = adopt__adopt_known(file);
@@ -579,16 +530,17 @@ static void an_adoption_that_the_pool_refuses_tells_the_operations(void **state)
 static void a_loop_can_end_before_the_answer(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char data[1];
     for (int i = 0; i < 2; i++) {
         iocp_handle_t file = adopt__adopt(adopt__file(true));
-        assert_int_equal(iocp_pread(now.loop, file, data, 1, 0, adopt__keep, &read, NULL), IOCP_OK);
+        assert_int_equal(iocp_pread(win.loop, file, data, 1, 0, contract_keep, &read, NULL),
+                         IOCP_OK);
         if (i == 1) {
-            assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+            assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         }
-        adopt__use_mode(IOCP_COMPLETION_AUTO);
-        adopt__expect(&read, IOCP_ECANCELED, 0);
+        win_open(IOCP_COMPLETION_AUTO);
+        win_expect(&read, 1, IOCP_ECANCELED, 0);
         read.calls = 0;
     }
 }
@@ -596,13 +548,12 @@ static void a_loop_can_end_before_the_answer(void **state)
 /* What the system opens once and keeps is open before the first test counts. */
 static int adopt__warm_up(void **state)
 {
-    WSADATA data;
     iocp_handle_t socket = {0};
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     assert_int_equal(adopt__setup(state), 0);
     (void)adopt__adopt_known(adopt__file(true));
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &socket), IOCP_OK);
-    win_loop_destroy(&now.loop);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &socket), IOCP_OK);
+    win_loop_destroy(&win.loop);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }

@@ -5,7 +5,6 @@
 #include "unit.h"
 
 #include "contract_file.h"
-#include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 #include "win_loop.h"
@@ -18,9 +17,6 @@ typedef struct calls_budget {
 } calls_budget;
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    iocp_loop_t *loop;
     uint64_t before[WIN_CALLS];
     int waiting; /* for so many callbacks */
     iocp_handle_t listener;
@@ -66,10 +62,8 @@ static void calls__end(const calls_budget *budget, size_t rows)
 static void calls__open_loop(void)
 {
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.loop = win_loop_create(win_faults_table(), &now.memory, IOCP_COMPLETION_AUTO);
+    win_begin();
+    win_open(IOCP_COMPLETION_AUTO);
 }
 
 static int calls__setup(void **state)
@@ -81,8 +75,7 @@ static int calls__setup(void **state)
 
 static int calls__teardown(void **state)
 {
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    (void)win_end(state);
     return contract_file_teardown(state);
 }
 
@@ -103,7 +96,7 @@ static iocp_action_t IOCP_CALL calls__note(iocp_loop_t *loop, const iocp_result_
 static void calls__run(int waiting)
 {
     now.waiting = waiting;
-    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(now.waiting, 0);
 }
 
@@ -130,11 +123,11 @@ static void a_loop_is_a_port_and_nothing_else(void **state)
 static void calls__wake(iocp_async_t *async)
 {
     uint64_t when_ns;
-    assert_int_equal(iocp_async_wait(now.loop, async, calls__note, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_async_wait(win.loop, async, calls__note, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     calls__begin();
     /* From here on it sleeps, as far as others know. */
-    assert_int_equal(iocp_loop_next_deadline(now.loop, &when_ns), IOCP_ENOENT);
+    assert_int_equal(iocp_loop_next_deadline(win.loop, &when_ns), IOCP_ENOENT);
     assert_int_equal(iocp_async_notify(async), IOCP_OK);
     calls__run(1);
 }
@@ -144,7 +137,7 @@ static void a_wake_is_a_packet_sent_and_a_packet_taken(void **state)
     (void)state;
     static const calls_budget budget[] = {{WIN_POST, 1}, {WIN_DEQUEUE, 1}};
     iocp_async_t *async = NULL;
-    assert_int_equal(iocp_async_create(now.loop, &async), IOCP_OK);
+    assert_int_equal(iocp_async_create(win.loop, &async), IOCP_OK);
     for (int i = 0; i < 3; i++) {
         calls__wake(async);
         calls__end(budget, IOC_COUNT_OF(budget));
@@ -158,15 +151,15 @@ static void a_read_is_itself_and_its_packet(void **state)
 {
     (void)state;
     static const calls_budget budget[] = {{WIN_READ_FILE, 1}, {WIN_DEQUEUE, 1}};
-    iocp_handle_t file = contract_file_with(now.loop, "file", "hello", 5);
+    iocp_handle_t file = contract_file_with(win.loop, "file", "hello", 5);
     for (int i = 0; i < 3; i++) {
         calls__begin();
-        assert_int_equal(iocp_pread(now.loop, file, now.data, 5, 0, calls__note, NULL, NULL),
+        assert_int_equal(iocp_pread(win.loop, file, now.data, 5, 0, calls__note, NULL, NULL),
                          IOCP_OK);
         calls__run(1);
         calls__end(budget, IOC_COUNT_OF(budget));
     }
-    contract_file_close(now.loop, file);
+    contract_file_close(win.loop, file);
 }
 
 /* ---- Connections ---- */
@@ -175,12 +168,12 @@ static void calls__listen(void)
 {
     now.address = contract_loopback(AF_INET, 0);
     now.address.length = sizeof now.address.storage;
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &now.listener), IOCP_OK);
-    assert_int_equal(iocp_socket_bind(now.loop, now.listener, contract_sockaddr(&now.address),
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &now.listener), IOCP_OK);
+    assert_int_equal(iocp_socket_bind(win.loop, now.listener, contract_sockaddr(&now.address),
                                       sizeof(struct sockaddr_in)),
                      IOCP_OK);
-    assert_int_equal(iocp_socket_listen(now.loop, now.listener, 0), IOCP_OK);
-    assert_int_equal(iocp_socket_get_name(now.loop, now.listener,
+    assert_int_equal(iocp_socket_listen(win.loop, now.listener, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_get_name(win.loop, now.listener,
                                           (struct sockaddr *)&now.address.storage,
                                           &now.address.length),
                      IOCP_OK);
@@ -188,9 +181,9 @@ static void calls__listen(void)
 
 static void calls__meet(void)
 {
-    assert_int_equal(iocp_accept(now.loop, now.listener, calls__note, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &now.client), IOCP_OK);
-    assert_int_equal(iocp_connect(now.loop, now.client, contract_sockaddr(&now.address),
+    assert_int_equal(iocp_accept(win.loop, now.listener, calls__note, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &now.client), IOCP_OK);
+    assert_int_equal(iocp_connect(win.loop, now.client, contract_sockaddr(&now.address),
                                   now.address.length, calls__note, NULL, NULL),
                      IOCP_OK);
     calls__run(2);
@@ -198,8 +191,8 @@ static void calls__meet(void)
 
 static void calls__part(void)
 {
-    assert_int_equal(iocp_close(now.loop, now.client, calls__note, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_close(now.loop, now.server, calls__note, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.client, calls__note, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.server, calls__note, NULL, NULL), IOCP_OK);
     calls__run(2);
 }
 
@@ -232,9 +225,9 @@ static void a_message_is_sent_and_received_and_brings_one_packet(void **state)
     for (int i = 0; i < 4; i++) {
         calls__begin();
         assert_int_equal(
-            iocp_recv(now.loop, now.server, now.data, sizeof now.data, calls__note, NULL, NULL),
+            iocp_recv(win.loop, now.server, now.data, sizeof now.data, calls__note, NULL, NULL),
             IOCP_OK);
-        assert_int_equal(iocp_send(now.loop, now.client, "hello", 5, calls__note, NULL, NULL),
+        assert_int_equal(iocp_send(win.loop, now.client, "hello", 5, calls__note, NULL, NULL),
                          IOCP_OK);
         calls__run(2);
         if (i > 0) { /* the first joins the port */
@@ -250,12 +243,11 @@ static void a_message_is_sent_and_received_and_brings_one_packet(void **state)
 /* What the system opens once and keeps is open before the first test counts. */
 static int calls__warm_up(void **state)
 {
-    WSADATA data;
     (void)state;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     calls__open_loop();
     calls__listen();
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     return 0;
 }
 

@@ -9,15 +9,12 @@
 #include "win32/port.h"
 #include "win32/sys.h"
 
-#include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 #include "win_loop.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define MS UINT64_C(1000000)
 
 #define STATUS_OF_LONG_MESSAGE    0x80000005u
 #define STATUS_OF_RESET           0xC000020Du
@@ -28,12 +25,6 @@
 #define STATUS_OF_NO_CONNECTION   0xC000023Au
 
 #define MOST_EVENTS 64
-
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
 
 /* What was done to sockets, in order. */
 typedef enum event {
@@ -48,11 +39,6 @@ typedef enum event {
 } event;
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
-    bool is_over;  /* the test's records may be gone, if it failed */
     int rto_error; /* what SIO_TCP_INITIAL_RTO fails with, 0: it works */
     event events[MOST_EVENTS];
     int event_count;
@@ -89,7 +75,7 @@ static void spy__note(event event)
 
 static void spy__post(OVERLAPPED *overlapped, uint32_t nt_status, ULONG_PTR bytes)
 {
-    ioc_win_port *port = ioc_win_port_of(now.loop->loop_only.ops.port);
+    ioc_win_port *port = ioc_win_port_of(win.loop->loop_only.ops.port);
     overlapped->Internal = nt_status;
     overlapped->InternalHigh = bytes;
     assert_true(PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)&port->tokens, overlapped));
@@ -263,8 +249,8 @@ static SOCKET WINAPI spy__socket(int family, int type, int protocol, WSAPROTOCOL
                                  GROUP group, DWORD flags)
 {
     now.socket_flags = flags;
-    if (now.tries < (int)IOC_COUNT_OF(now.tries_ns) && now.loop != NULL) {
-        now.tries_ns[now.tries++] = iocp_loop_now(now.loop); /* by which pauses are counted */
+    if (now.tries < (int)IOC_COUNT_OF(now.tries_ns) && win.loop != NULL) {
+        now.tries_ns[now.tries++] = iocp_loop_now(win.loop); /* by which pauses are counted */
     }
     return win_faults_table()->WSASocketW(family, type, protocol, info, group, flags);
 }
@@ -275,126 +261,46 @@ static int conn__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.sys = *win_faults_table();
-    now.sys.WSAIoctl = spy__ioctl;
-    now.sys.setsockopt = spy__set_option;
-    now.sys.bind = spy__bind;
-    now.sys.closesocket = spy__close_socket;
-    now.sys.ioctlsocket = spy__ioctl_socket;
-    now.sys.WSARecv = spy__recv;
-    now.sys.connect = spy__connect;
-    now.sys.shutdown = spy__shutdown;
-    now.sys.WSASend = spy__send;
-    now.sys.WSASocketW = spy__socket;
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
-    return 0;
-}
-
-static void conn__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&now.loop);
-    now.loop = win_loop_create(&now.sys, &now.memory, mode);
-}
-
-static int conn__teardown(void **state)
-{
-    (void)state;
-    now.is_over = true;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    win_begin();
+    win.sys.WSAIoctl = spy__ioctl;
+    win.sys.setsockopt = spy__set_option;
+    win.sys.bind = spy__bind;
+    win.sys.closesocket = spy__close_socket;
+    win.sys.ioctlsocket = spy__ioctl_socket;
+    win.sys.WSARecv = spy__recv;
+    win.sys.connect = spy__connect;
+    win.sys.shutdown = spy__shutdown;
+    win.sys.WSASend = spy__send;
+    win.sys.WSASocketW = spy__socket;
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 /* ---- Steps ---- */
 
-static iocp_action_t IOCP_CALL conn__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                          void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    if (now.is_over) {
-        return IOCP_DISARM;
-    }
-    kept->calls++;
-    kept->result = *result;
-    kept->result.address = NULL;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void conn__wait(const record *kept, int calls)
-{
-    while (kept->calls < calls) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-        assert_true(kept->calls >= calls || iocp_loop_active(now.loop) > 0);
-    }
-    assert_int_equal(kept->calls, calls);
-}
-
-static void conn__expect(const record *kept, int status, uint32_t native_error)
-{
-    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
-    assert_int_equal(kept->result.native_error, native_error);
-}
-
-static iocp_handle_t conn__open(int family)
-{
-    iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(now.loop, family, SOCK_STREAM, 0, &handle), IOCP_OK);
-    return handle;
-}
-
 static int conn__bind(iocp_handle_t handle, int family, contract_address *address)
 {
     *address = contract_loopback(family, 0);
-    return iocp_socket_bind(now.loop, handle, contract_sockaddr(address), address->length);
+    return iocp_socket_bind(win.loop, handle, contract_sockaddr(address), address->length);
 }
 
-static iocp_handle_t conn__listen_on(int family, contract_address *address)
-{
-    iocp_handle_t listener = conn__open(family);
-    assert_int_equal(conn__bind(listener, family, address), IOCP_OK);
-    assert_int_equal(iocp_socket_listen(now.loop, listener, 0), IOCP_OK);
-    assert_int_equal(iocp_socket_get_name(now.loop, listener, (struct sockaddr *)&address->storage,
-                                          &address->length),
-                     IOCP_OK);
-    return listener;
-}
-
-static iocp_handle_t conn__listen(contract_address *address)
-{
-    return conn__listen_on(AF_INET, address);
-}
-
-static iocp_op_t conn__accept(iocp_handle_t listener, record *accepted)
+static iocp_op_t conn__accept(iocp_handle_t listener, contract_record *accepted)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_accept(now.loop, listener, conn__keep, accepted, &op), IOCP_OK);
+    assert_int_equal(iocp_accept(win.loop, listener, contract_keep, accepted, &op), IOCP_OK);
     return op;
-}
-
-static SOCKET conn__plain_connect(const contract_address *address)
-{
-    SOCKET plain =
-        WSASocketW(address->storage.ss_family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
-    assert_true(plain != INVALID_SOCKET);
-    assert_int_equal(connect(plain, contract_sockaddr(address), (int)address->length), 0);
-    return plain;
 }
 
 /* The loop's end of a connection, and the other. */
 static iocp_handle_t conn__meet(SOCKET *plain)
 {
     contract_address address;
-    record accepted = {0};
-    iocp_handle_t listener = conn__listen(&address);
-    *plain = conn__plain_connect(&address);
+    contract_record accepted = {0};
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
+    *plain = win_connect(&address);
     (void)conn__accept(listener, &accepted);
-    conn__wait(&accepted, 1);
-    conn__expect(&accepted, IOCP_OK, 0);
+    win_wait(&accepted, 1);
+    win_expect(&accepted, 1, IOCP_OK, 0);
     return accepted.result.opened;
 }
 
@@ -402,16 +308,16 @@ static iocp_handle_t conn__meet(SOCKET *plain)
 
 /* The first connection that there is comes to the same accept. */
 static void check_that_it_goes_on(iocp_handle_t listener, const contract_address *address,
-                                  record *accepted)
+                                  contract_record *accepted)
 {
     (void)conn__accept(listener, accepted);
     for (int i = 0; i < 10; i++) {
-        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+        assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     }
     assert_int_equal(accepted->calls, 0);
-    SOCKET plain = conn__plain_connect(address);
-    conn__wait(accepted, 1);
-    conn__expect(accepted, IOCP_OK, 0);
+    SOCKET plain = win_connect(address);
+    win_wait(accepted, 1);
+    win_expect(accepted, 1, IOCP_OK, 0);
     assert_true(accepted->result.opened.id != 0);
     assert_int_equal(closesocket(plain), 0);
 }
@@ -424,9 +330,9 @@ static void a_peer_that_resets_before_it_is_accepted_does_not_end_the_accept(voi
         STATUS_OF_HOPS_EXCEEDED, STATUS_OF_TIMEOUT,         STATUS_OF_NO_CONNECTION,
     };
     contract_address address;
-    iocp_handle_t listener = conn__listen(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     for (size_t i = 0; i < IOC_COUNT_OF(statuses); i++) {
-        record accepted = {0};
+        contract_record accepted = {0};
         now.lost = 3;
         now.lost_status = statuses[i];
         check_that_it_goes_on(listener, &address, &accepted);
@@ -440,11 +346,11 @@ static void an_accepted_socket_that_is_not_connected_does_not_end_the_accept(voi
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
         contract_address address;
-        record accepted = {0};
-        conn__use_mode(modes[i]);
-        iocp_handle_t listener = conn__listen(&address);
+        contract_record accepted = {0};
+        win_open(modes[i]);
+        iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
         now.unaccepted = 1;
-        SOCKET gone = conn__plain_connect(&address);
+        SOCKET gone = win_connect(&address);
         check_that_it_goes_on(listener, &address, &accepted);
         assert_int_equal(now.unaccepted, 0);
         assert_int_equal(closesocket(gone), 0);
@@ -456,16 +362,16 @@ static void peers_that_are_gone_within_the_call_take_a_turn_each(void **state)
 {
     (void)state;
     contract_address address;
-    record accepted = {0};
-    iocp_handle_t listener = conn__listen(&address);
+    contract_record accepted = {0};
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     now.lost_inline = 5;
     now.unaccepted = 5;
     iocp_op_t op = conn__accept(listener, &accepted);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(now.lost_inline, 4);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    conn__wait(&accepted, 1);
-    conn__expect(&accepted, IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&accepted, 1);
+    win_expect(&accepted, 1, IOCP_ECANCELED, 0);
     assert_int_equal(now.lost_inline, 4);
     memset(&accepted, 0, sizeof accepted);
     check_that_it_goes_on(listener, &address, &accepted);
@@ -473,13 +379,13 @@ static void peers_that_are_gone_within_the_call_take_a_turn_each(void **state)
 }
 
 /* An accept that is about to wait for the next peer. */
-static iocp_op_t conn__lose_peer(iocp_handle_t listener, record *accepted)
+static iocp_op_t conn__lose_peer(iocp_handle_t listener, contract_record *accepted)
 {
     now.lost = 1;
     now.lost_status = STATUS_OF_RESET;
     iocp_op_t op = conn__accept(listener, accepted);
     while (now.lost > 0) {
-        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+        assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     }
     assert_int_equal(accepted->calls, 0);
     return op;
@@ -489,15 +395,15 @@ static void an_accept_that_has_lost_its_peer_can_be_cancelled(void **state)
 {
     (void)state;
     contract_address address;
-    iocp_handle_t listener = conn__listen(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     for (int is_deadline = 0; is_deadline <= 1; is_deadline++) {
-        record accepted = {0};
+        contract_record accepted = {0};
         iocp_op_t op = conn__lose_peer(listener, &accepted);
         uint64_t accepts = win_faults_count_of(WIN_ACCEPT_EX);
-        assert_int_equal(is_deadline ? iocp_op_deadline(now.loop, op, 0)
-                                     : iocp_cancel(now.loop, op, NULL, NULL, NULL),
+        assert_int_equal(is_deadline ? iocp_op_deadline(win.loop, op, 0)
+                                     : iocp_cancel(win.loop, op, NULL, NULL, NULL),
                          IOCP_OK);
-        conn__wait(&accepted, 1);
+        win_wait(&accepted, 1);
         assert_int_equal(accepted.result.status, is_deadline ? IOCP_ETIMEDOUT : IOCP_ECANCELED);
         assert_int_equal(win_faults_count_of(WIN_ACCEPT_EX), accepts);
     }
@@ -507,25 +413,23 @@ static void an_accept_that_has_lost_its_peer_ends_with_its_listener(void **state
 {
     (void)state;
     contract_address address;
-    record accepted = {.rearms = 5};
-    record closed = {0};
-    iocp_handle_t listener = conn__listen(&address);
+    contract_record accepted = {.rearms = 5};
+    contract_record closed = {0};
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     (void)conn__lose_peer(listener, &accepted);
-    assert_int_equal(iocp_close(now.loop, listener, conn__keep, &closed, NULL), IOCP_OK);
-    conn__wait(&closed, 1);
-    assert_int_equal(accepted.calls, 1);
-    conn__expect(&accepted, IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_close(win.loop, listener, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
+    win_expect(&accepted, 1, IOCP_ECANCELED, 0);
 }
 
 static void an_accept_that_has_lost_its_peer_ends_with_its_loop(void **state)
 {
     (void)state;
     contract_address address;
-    record accepted = {.rearms = 5};
-    (void)conn__lose_peer(conn__listen(&address), &accepted);
-    conn__use_mode(IOCP_COMPLETION_AUTO); /* destroys it */
-    assert_int_equal(accepted.calls, 1);
-    conn__expect(&accepted, IOCP_ECANCELED, 0);
+    contract_record accepted = {.rearms = 5};
+    (void)conn__lose_peer(contract_listen(win.loop, AF_INET, &address), &accepted);
+    win_open(IOCP_COMPLETION_AUTO); /* destroys it */
+    win_expect(&accepted, 1, IOCP_ECANCELED, 0);
 }
 
 /* ---- Short of something ---- */
@@ -533,23 +437,23 @@ static void an_accept_that_has_lost_its_peer_ends_with_its_loop(void **state)
 static void check_shortage(win_call call, uint32_t error, int status)
 {
     contract_address address;
-    record accepted = {.rearms = 1};
-    iocp_handle_t listener = conn__listen(&address);
-    SOCKET plain = conn__plain_connect(&address);
+    contract_record accepted = {.rearms = 1};
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
+    SOCKET plain = win_connect(&address);
     now.tries = 0;
     win_faults_fail_all_of(call, error);
     (void)conn__accept(listener, &accepted);
     while (now.tries < 6) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     assert_int_equal(accepted.calls, 1); /* told once */
-    conn__expect(&accepted, status, error);
+    win_expect(&accepted, 1, status, error);
     for (int i = 1; i < 6; i++) { /* 1, 2, 4, 8, 16 ms */
         assert_true(now.tries_ns[i] - now.tries_ns[i - 1] >= MS << (i - 1));
     }
     win_faults_stop();
-    conn__wait(&accepted, 2);
-    conn__expect(&accepted, IOCP_OK, 0);
+    win_wait(&accepted, 2);
+    win_expect(&accepted, 2, IOCP_OK, 0);
     assert_int_equal(closesocket(plain), 0);
 }
 
@@ -566,19 +470,18 @@ static void an_accept_that_pauses_ends_with_its_listener(void **state)
 {
     (void)state;
     contract_address address;
-    record accepted = {.rearms = 5};
-    record closed = {0};
-    iocp_handle_t listener = conn__listen(&address);
+    contract_record accepted = {.rearms = 5};
+    contract_record closed = {0};
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     win_faults_fail_all_of(WIN_SOCKET, WSAEMFILE);
     now.tries = 0;
     (void)conn__accept(listener, &accepted);
     while (now.tries < 3) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
-    assert_int_equal(iocp_close(now.loop, listener, conn__keep, &closed, NULL), IOCP_OK);
-    conn__wait(&closed, 1);
-    assert_int_equal(accepted.calls, 2);
-    conn__expect(&accepted, IOCP_ECANCELED, 0);
+    assert_int_equal(iocp_close(win.loop, listener, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
+    win_expect(&accepted, 2, IOCP_ECANCELED, 0);
 }
 
 /* ---- Sends ---- */
@@ -588,15 +491,16 @@ static void a_send_that_succeeds_with_less_than_all_is_an_error_with_its_count(v
     (void)state;
     for (int is_inline = 0; is_inline <= 1; is_inline++) {
         SOCKET plain;
-        record sent = {0};
-        conn__use_mode(is_inline ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
+        contract_record sent = {0};
+        win_open(is_inline ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
         iocp_handle_t handle = conn__meet(&plain);
         now.sends_inline = is_inline != 0;
         now.sent_bytes = 3;
-        assert_int_equal(iocp_send(now.loop, handle, "hello", 5, conn__keep, &sent, NULL), IOCP_OK);
-        conn__wait(&sent, 1);
+        assert_int_equal(iocp_send(win.loop, handle, "hello", 5, contract_keep, &sent, NULL),
+                         IOCP_OK);
+        win_wait(&sent, 1);
         now.sent_bytes = 0;
-        conn__expect(&sent, IOCP_ECONNABORTED, 0);
+        win_expect(&sent, 1, IOCP_ECONNABORTED, 0);
         assert_int_equal(sent.result.bytes, 3);
         assert_int_equal(closesocket(plain), 0);
     }
@@ -606,17 +510,17 @@ static void a_send_that_succeeds_with_less_than_all_is_an_error_with_its_count(v
 #define LARGE_SEND ((size_t)64 << 20)
 
 /* Behind two that the system does not take, since nobody reads. */
-static iocp_handle_t conn__send_many(SOCKET *plain, const char *large, record *sent)
+static iocp_handle_t conn__send_many(SOCKET *plain, const char *large, contract_record *sent)
 {
     iocp_handle_t handle = conn__meet(plain);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(iocp_send(now.loop, handle, large, LARGE_SEND, conn__keep, sent, NULL),
+        assert_int_equal(iocp_send(win.loop, handle, large, LARGE_SEND, contract_keep, sent, NULL),
                          IOCP_OK);
     }
     for (int i = 0; i < MANY_SENDS; i++) {
-        assert_int_equal(iocp_send(now.loop, handle, "x", 1, conn__keep, sent, NULL), IOCP_OK);
+        assert_int_equal(iocp_send(win.loop, handle, "x", 1, contract_keep, sent, NULL), IOCP_OK);
     }
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     return handle;
 }
 
@@ -627,15 +531,15 @@ static void many_sends_are_called_off_by_one_call(void **state)
     assert_non_null(large);
     for (int is_destroy = 0; is_destroy <= 1; is_destroy++) {
         SOCKET plain;
-        record sent = {0};
-        record closed = {0};
+        contract_record sent = {0};
+        contract_record closed = {0};
         iocp_handle_t handle = conn__send_many(&plain, large, &sent);
         uint64_t cancels = win_faults_count_of(WIN_CANCEL);
         if (is_destroy) {
-            conn__use_mode(IOCP_COMPLETION_AUTO);
+            win_open(IOCP_COMPLETION_AUTO);
         } else {
-            assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
-            conn__wait(&closed, 1);
+            assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+            win_wait(&closed, 1);
         }
         assert_int_equal(sent.calls, MANY_SENDS + 2);
         assert_int_equal(win_faults_count_of(WIN_CANCEL), cancels + 1);
@@ -652,18 +556,18 @@ static void a_receive_of_nothing_on_a_stream_leaves_its_data_by_itself(void **st
     (void)state;
     SOCKET plain;
     char data[8] = {0};
-    record waited = {0};
-    record received = {0};
+    contract_record waited = {0};
+    contract_record received = {0};
     iocp_handle_t handle = conn__meet(&plain);
     now.receive_flags = UINT32_MAX;
-    assert_int_equal(iocp_recv(now.loop, handle, NULL, 0, conn__keep, &waited, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_recv(win.loop, handle, NULL, 0, contract_keep, &waited, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(now.receive_flags, 0);
     assert_int_equal(send(plain, "data", 4, 0), 4);
-    conn__wait(&waited, 1);
-    conn__expect(&waited, IOCP_OK, 0);
-    assert_int_equal(iocp_recv(now.loop, handle, data, 4, conn__keep, &received, NULL), IOCP_OK);
-    conn__wait(&received, 1);
+    win_wait(&waited, 1);
+    win_expect(&waited, 1, IOCP_OK, 0);
+    assert_int_equal(iocp_recv(win.loop, handle, data, 4, contract_keep, &received, NULL), IOCP_OK);
+    win_wait(&received, 1);
     assert_string_equal(data, "data");
     assert_int_equal(closesocket(plain), 0);
 }
@@ -674,12 +578,12 @@ static void a_stream_is_never_cut_off_as_a_datagram_is(void **state)
     (void)state;
     SOCKET plain;
     char data[8];
-    record received = {0};
+    contract_record received = {0};
     iocp_handle_t handle = conn__meet(&plain);
     now.received_status = STATUS_OF_LONG_MESSAGE;
-    assert_int_equal(iocp_recv(now.loop, handle, data, 8, conn__keep, &received, NULL), IOCP_OK);
-    conn__wait(&received, 1);
-    conn__expect(&received, IOCP_EMSGSIZE, WSAEMSGSIZE);
+    assert_int_equal(iocp_recv(win.loop, handle, data, 8, contract_keep, &received, NULL), IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_EMSGSIZE, WSAEMSGSIZE);
     assert_int_equal(received.result.flags, 0);
     assert_int_equal(closesocket(plain), 0);
 }
@@ -705,11 +609,11 @@ static int conn__count(event wanted)
 }
 
 static void conn__connect(iocp_handle_t handle, const struct sockaddr *address, size_t length,
-                          record *connected)
+                          contract_record *connected)
 {
-    assert_int_equal(iocp_connect(now.loop, handle, address, length, conn__keep, connected, NULL),
-                     IOCP_OK);
-    conn__wait(connected, 1);
+    assert_int_equal(
+        iocp_connect(win.loop, handle, address, length, contract_keep, connected, NULL), IOCP_OK);
+    win_wait(connected, 1);
 }
 
 static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
@@ -717,14 +621,14 @@ static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
     (void)state;
     static const event expected[] = {MADE_REUSABLE, BOUND, MADE_TO_ASK_ONCE, TOLD_CONNECTED};
     contract_address address;
-    (void)conn__listen(&address);
+    (void)contract_listen(win.loop, AF_INET, &address);
     for (int is_refused = 0; is_refused <= 1; is_refused++) {
-        record connected = {0};
-        iocp_handle_t handle = conn__open(AF_INET);
+        contract_record connected = {0};
+        iocp_handle_t handle = contract_open(win.loop, AF_INET);
         now.refused_option = is_refused ? SO_REUSE_UNICASTPORT : 0;
         now.event_count = 0;
         conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
-        conn__expect(&connected, IOCP_OK, 0);
+        win_expect(&connected, 1, IOCP_OK, 0);
         conn__expect_events(expected, 4);
     }
 }
@@ -732,14 +636,15 @@ static void a_connect_shares_its_port_with_those_to_other_peers(void **state)
 static int conn__ask_twice(int error)
 {
     contract_address address;
-    conn__use_mode(IOCP_COMPLETION_AUTO);
-    (void)conn__listen(&address);
+    win_open(IOCP_COMPLETION_AUTO);
+    (void)contract_listen(win.loop, AF_INET, &address);
     now.rto_error = error;
     now.event_count = 0;
     for (int i = 0; i < 2; i++) {
-        record connected = {0};
-        conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
-        conn__expect(&connected, IOCP_OK, 0);
+        contract_record connected = {0};
+        conn__connect(contract_open(win.loop, AF_INET), contract_sockaddr(&address), address.length,
+                      &connected);
+        win_expect(&connected, 1, IOCP_OK, 0);
     }
     return conn__count(MADE_TO_ASK_ONCE);
 }
@@ -760,13 +665,13 @@ static void a_connect_of_a_bound_socket_leaves_its_port_alone(void **state)
     static const event expected[] = {MADE_EXCLUSIVE, BOUND, MADE_TO_ASK_ONCE, TOLD_CONNECTED};
     contract_address address;
     contract_address own;
-    record connected = {0};
-    (void)conn__listen(&address);
-    iocp_handle_t handle = conn__open(AF_INET);
+    contract_record connected = {0};
+    (void)contract_listen(win.loop, AF_INET, &address);
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     now.event_count = 0;
     assert_int_equal(conn__bind(handle, AF_INET, &own), IOCP_OK);
     conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
-    conn__expect(&connected, IOCP_OK, 0);
+    win_expect(&connected, 1, IOCP_OK, 0);
     conn__expect_events(expected, 4);
 }
 
@@ -774,13 +679,14 @@ static void a_connect_whose_socket_cannot_be_bound_says_why(void **state)
 {
     (void)state;
     contract_address address;
-    record connected = {.rearms = 1};
-    (void)conn__listen(&address);
+    contract_record connected = {.rearms = 1};
+    (void)contract_listen(win.loop, AF_INET, &address);
     win_faults_fail_next_of(WIN_BIND, WSAENOBUFS);
-    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
-    conn__expect(&connected, IOCP_ENOBUFS, WSAENOBUFS);
-    conn__wait(&connected, 2); /* and is bound the next time */
-    conn__expect(&connected, IOCP_OK, 0);
+    conn__connect(contract_open(win.loop, AF_INET), contract_sockaddr(&address), address.length,
+                  &connected);
+    win_expect(&connected, 1, IOCP_ENOBUFS, WSAENOBUFS);
+    win_wait(&connected, 2); /* and is bound the next time */
+    win_expect(&connected, 2, IOCP_OK, 0);
 }
 
 /* Wine works without; on Windows neither end can be shut down, nor has a peer. */
@@ -788,18 +694,19 @@ static void both_ends_of_a_connection_are_told_that_they_are_connected(void **st
 {
     (void)state;
     contract_address address;
-    record accepted = {0};
-    record connected = {0};
+    contract_record accepted = {0};
+    contract_record connected = {0};
     void *native = NULL;
-    iocp_handle_t listener = conn__listen(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     (void)conn__accept(listener, &accepted);
-    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
-    conn__wait(&accepted, 1);
-    conn__expect(&connected, IOCP_OK, 0);
-    conn__expect(&accepted, IOCP_OK, 0);
+    conn__connect(contract_open(win.loop, AF_INET), contract_sockaddr(&address), address.length,
+                  &connected);
+    win_wait(&accepted, 1);
+    win_expect(&connected, 1, IOCP_OK, 0);
+    win_expect(&accepted, 1, IOCP_OK, 0);
     assert_int_equal(conn__count(TOLD_CONNECTED), 1);
     assert_int_equal(conn__count(TOLD_ACCEPTED), 1);
-    assert_int_equal(iocp_handle_native(now.loop, listener, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, listener, &native), IOCP_OK);
     assert_int_equal(now.accepted_by, (SOCKET)(uintptr_t)native);
 }
 
@@ -807,11 +714,12 @@ static void a_connection_that_does_not_know_that_it_is_one_is_an_error(void **st
 {
     (void)state;
     contract_address address;
-    record connected = {0};
-    (void)conn__listen(&address);
+    contract_record connected = {0};
+    (void)contract_listen(win.loop, AF_INET, &address);
     now.refused_option = SO_UPDATE_CONNECT_CONTEXT;
-    conn__connect(conn__open(AF_INET), contract_sockaddr(&address), address.length, &connected);
-    conn__expect(&connected, IOCP_ENOPROTOOPT, WSAENOPROTOOPT);
+    conn__connect(contract_open(win.loop, AF_INET), contract_sockaddr(&address), address.length,
+                  &connected);
+    win_expect(&connected, 1, IOCP_ENOPROTOOPT, WSAENOPROTOOPT);
 }
 
 /* It only notes its peer. */
@@ -820,10 +728,10 @@ static void a_datagram_socket_that_is_connected_is_told_nothing(void **state)
     (void)state;
     contract_address address = contract_loopback(AF_INET, 9);
     iocp_handle_t handle = {0};
-    record connected = {0};
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    contract_record connected = {0};
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
     conn__connect(handle, contract_sockaddr(&address), address.length, &connected);
-    conn__expect(&connected, IOCP_OK, 0);
+    win_expect(&connected, 1, IOCP_OK, 0);
     conn__expect_events(NULL, 0);
     assert_int_equal(now.connect_length, address.length);
 }
@@ -835,14 +743,14 @@ static void addresses_have_the_room_that_their_family_needs(void **state)
     static const int families[] = {AF_INET, AF_INET6};
     for (int i = 0; i < 1 + contract_has_ipv6(); i++) {
         contract_address address;
-        record accepted = {0};
-        record connected = {0};
-        (void)conn__accept(conn__listen_on(families[i], &address), &accepted);
-        conn__connect(conn__open(families[i]), contract_sockaddr(&address), address.length,
-                      &connected);
-        conn__wait(&accepted, 1);
-        conn__expect(&accepted, IOCP_OK, 0);
-        conn__expect(&connected, IOCP_OK, 0);
+        contract_record accepted = {0};
+        contract_record connected = {0};
+        (void)conn__accept(contract_listen(win.loop, families[i], &address), &accepted);
+        conn__connect(contract_open(win.loop, families[i]), contract_sockaddr(&address),
+                      address.length, &connected);
+        win_wait(&accepted, 1);
+        win_expect(&accepted, 1, IOCP_OK, 0);
+        win_expect(&connected, 1, IOCP_OK, 0);
         assert_int_equal(now.accept_sizes[0], 0); /* it does not wait for data */
         assert_int_equal(now.accept_sizes[1], address.length + 16);
         assert_int_equal(now.accept_sizes[2], address.length + 16);
@@ -864,13 +772,13 @@ static void a_shutdown_ends_what_it_says(void **state)
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
         SOCKET plain;
-        record ended = {0};
+        contract_record ended = {0};
         iocp_handle_t handle = conn__meet(&plain);
         now.shut_down = -1;
-        assert_int_equal(iocp_shutdown(now.loop, handle, table[i].how, conn__keep, &ended, NULL),
+        assert_int_equal(iocp_shutdown(win.loop, handle, table[i].how, contract_keep, &ended, NULL),
                          IOCP_OK);
-        conn__wait(&ended, 1);
-        conn__expect(&ended, IOCP_OK, 0);
+        win_wait(&ended, 1);
+        win_expect(&ended, 1, IOCP_OK, 0);
         assert_int_equal(now.shut_down, table[i].native);
         assert_int_equal(closesocket(plain), 0);
     }
@@ -880,15 +788,15 @@ static void a_shutdown_that_works_at_last_does_not_tell_why_it_did_not(void **st
 {
     (void)state;
     SOCKET plain;
-    record ended = {.rearms = 1};
+    contract_record ended = {.rearms = 1};
     iocp_handle_t handle = conn__meet(&plain);
     win_faults_fail_next_of(WIN_SHUTDOWN, WSAENOBUFS);
-    assert_int_equal(iocp_shutdown(now.loop, handle, IOCP_SHUTDOWN_SEND, conn__keep, &ended, NULL),
-                     IOCP_OK);
-    conn__wait(&ended, 1);
-    conn__expect(&ended, IOCP_ENOBUFS, WSAENOBUFS);
-    conn__wait(&ended, 2);
-    conn__expect(&ended, IOCP_OK, 0);
+    assert_int_equal(
+        iocp_shutdown(win.loop, handle, IOCP_SHUTDOWN_SEND, contract_keep, &ended, NULL), IOCP_OK);
+    win_wait(&ended, 1);
+    win_expect(&ended, 1, IOCP_ENOBUFS, WSAENOBUFS);
+    win_wait(&ended, 2);
+    win_expect(&ended, 2, IOCP_OK, 0);
     assert_int_equal(closesocket(plain), 0);
 }
 
@@ -896,15 +804,15 @@ static bool conn__asks_once(int family, const void *ip, size_t size)
 {
     struct sockaddr_in6 address6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
     struct sockaddr_in address4 = {.sin_family = AF_INET, .sin_port = htons(9)};
-    record connected = {0};
+    contract_record connected = {0};
     bool is_ipv6 = family == AF_INET6;
     memcpy(is_ipv6 ? (void *)&address6.sin6_addr : (void *)&address4.sin_addr, ip, size);
-    iocp_handle_t handle = conn__open(family);
+    iocp_handle_t handle = contract_open(win.loop, family);
     win_faults_fail_next_of(WIN_CONNECT_EX, WSAENETUNREACH);
     conn__connect(handle,
                   is_ipv6 ? (const struct sockaddr *)&address6 : (const struct sockaddr *)&address4,
                   is_ipv6 ? sizeof address6 : sizeof address4, &connected);
-    conn__expect(&connected, IOCP_ENETUNREACH, WSAENETUNREACH);
+    win_expect(&connected, 1, IOCP_ENETUNREACH, WSAENETUNREACH);
     bool asks_once = now.event_count > 0 && now.events[now.event_count - 1] == MADE_TO_ASK_ONCE;
     now.event_count = 0;
     return asks_once;
@@ -940,7 +848,7 @@ static void a_stream_is_bound_for_itself_alone(void **state)
     static const event expected[] = {MADE_EXCLUSIVE, BOUND};
     contract_address address;
     for (int is_refused = 0; is_refused <= 1; is_refused++) {
-        iocp_handle_t handle = conn__open(AF_INET);
+        iocp_handle_t handle = contract_open(win.loop, AF_INET);
         now.refused_option = is_refused ? (int)SO_EXCLUSIVEADDRUSE : 0;
         now.event_count = 0;
         assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
@@ -956,8 +864,8 @@ static void what_the_program_says_of_sharing_an_address_stays(void **state)
     static const event expected[] = {BOUND};
     contract_address address;
     for (int i = 0; i < 4; i++) {
-        iocp_handle_t handle = conn__open(AF_INET);
-        assert_int_equal(iocp_socket_set_option(now.loop, handle, options[i / 2], i % 2), IOCP_OK);
+        iocp_handle_t handle = contract_open(win.loop, AF_INET);
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, options[i / 2], i % 2), IOCP_OK);
         now.event_count = 0;
         assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
         conn__expect_events(expected, 1);
@@ -969,9 +877,9 @@ static void a_refused_wish_to_share_an_address_is_none(void **state)
     (void)state;
     static const event expected[] = {MADE_EXCLUSIVE, BOUND};
     contract_address address;
-    iocp_handle_t handle = conn__open(AF_INET);
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     now.refused_option = SO_REUSEADDR;
-    assert_true(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_REUSE_ADDRESS, 1) != IOCP_OK);
+    assert_true(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_REUSE_ADDRESS, 1) != IOCP_OK);
     now.event_count = 0;
     assert_int_equal(conn__bind(handle, AF_INET, &address), IOCP_OK);
     conn__expect_events(expected, 2);
@@ -984,8 +892,8 @@ static void datagram_sockets_and_adopted_ones_are_bound_as_they_are(void **state
     contract_address address;
     iocp_handle_t datagram = {0};
     iocp_handle_t adopted = {0};
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_DGRAM, 0, &datagram), IOCP_OK);
-    assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &adopted),
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_DGRAM, 0, &datagram), IOCP_OK);
+    assert_int_equal(iocp_socket_adopt(win.loop, contract_socket_create(AF_INET), &adopted),
                      IOCP_OK);
     assert_int_equal(conn__bind(datagram, AF_INET, &address), IOCP_OK);
     conn__expect_events(expected, 1);
@@ -997,18 +905,18 @@ static void a_port_has_one_listener(void **state)
 {
     (void)state;
     contract_address address;
-    (void)conn__listen(&address);
+    (void)contract_listen(win.loop, AF_INET, &address);
     for (int reuses = 0; reuses <= 1; reuses++) {
-        iocp_handle_t second = conn__open(AF_INET);
+        iocp_handle_t second = contract_open(win.loop, AF_INET);
         if (reuses && win_is_wine()) {
             break; /* Wine 8 knows no exclusive ports */
         }
         if (reuses) {
-            assert_int_equal(iocp_socket_set_option(now.loop, second, IOCP_SOCKET_REUSE_ADDRESS, 1),
+            assert_int_equal(iocp_socket_set_option(win.loop, second, IOCP_SOCKET_REUSE_ADDRESS, 1),
                              IOCP_OK);
         }
         int status =
-            iocp_socket_bind(now.loop, second, contract_sockaddr(&address), address.length);
+            iocp_socket_bind(win.loop, second, contract_sockaddr(&address), address.length);
         assert_true(status == IOCP_EADDRINUSE || status == IOCP_EACCES);
     }
 }
@@ -1020,15 +928,15 @@ static void a_socket_that_lingers_without_blocking_is_closed_all_the_same(void *
     (void)state;
     static const event expected[] = {CLOSED, MADE_BLOCKING, CLOSED};
     for (int is_destroy = 0; is_destroy <= 1; is_destroy++) {
-        record closed = {0};
-        iocp_handle_t handle = conn__open(AF_INET);
+        contract_record closed = {0};
+        iocp_handle_t handle = contract_open(win.loop, AF_INET);
         now.event_count = 0;
         now.lingering = 1;
         if (is_destroy) {
-            conn__use_mode(IOCP_COMPLETION_AUTO);
+            win_open(IOCP_COMPLETION_AUTO);
         } else {
-            assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
-            conn__wait(&closed, 1);
+            assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+            win_wait(&closed, 1);
         }
         conn__expect_events(expected, 3);
     }
@@ -1038,28 +946,27 @@ static void a_close_that_fails_for_another_reason_is_not_repeated(void **state)
 {
     (void)state;
     static const event expected[] = {CLOSED};
-    record closed = {0};
-    iocp_handle_t handle = conn__open(AF_INET);
+    contract_record closed = {0};
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     now.event_count = 0;
     win_faults_fail_next_of(WIN_CLOSE_SOCKET, WSAENETDOWN);
-    assert_int_equal(iocp_close(now.loop, handle, conn__keep, &closed, NULL), IOCP_OK);
-    conn__wait(&closed, 1);
+    assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
     conn__expect_events(expected, 1);
 }
 
 /* What the system opens once and keeps is open before the first test counts. */
 static int conn__warm_up(void **state)
 {
-    WSADATA data;
     SOCKET plain;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     assert_int_equal(conn__setup(state), 0);
     (void)conn__meet(&plain);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     return closesocket(plain);
 }
 
-#define CONN_TEST(function) cmocka_unit_test_setup_teardown(function, conn__setup, conn__teardown)
+#define CONN_TEST(function) cmocka_unit_test_setup_teardown(function, conn__setup, win_end)
 
 int main(void)
 {

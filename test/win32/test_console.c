@@ -40,12 +40,7 @@ static struct {
 } console_seen;
 
 typedef struct console_test {
-    unit_memory memory;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     iocp_loop_t *other; /* NULL at first */
-    size_t handles_before;
-    bool is_over; /* the test's records are gone */
 } console_test;
 
 static console_test console_now;
@@ -182,7 +177,7 @@ static iocp_action_t IOCP_CALL console__keep(iocp_loop_t *loop, const iocp_resul
                                              void *userdata)
 {
     console_record *record = userdata;
-    if (console_now.is_over) {
+    if (contract_is_over()) {
         return IOCP_DISARM;
     }
     int i = record->calls++;
@@ -260,48 +255,39 @@ static void assert_registered(uint32_t added, uint32_t submissions, uint32_t rem
 static int console__setup(void **state)
 {
     (void)state;
-    win_faults_reset();
-    unit_memory_init(&console_now.memory);
-    console_now.handles_before = win_open_handles();
-    console_now.is_over = false;
+    win_begin();
     memset(&console_seen, 0, sizeof console_seen);
     console_seen.slept = contract_event_create(false, false);
     console_seen.stays = contract_event_create(false, false);
     console_seen.has_died = contract_event_create(true, false);
-    console_now.sys = *win_faults_table();
-    console_now.sys.SetConsoleCtrlHandler = console__spy_set;
-    console_now.sys.GetModuleHandleExW = console__spy_get_module;
-    console_now.sys.FreeLibrary = console__spy_free;
-    console_now.sys.FreeLibraryWhenCallbackReturns = console__spy_unload;
-    console_now.sys.CallbackMayRunLong = console__spy_may_run_long;
-    console_now.sys.TrySubmitThreadpoolCallback = console__spy_submit;
-    console_now.sys.SleepConditionVariableSRW = console__spy_sleep;
-    console_now.sys.WaitForSingleObject = console__spy_wait;
-    console_now.loop = win_loop_create(&console_now.sys, &console_now.memory, IOCP_COMPLETION_AUTO);
+    win.sys.SetConsoleCtrlHandler = console__spy_set;
+    win.sys.GetModuleHandleExW = console__spy_get_module;
+    win.sys.FreeLibrary = console__spy_free;
+    win.sys.FreeLibraryWhenCallbackReturns = console__spy_unload;
+    win.sys.CallbackMayRunLong = console__spy_may_run_long;
+    win.sys.TrySubmitThreadpoolCallback = console__spy_submit;
+    win.sys.SleepConditionVariableSRW = console__spy_sleep;
+    win.sys.WaitForSingleObject = console__spy_wait;
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static void console__create_other(void)
 {
-    console_now.other =
-        win_loop_create(&console_now.sys, &console_now.memory, IOCP_COMPLETION_PACKET);
+    console_now.other = win_loop_create(&win.sys, &win.memory, IOCP_COMPLETION_PACKET);
 }
 
 /* Each registration is given back. */
 static int console__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    console_now.is_over = true;
-    win_loop_destroy(&console_now.loop);
+    win_close();
     win_loop_destroy(&console_now.other);
     assert_int_equal(console_seen.submissions, console_seen.added);
     assert_int_equal(console_seen.kept, console_seen.added + console_seen.freed);
     contract_object_close(console_seen.slept);
     contract_object_close(console_seen.stays);
     contract_object_close(console_seen.has_died);
-    win_loop_check_leaks(&console_now.memory, console_now.handles_before);
-    return 0;
+    return win_end(state);
 }
 
 /* ---- What is registered ---- */
@@ -312,12 +298,12 @@ static void the_first_watch_registers_and_the_last_one_gives_it_to_the_pool(void
     (void)state;
     console__create_other();
     assert_registered(0, 0, 0);
-    iocp_op_t first = console__watch(console_now.loop, &records[0]);
+    iocp_op_t first = console__watch(win.loop, &records[0]);
     assert_registered(1, 0, 0);
-    iocp_op_t second = console__watch(console_now.loop, &records[1]);
+    iocp_op_t second = console__watch(win.loop, &records[1]);
     console__watch(console_now.other, &records[2]);
-    console__cancel(console_now.loop, first);
-    console__cancel(console_now.loop, second);
+    console__cancel(win.loop, first);
+    console__cancel(win.loop, second);
     assert_registered(1, 0, 0);
     win_loop_destroy(&console_now.other);
     assert_registered(1, 1, 0);
@@ -331,14 +317,14 @@ static void a_watch_that_begins_before_the_pool_has_come_registers_anew(void **s
     console_record records[2] = {{0}};
     visit event = {0};
     (void)state;
-    console__cancel(console_now.loop, console__watch(console_now.loop, &records[0]));
+    console__cancel(win.loop, console__watch(win.loop, &records[0]));
     assert_registered(1, 1, 0);
-    console__watch(console_now.loop, &records[1]);
+    console__watch(win.loop, &records[1]);
     assert_registered(2, 1, 0);
     pool__run();
     assert_registered(2, 1, 1);
     visit__begin(&event, CTRL_C_EVENT);
-    console__run_to_end(console_now.loop);
+    console__run_to_end(win.loop);
     assert_true(visit__end(&event));
     assert_told(&records[1], 1, IOCP_CONSOLE_C);
     assert_registered(2, 2, 1);
@@ -349,17 +335,17 @@ static void a_pool_that_takes_nothing_leaves_the_handler_for_the_next_watch(void
     console_record records[2] = {{0}};
     visit event = {0};
     (void)state;
-    console_now.sys.TrySubmitThreadpoolCallback = win_faults_table()->TrySubmitThreadpoolCallback;
+    win.sys.TrySubmitThreadpoolCallback = win_faults_table()->TrySubmitThreadpoolCallback;
     win_faults_fail_next_of(WIN_TRY_SUBMIT, 0);
-    console__cancel(console_now.loop, console__watch(console_now.loop, &records[0]));
-    console_now.sys.TrySubmitThreadpoolCallback = console__spy_submit;
+    console__cancel(win.loop, console__watch(win.loop, &records[0]));
+    win.sys.TrySubmitThreadpoolCallback = console__spy_submit;
     assert_int_equal(win_faults_count_of(WIN_TRY_SUBMIT), 1);
     assert_registered(1, 0, 0);
     assert_false(console_seen.handler(CTRL_C_EVENT)); /* it is of no effect */
     assert_registered(1, 1, 0);                       /* and who leaves it last asks again */
-    console__watch(console_now.loop, &records[1]);
+    console__watch(win.loop, &records[1]);
     visit__begin(&event, CTRL_BREAK_EVENT);
-    console__run_to_end(console_now.loop);
+    console__run_to_end(win.loop);
     assert_true(visit__end(&event));
     assert_told(&records[1], 1, IOCP_CONSOLE_BREAK);
     assert_registered(2, 2, 0);
@@ -376,7 +362,7 @@ static void a_handler_that_windows_has_forgotten_does_not_keep_the_module(void *
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
         console_record record = {0};
         console_seen.unloaded = 0;
-        console__cancel(console_now.loop, console__watch(console_now.loop, &record));
+        console__cancel(win.loop, console__watch(win.loop, &record));
         console_seen.error = rows[i].error;
         pool__run();
         assert_int_equal(console_seen.unloaded, rows[i].unloaded);
@@ -394,25 +380,24 @@ static void a_watch_that_cannot_be_registered_says_so_and_can_be_rearmed(void **
         console_seen.kept = 0;
         console_seen.added = 0;
         console_seen.submissions = 0;
-        console_now.sys.SetConsoleCtrlHandler = win_faults_table()->SetConsoleCtrlHandler;
+        win.sys.SetConsoleCtrlHandler = win_faults_table()->SetConsoleCtrlHandler;
         if (calls[i] == WIN_GET_MODULE_OF) {
-            console_now.sys.GetModuleHandleExW = win_faults_table()->GetModuleHandleExW;
+            win.sys.GetModuleHandleExW = win_faults_table()->GetModuleHandleExW;
         }
         win_faults_fail_next_of(calls[i], ERROR_NO_SYSTEM_RESOURCES);
         iocp_op_t op = {0};
-        assert_int_equal(iocp_console_watch(console_now.loop, console__keep, &record, &op),
-                         IOCP_OK);
-        assert_int_equal(iocp_loop_run(console_now.loop, IOCP_RUN_ONCE), IOCP_OK);
-        console_now.sys.SetConsoleCtrlHandler = console__spy_set;
-        console_now.sys.GetModuleHandleExW = console__spy_get_module;
+        assert_int_equal(iocp_console_watch(win.loop, console__keep, &record, &op), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
+        win.sys.SetConsoleCtrlHandler = console__spy_set;
+        win.sys.GetModuleHandleExW = console__spy_get_module;
         assert_int_equal(record.calls, 1);
         assert_int_equal(record.status[0], IOCP_ENOBUFS);
         assert_int_equal(record.native_error, ERROR_NO_SYSTEM_RESOURCES);
         assert_int_equal(console_seen.kept, calls[i] == WIN_SET_CONSOLE_HANDLER);
         assert_int_equal(console_seen.freed, console_seen.kept);
-        assert_int_equal(iocp_loop_submit(console_now.loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         assert_int_equal(console_seen.added, 1);
-        console__cancel(console_now.loop, op);
+        console__cancel(win.loop, op);
         assert_int_equal(console_seen.submissions, 1);
     }
 }
@@ -421,10 +406,10 @@ static void without_memory_a_watch_ends_and_nothing_is_registered(void **state)
 {
     console_record record = {0};
     (void)state;
-    assert_int_equal(iocp_console_watch(console_now.loop, console__keep, &record, NULL), IOCP_OK);
-    unit_memory_allow(&console_now.memory, 0);
-    console__run_to_end(console_now.loop);
-    unit_memory_allow(&console_now.memory, UINT64_MAX);
+    assert_int_equal(iocp_console_watch(win.loop, console__keep, &record, NULL), IOCP_OK);
+    unit_memory_allow(&win.memory, 0);
+    console__run_to_end(win.loop);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status[0], IOCP_ENOMEM);
     assert_registered(0, 0, 0);
@@ -447,11 +432,11 @@ static void each_code_is_the_event_of_its_name_and_others_are_none(void **state)
     static const DWORD unknown[] = {3, 4, 7, 8, 255, UINT32_MAX};
     console_record record = {.rearms = 5};
     (void)state;
-    console__watch(console_now.loop, &record);
+    console__watch(win.loop, &record);
     for (int i = 0; i < (int)IOC_COUNT_OF(rows); i++) {
         visit event = {0};
         visit__begin(&event, rows[i].code);
-        console__run_until(console_now.loop, &record, i + 1);
+        console__run_until(win.loop, &record, i + 1);
         assert_told(&record, i + 1, rows[i].event);
         assert_int_equal(record.flags[i], 0);
         assert_true(visit__end(&event));
@@ -466,7 +451,7 @@ static void an_event_without_a_watch_is_left_to_others_at_once(void **state)
 {
     console_record record = {0};
     (void)state;
-    console__cancel(console_now.loop, console__watch(console_now.loop, &record));
+    console__cancel(win.loop, console__watch(win.loop, &record));
     assert_false(console_seen.handler(CTRL_C_EVENT)); /* the pool has not come yet */
     assert_int_equal(WaitForSingleObject(console_seen.slept, 0), WAIT_TIMEOUT);
 }
@@ -476,11 +461,11 @@ static void a_watch_is_told_whose_packet_is_refused(void **state)
     console_record record = {.rearms = 1};
     visit event = {0};
     (void)state;
-    console__watch(console_now.loop, &record);
+    console__watch(win.loop, &record);
     win_faults_fail_next_of(WIN_POST, 0);
     visit__enter(&event, CTRL_C_EVENT);
     assert_int_equal(win_faults_struck(), 1);
-    console__run_until(console_now.loop, &record, 1);
+    console__run_until(win.loop, &record, 1);
     assert_true(visit__end(&event));
     assert_told(&record, 1, IOCP_CONSOLE_C);
 }
@@ -492,9 +477,9 @@ static void events_that_come_while_the_callback_runs_are_told_in_their_order(voi
     visit events[3] = {{0}};
     console_record record = {.rearms = 9, .second = &events[1], .third = &events[2]};
     (void)state;
-    console__watch(console_now.loop, &record);
+    console__watch(win.loop, &record);
     visit__enter(&events[0], CTRL_C_EVENT);
-    console__run_until(console_now.loop, &record, 3);
+    console__run_until(win.loop, &record, 3);
     for (int i = 0; i < 3; i++) {
         assert_told(&record, i + 1, (iocp_console_event_t)(IOCP_CONSOLE_C + i));
         assert_int_equal(record.flags[i], i == 0 ? 0 : IOCP_RESULT_INLINE);
@@ -542,15 +527,15 @@ static void a_watch_that_begins_while_an_event_waits_is_not_told_of_it(void **st
     console_record second = {.rearms = 1};
     (void)state;
     console__create_other();
-    console__watch(console_now.loop, &first);
+    console__watch(win.loop, &first);
     visit__enter(&events[0], CTRL_C_EVENT);
     console__watch(console_now.other, &second);
     assert_registered(1, 0, 0); /* whoever registers now would wait for that thread */
-    console__run_until(console_now.loop, &first, 1);
+    console__run_until(win.loop, &first, 1);
     assert_true(visit__end(&events[0]));
     assert_int_equal(second.calls, 0);
     visit__enter(&events[1], CTRL_BREAK_EVENT);
-    console__run_until(console_now.loop, &first, 2);
+    console__run_until(win.loop, &first, 2);
     console__run_until(console_now.other, &second, 1);
     assert_true(visit__end(&events[1]));
     assert_told(&first, 2, IOCP_CONSOLE_BREAK);
@@ -564,10 +549,10 @@ static void every_watch_has_to_answer(void **state)
     console_record second = {.rearms = 1};
     (void)state;
     console__create_other();
-    console__watch(console_now.loop, &first);
+    console__watch(win.loop, &first);
     console__watch(console_now.other, &second);
     visit__enter(&event, CTRL_C_EVENT);
-    console__run_to_end(console_now.loop); /* and its watch is over */
+    console__run_to_end(win.loop); /* and its watch is over */
     assert_int_equal(first.calls, 1);
     /* It wakes, finds the second, and sleeps again. */
     assert_int_equal(WaitForSingleObject(console_seen.slept, INFINITE), WAIT_OBJECT_0);
@@ -584,12 +569,12 @@ static void an_event_of_which_one_was_told_is_handled(void **state)
     console_record cancelled = {.rearms = 0};
     (void)state;
     console__create_other();
-    console__watch(console_now.loop, &told);
+    console__watch(win.loop, &told);
     iocp_op_t op = console__watch(console_now.other, &cancelled);
     assert_int_equal(iocp_cancel(console_now.other, op, NULL, NULL, NULL), IOCP_OK);
     assert_int_equal(iocp_loop_submit(console_now.other), IOCP_OK); /* its callback is due */
     visit__enter(&event, CTRL_C_EVENT);
-    console__run_until(console_now.loop, &told, 1);
+    console__run_until(win.loop, &told, 1);
     assert_int_equal(WaitForSingleObject(console_seen.slept, INFINITE), WAIT_OBJECT_0);
     console__run_to_end(console_now.other);
     assert_true(visit__end(&event));
@@ -602,18 +587,18 @@ static void an_event_of_which_one_was_told_is_handled(void **state)
 static void console__announce_end(visit *event, DWORD code, int disarms)
 {
     console_record records[2] = {{.rearms = disarms != 0}, {.rearms = disarms != 1}};
-    console__watch(console_now.loop, &records[0]);
-    console__watch(console_now.loop, &records[1]);
+    console__watch(win.loop, &records[0]);
+    console__watch(win.loop, &records[1]);
     visit__enter(event, code);
     while (records[0].calls + records[1].calls < 2) {
-        assert_int_equal(iocp_loop_run(console_now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
-    assert_int_equal(iocp_loop_submit(console_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     if (disarms == 2) {
         assert_true(visit__end(event));
     }
-    win_loop_destroy(&console_now.loop);
-    console_now.loop = win_loop_create(&console_now.sys, &console_now.memory, IOCP_COMPLETION_AUTO);
+    win_loop_destroy(&win.loop);
+    win_open(IOCP_COMPLETION_AUTO);
 }
 
 /* Its thread sleeps no more. */
@@ -670,12 +655,12 @@ static void a_watch_that_begins_while_windows_waits_for_the_end_registers_nothin
     console__announce_end(&ending, CTRL_CLOSE_EVENT, 0);
     console__wait_until_it_stays();
     assert_registered(1, 0, 0);
-    iocp_op_t op = console__watch(console_now.loop, &record);
+    iocp_op_t op = console__watch(win.loop, &record);
     assert_registered(1, 0, 0);
     visit__enter(&event, CTRL_C_EVENT);
-    console__run_until(console_now.loop, &record, 1);
+    console__run_until(win.loop, &record, 1);
     assert_true(visit__end(&event));
-    console__cancel(console_now.loop, op);
+    console__cancel(win.loop, op);
     assert_registered(1, 0, 0);
     assert_true(SetEvent(console_seen.has_died));
     assert_true(visit__end(&ending));
@@ -721,23 +706,22 @@ static void each_event_of_a_storm_is_told_once_or_left_to_others(void **state)
     uint32_t handled = 0;
     console_record none = {0};
     (void)state;
-    console__cancel(console_now.loop, console__watch(console_now.loop, &none));
+    console__cancel(win.loop, console__watch(win.loop, &none));
     ioc_store_u32(&storm_running, STORM_THREADS);
     for (int i = 0; i < STORM_THREADS; i++) {
         assert_true(test_thread_start(&storms[i].thread, storm__run, &storms[i]));
     }
     for (uint32_t i = 0; ioc_load_u32(&storm_running) > 0; i++) {
         iocp_op_t op = {0};
-        assert_int_equal(iocp_console_watch(console_now.loop, storm__count, &told, &op), IOCP_OK);
-        assert_int_equal(iocp_loop_submit(console_now.loop), IOCP_OK);
+        assert_int_equal(iocp_console_watch(win.loop, storm__count, &told, &op), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         if (i % 3 == 0) {
-            assert_int_equal(iocp_cancel(console_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+            assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
         }
-        while (iocp_op_state(console_now.loop, op) != IOCP_OP_DEAD &&
-               ioc_load_u32(&storm_running) > 0) {
-            assert_int_equal(iocp_loop_tick(console_now.loop, 0), IOCP_OK);
+        while (iocp_op_state(win.loop, op) != IOCP_OP_DEAD && ioc_load_u32(&storm_running) > 0) {
+            assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
         }
-        console__cancel(console_now.loop, op);
+        console__cancel(win.loop, op);
     }
     for (int i = 0; i < STORM_THREADS; i++) {
         test_thread_join(&storms[i].thread);

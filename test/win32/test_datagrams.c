@@ -12,7 +12,6 @@
 #include "win32/port.h"
 #include "win32/sys.h"
 
-#include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 #include "win_loop.h"
@@ -20,25 +19,12 @@
 #include <mswsock.h>
 #include <string.h>
 
-#define S UINT64_C(1000000000)
-
 #define STATUS_OF_PORT_UNREACHABLE 0xC000023Fu
 #define STATUS_OF_LONG_MESSAGE     0x80000005u
 #define MOST_FAULTS                500
 
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
-
-static unit_memory udp_memory;
-static size_t udp_handles;
-static iocp_loop_t *udp_loop;
-
 /* ---- What is watched ---- */
 
-static ioc_sys watch_table;
 static int watch_requests;       /* SIO_UDP_CONNRESET */
 static BOOL watch_requested;     /* the last of them */
 static BOOL watch_requested_net; /* the last SIO_UDP_NETRESET */
@@ -99,8 +85,8 @@ static struct {
 static void long__post(OVERLAPPED *overlapped)
 {
     void *port = NULL;
-    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(udp_loop->loop_only.ops.port)->tokens;
-    assert_int_equal(iocp_loop_native_port(udp_loop, &port), IOCP_OK);
+    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(win.loop->loop_only.ops.port)->tokens;
+    assert_int_equal(iocp_loop_native_port(win.loop, &port), IOCP_OK);
     assert_true(PostQueuedCompletionStatus(port, 0, key, overlapped));
 }
 
@@ -157,11 +143,10 @@ static int WINAPI watch__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, 
 
 static void watch__begin(void)
 {
-    watch_table = *win_faults_table();
-    watch_table.WSAIoctl = watch__ioctl;
-    watch_table.GetQueuedCompletionStatusEx = watch__dequeue;
-    watch_table.WSARecv = watch__recv;
-    watch_table.WSARecvFrom = watch__recv_from;
+    win.sys.WSAIoctl = watch__ioctl;
+    win.sys.GetQueuedCompletionStatusEx = watch__dequeue;
+    win.sys.WSARecv = watch__recv;
+    win.sys.WSARecvFrom = watch__recv_from;
     watch_requests = 0;
     watch_requested = -1;
     watch_requested_net = -1;
@@ -177,60 +162,22 @@ static void watch__begin(void)
 static int udp__setup(void **state)
 {
     (void)state;
-    win_faults_reset();
+    win_begin();
     watch__begin();
-    unit_memory_init(&udp_memory);
-    udp_handles = win_open_handles();
-    udp_loop = win_loop_create(&watch_table, &udp_memory, IOCP_COMPLETION_AUTO);
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static int udp__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
     watch_unreachable = 0;
-    win_loop_destroy(&udp_loop);
-    win_loop_check_leaks(&udp_memory, udp_handles);
-    return 0;
-}
-
-/* The same loop in another mode. */
-static void udp__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&udp_loop);
-    udp_loop = win_loop_create(&watch_table, &udp_memory, mode);
-}
-
-static iocp_action_t IOCP_CALL udp__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                         void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    kept->calls++;
-    kept->result = *result;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void udp__wait(const record *kept, int calls)
-{
-    while (kept->calls < calls) {
-        assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_ONCE), IOCP_OK);
-        assert_true(kept->calls >= calls || iocp_loop_active(udp_loop) > 0);
-    }
-    assert_int_equal(kept->calls, calls);
-}
-
-static void udp__expect(const record *kept, int status, uint32_t native_error)
-{
-    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
-    assert_int_equal(kept->result.native_error, native_error);
+    return win_end(state);
 }
 
 static iocp_handle_t udp__open(void)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(udp_loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
     return handle;
 }
 
@@ -238,10 +185,10 @@ static iocp_handle_t udp__bind(contract_address *name)
 {
     iocp_handle_t handle = udp__open();
     *name = contract_loopback(AF_INET, 0);
-    assert_int_equal(iocp_socket_bind(udp_loop, handle, contract_sockaddr(name), name->length),
+    assert_int_equal(iocp_socket_bind(win.loop, handle, contract_sockaddr(name), name->length),
                      IOCP_OK);
     assert_int_equal(
-        iocp_socket_get_name(udp_loop, handle, (struct sockaddr *)&name->storage, &name->length),
+        iocp_socket_get_name(win.loop, handle, (struct sockaddr *)&name->storage, &name->length),
         IOCP_OK);
     return handle;
 }
@@ -262,7 +209,7 @@ static void udp__wait_until_readable(iocp_handle_t handle)
     void *native = NULL;
     fd_set set;
     struct timeval timeout = {.tv_sec = 10};
-    assert_int_equal(iocp_handle_native(udp_loop, handle, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, handle, &native), IOCP_OK);
     FD_ZERO(&set);
     FD_SET((SOCKET)(uintptr_t)native, &set);
     assert_int_equal(select(0, &set, NULL, NULL, &timeout), 1);
@@ -275,7 +222,7 @@ static void a_socket_for_datagrams_is_opened_with_the_news_switched_off(void **s
     (void)state;
     iocp_handle_t stream = {0};
     iocp_handle_t adopted = {0};
-    assert_int_equal(iocp_socket_open(udp_loop, AF_INET, SOCK_STREAM, 0, &stream), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &stream), IOCP_OK);
     assert_int_equal(watch_requests, 0);
     udp__open();
     assert_int_equal(watch_requests, 1);
@@ -286,7 +233,7 @@ static void a_socket_for_datagrams_is_opened_with_the_news_switched_off(void **s
         skip();
     }
     SOCKET plain = WSASocketW(AF_INET6, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
-    assert_int_equal(iocp_socket_adopt(udp_loop, plain, &adopted), IOCP_OK);
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_OK);
     assert_int_equal(watch_requests, 2);
     assert_int_equal(watch_requested, FALSE);
 }
@@ -295,11 +242,11 @@ static void the_option_switches_the_news_on_and_off(void **state)
 {
     (void)state;
     iocp_handle_t handle = udp__open();
-    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_UNREACHABLE, 1), IOCP_OK);
     assert_int_equal(watch_requests, 2);
     assert_int_equal(watch_requested, TRUE);
     assert_int_equal(watch_requested_net, TRUE);
-    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
     assert_int_equal(watch_requests, 3);
     assert_int_equal(watch_requested, FALSE);
     assert_int_equal(watch_requested_net, FALSE);
@@ -310,10 +257,10 @@ static void a_system_without_the_news_opens_sockets_but_cannot_switch_them_on(vo
     (void)state;
     watch_is_known = false;
     iocp_handle_t handle = udp__open();
-    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
-    assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_UNREACHABLE, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
                      IOCP_ENOTSUP);
-    assert_int_equal(iocp_loop_native_error(udp_loop), WSAEOPNOTSUPP);
+    assert_int_equal(iocp_loop_native_error(win.loop), WSAEOPNOTSUPP);
 }
 
 static void a_receive_that_a_packet_ended_with_the_news_can_be_rearmed(void **state)
@@ -321,30 +268,31 @@ static void a_receive_that_a_packet_ended_with_the_news_can_be_rearmed(void **st
     (void)state;
     for (int i = 0; i < 2; i++) { /* recvfrom and recv */
         contract_address name;
-        record received = {.rearms = 1};
+        contract_record received = {.rearms = 1};
         char data[8] = {0};
         iocp_handle_t handle = udp__bind(&name);
-        assert_int_equal(iocp_socket_set_option(udp_loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_UNREACHABLE, 1),
                          IOCP_OK);
         int status =
-            i == 0 ? iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL)
-                   : iocp_recv(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL);
+            i == 0
+                ? iocp_recvfrom(win.loop, handle, data, sizeof data, contract_keep, &received, NULL)
+                : iocp_recv(win.loop, handle, data, sizeof data, contract_keep, &received, NULL);
         assert_int_equal(status, IOCP_OK);
-        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         watch_unreachable = 1;
         udp__send(&name, "x");
-        udp__wait(&received, 1);
-        udp__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+        win_wait(&received, 1);
+        win_expect(&received, 1, IOCP_ECONNRESET, WSAECONNRESET);
         assert_int_equal(received.result.flags, 0);
         assert_int_equal(received.result.bytes, 0);
-        assert_null(received.result.address);
+        assert_int_equal(received.address.length, 0);
         assert_int_equal(received.result.address_length, 0);
         udp__send(&name, "next");
-        udp__wait(&received, 2);
-        udp__expect(&received, IOCP_OK, 0);
+        win_wait(&received, 2);
+        win_expect(&received, 2, IOCP_OK, 0);
         assert_int_equal(received.result.bytes, 4);
         assert_memory_equal(data, "next", 4);
-        assert_int_equal(received.result.address != NULL, i == 0);
+        assert_int_equal(received.address.length, i == 0 ? sizeof(struct sockaddr_in) : 0);
     }
 }
 
@@ -352,18 +300,19 @@ static void a_receive_that_its_call_ended_with_the_news_can_be_rearmed(void **st
 {
     (void)state;
     contract_address name;
-    record received = {.rearms = 1};
+    contract_record received = {.rearms = 1};
     char data[8];
     iocp_handle_t handle = udp__bind(&name);
     win_faults_fail_next_of(WIN_RECV_FROM, WSAECONNRESET);
-    assert_int_equal(iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL),
-                     IOCP_OK);
-    udp__wait(&received, 1);
-    udp__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+    assert_int_equal(
+        iocp_recvfrom(win.loop, handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECONNRESET, WSAECONNRESET);
     assert_int_equal(received.result.flags, IOCP_RESULT_INLINE);
     udp__send(&name, "next");
-    udp__wait(&received, 2);
-    udp__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 2);
+    win_expect(&received, 2, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 4);
 }
 
@@ -375,23 +324,23 @@ static void what_the_system_has_written_is_not_what_the_next_receive_asks_for(vo
     (void)state;
     for (int is_recv = 0; is_recv <= 1; is_recv++) {
         contract_address name;
-        record received = {.rearms = 1};
+        contract_record received = {.rearms = 1};
         char data[8];
         iocp_handle_t handle = udp__bind(&name);
         int status =
-            is_recv
-                ? iocp_recv(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL)
-                : iocp_recvfrom(udp_loop, handle, data, sizeof data, udp__keep, &received, NULL);
+            is_recv ? iocp_recv(win.loop, handle, data, sizeof data, contract_keep, &received, NULL)
+                    : iocp_recvfrom(win.loop, handle, data, sizeof data, contract_keep, &received,
+                                    NULL);
         assert_int_equal(status, IOCP_OK);
         for (int calls = 1; calls <= 2; calls++) {
             watch_flags = UINT32_MAX;
             watch_length = 0;
-            assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+            assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
             assert_int_equal(watch_flags, 0);
             assert_int_equal(watch_length, is_recv ? 0 : sizeof(struct sockaddr_storage));
             udp__send(&name, "x");
-            udp__wait(&received, calls);
-            udp__expect(&received, IOCP_OK, 0);
+            win_wait(&received, calls);
+            win_expect(&received, calls, IOCP_OK, 0);
             assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
         }
     }
@@ -403,31 +352,31 @@ static void what_the_system_has_written_is_not_what_the_next_receive_asks_for(vo
 static void receive__warned(iocp_completion_mode_t mode, bool is_recv)
 {
     contract_address name;
-    record received = {0};
+    contract_record received = {0};
     char data[8] = "........";
-    udp__use_mode(mode);
+    win_open(mode);
     iocp_handle_t handle = udp__bind(&name);
     udp__send(&name, "truncated");
     udp__wait_until_readable(handle);
     iocp_stats_t before = {.size = sizeof before};
     iocp_stats_t after = {.size = sizeof after};
-    assert_int_equal(iocp_loop_stats(udp_loop, &before), IOCP_OK);
-    int status = is_recv ? iocp_recv(udp_loop, handle, data, 4, udp__keep, &received, NULL)
-                         : iocp_recvfrom(udp_loop, handle, data, 4, udp__keep, &received, NULL);
+    assert_int_equal(iocp_loop_stats(win.loop, &before), IOCP_OK);
+    int status = is_recv ? iocp_recv(win.loop, handle, data, 4, contract_keep, &received, NULL)
+                         : iocp_recvfrom(win.loop, handle, data, 4, contract_keep, &received, NULL);
     assert_int_equal(status, IOCP_OK);
-    assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(received.calls, 0);
-    udp__wait(&received, 1);
-    udp__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_int_equal(received.result.flags, IOCP_RESULT_TRUNCATED);
     assert_int_equal(received.result.bytes, 4);
     assert_memory_equal(data, "trun....", 8);
-    assert_int_equal(received.result.address != NULL, !is_recv);
-    assert_int_equal(iocp_loop_stats(udp_loop, &after), IOCP_OK);
+    assert_int_equal(received.address.length, is_recv ? 0 : sizeof(struct sockaddr_in));
+    assert_int_equal(iocp_loop_stats(win.loop, &after), IOCP_OK);
     assert_int_equal(after.packets - before.packets, 1);
     assert_int_equal(after.foreign_packets, 0);
     /* If there were a packet in spite of it, it would come now. */
-    assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(received.calls, 1);
     if (watch_error != WSAEMSGSIZE) {
         print_message("no warning within the call: error %d\n", watch_error);
@@ -454,25 +403,25 @@ static bool long__next(int i, bool *is_recv)
     }
     *is_recv = i % 2 != 0;
     watch_long.answer = (long_answer)(i / 2 % LONG_ANSWERS);
-    udp__use_mode(udp_modes[i / 2 / LONG_ANSWERS]);
+    win_open(udp_modes[i / 2 / LONG_ANSWERS]);
     return true;
 }
 
 /* Its first `count` receives meet too long a datagram. */
-static iocp_handle_t long__start(bool is_recv, int count, char data[4], record *received,
+static iocp_handle_t long__start(bool is_recv, int count, char data[4], contract_record *received,
                                  contract_address *name)
 {
     iocp_handle_t handle = udp__bind(name);
     watch_long.left = count;
-    int status = is_recv ? iocp_recv(udp_loop, handle, data, 4, udp__keep, received, NULL)
-                         : iocp_recvfrom(udp_loop, handle, data, 4, udp__keep, received, NULL);
+    int status = is_recv ? iocp_recv(win.loop, handle, data, 4, contract_keep, received, NULL)
+                         : iocp_recvfrom(win.loop, handle, data, 4, contract_keep, received, NULL);
     assert_int_equal(status, IOCP_OK);
     return handle;
 }
 
-static void long__expect(const record *received, const char *data, bool is_recv)
+static void long__expect(const contract_record *received, int calls, const char *data, bool is_recv)
 {
-    udp__expect(received, IOCP_OK, 0);
+    win_expect(received, calls, IOCP_OK, 0);
     assert_int_equal(received->result.flags, IOCP_RESULT_TRUNCATED);
     assert_int_equal(received->result.bytes, 4);
     assert_int_equal(received->result.address_length, is_recv ? 0 : sizeof(struct sockaddr_in));
@@ -487,19 +436,19 @@ static void too_long_a_datagram_ends_its_receive_once_and_not_the_next(void **st
     for (int i = 0; long__next(i, &is_recv); i++) {
         contract_address name;
         char data[4];
-        record received = {.rearms = 2};
+        contract_record received = {.rearms = 2};
         (void)long__start(is_recv, 2, data, &received, &name);
-        udp__wait(&received, 1);
-        long__expect(&received, data, is_recv);
-        udp__wait(&received, 2);
-        long__expect(&received, data, is_recv);
+        win_wait(&received, 1);
+        long__expect(&received, 1, data, is_recv);
+        win_wait(&received, 2);
+        long__expect(&received, 2, data, is_recv);
         for (int k = 0; k < 3; k++) {
-            assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+            assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         }
         assert_int_equal(received.calls, 2);
         udp__send(&name, "ok");
-        udp__wait(&received, 3);
-        udp__expect(&received, IOCP_OK, 0);
+        win_wait(&received, 3);
+        win_expect(&received, 3, IOCP_OK, 0);
         assert_int_equal(received.result.bytes, 2);
         assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
         assert_memory_equal(data, "okLL", 4);
@@ -513,15 +462,15 @@ static void too_long_a_datagram_does_not_hold_up_a_close(void **state)
     for (int i = 0; long__next(i, &is_recv); i++) {
         contract_address name;
         char data[4];
-        record received = {.rearms = 9};
-        record closed = {0};
+        contract_record received = {.rearms = 9};
+        contract_record closed = {0};
         iocp_handle_t handle = long__start(is_recv, 1, data, &received, &name);
-        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
-        assert_int_equal(iocp_close(udp_loop, handle, udp__keep, &closed, NULL), IOCP_OK);
-        assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+        assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
         assert_int_equal(closed.calls, 1);
         assert_int_equal(received.calls, 2); /* the datagram; and that it was not rearmed */
-        udp__expect(&received, IOCP_ECANCELED, 0);
+        win_expect(&received, 2, IOCP_ECANCELED, 0);
     }
 }
 
@@ -532,12 +481,12 @@ static void too_long_a_datagram_does_not_hold_up_a_destroy(void **state)
     for (int i = 0; long__next(i, &is_recv); i++) {
         contract_address name;
         char data[4];
-        record received = {0};
+        contract_record received = {0};
         (void)long__start(is_recv, 1, data, &received, &name);
-        assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
-        udp__use_mode(IOCP_COMPLETION_AUTO); /* destroys it */
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+        win_open(IOCP_COMPLETION_AUTO); /* destroys it */
         assert_int_equal(received.calls, 1);
-        long__expect(&received, data, is_recv);
+        long__expect(&received, 1, data, is_recv);
     }
 }
 
@@ -549,19 +498,19 @@ static void too_long_a_datagram_ends_although_its_marker_is_refused(void **state
     for (int i = 0; long__next(i, &is_recv); i++) {
         contract_address name;
         char data[4];
-        record received = {.rearms = 1};
+        contract_record received = {.rearms = 1};
         (void)long__start(is_recv, 2, data, &received, &name);
         win_faults_fail_next_of(WIN_POST, 0);
-        udp__wait(&received, 1);
-        long__expect(&received, data, is_recv);
+        win_wait(&received, 1);
+        long__expect(&received, 1, data, is_recv);
         win_faults_fail_all_of(WIN_POST, 0);
         for (int k = 0; k < 5; k++) {
-            assert_int_equal(iocp_loop_run(udp_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+            assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         }
         assert_int_equal(received.calls, watch_long.answer == LONG_PENDING ? 2 : 1);
         win_faults_stop();
-        udp__wait(&received, 2);
-        long__expect(&received, data, is_recv);
+        win_wait(&received, 2);
+        long__expect(&received, 2, data, is_recv);
     }
 }
 
@@ -570,29 +519,30 @@ static void too_long_a_datagram_ends_although_its_marker_is_refused(void **state
 static void check_look(iocp_completion_mode_t mode, bool is_recv, bool is_there)
 {
     contract_address name;
-    record looked = {0};
-    record received = {0};
+    contract_record looked = {0};
+    contract_record received = {0};
     char data[8];
-    udp__use_mode(mode);
+    win_open(mode);
     iocp_handle_t handle = udp__bind(&name);
     if (is_there) {
         udp__send(&name, "data");
         udp__wait_until_readable(handle);
     }
-    assert_int_equal(is_recv ? iocp_recv(udp_loop, handle, data, 0, udp__keep, &looked, NULL)
-                             : iocp_recvfrom(udp_loop, handle, data, 0, udp__keep, &looked, NULL),
+    assert_int_equal(is_recv
+                         ? iocp_recv(win.loop, handle, data, 0, contract_keep, &looked, NULL)
+                         : iocp_recvfrom(win.loop, handle, data, 0, contract_keep, &looked, NULL),
                      IOCP_OK);
-    assert_int_equal(iocp_loop_submit(udp_loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(watch_flags, MSG_PEEK);
     if (!is_there) {
         udp__send(&name, "data");
     }
-    udp__wait(&looked, 1);
-    udp__expect(&looked, IOCP_OK, 0);
+    win_wait(&looked, 1);
+    win_expect(&looked, 1, IOCP_OK, 0);
     assert_int_equal(looked.result.bytes, 0);
     assert_int_equal(looked.result.flags & IOCP_RESULT_TRUNCATED, 0);
-    assert_int_equal(iocp_recv(udp_loop, handle, data, 8, udp__keep, &received, NULL), IOCP_OK);
-    udp__wait(&received, 1);
+    assert_int_equal(iocp_recv(win.loop, handle, data, 8, contract_keep, &received, NULL), IOCP_OK);
+    win_wait(&received, 1);
     assert_int_equal(watch_flags, 0);
     assert_int_equal(received.result.bytes, 4);
     assert_memory_equal(data, "data", 4);
@@ -610,14 +560,14 @@ static void a_refusal_that_looks_like_a_warning_is_an_error(void **state)
 {
     (void)state;
     contract_address name;
-    record sent = {0};
+    contract_record sent = {0};
     iocp_handle_t handle = udp__bind(&name);
     win_faults_fail_next_of(WIN_SEND_TO, WSAEMSGSIZE);
-    assert_int_equal(iocp_sendto(udp_loop, handle, "x", 1, contract_sockaddr(&name), name.length,
-                                 udp__keep, &sent, NULL),
+    assert_int_equal(iocp_sendto(win.loop, handle, "x", 1, contract_sockaddr(&name), name.length,
+                                 contract_keep, &sent, NULL),
                      IOCP_OK);
-    udp__wait(&sent, 1);
-    udp__expect(&sent, IOCP_EMSGSIZE, WSAEMSGSIZE);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_EMSGSIZE, WSAEMSGSIZE);
     assert_int_equal(sent.result.flags, IOCP_RESULT_INLINE);
     assert_int_equal(sent.result.bytes, 0);
 }
@@ -638,13 +588,13 @@ static void a_send_that_fails_says_why(void **state)
     contract_address name;
     iocp_handle_t handle = udp__bind(&name);
     for (size_t i = 0; i < IOC_COUNT_OF(errors); i++) {
-        record sent = {0};
+        contract_record sent = {0};
         win_faults_fail_next_of(WIN_SEND_TO, errors[i].error);
-        assert_int_equal(iocp_sendto(udp_loop, handle, "x", 1, contract_sockaddr(&name),
-                                     name.length, udp__keep, &sent, NULL),
+        assert_int_equal(iocp_sendto(win.loop, handle, "x", 1, contract_sockaddr(&name),
+                                     name.length, contract_keep, &sent, NULL),
                          IOCP_OK);
-        udp__wait(&sent, 1);
-        udp__expect(&sent, errors[i].status, errors[i].error);
+        win_wait(&sent, 1);
+        win_expect(&sent, 1, errors[i].status, errors[i].error);
     }
 }
 
@@ -652,21 +602,21 @@ static void a_connect_names_the_peer_within_the_call(void **state)
 {
     (void)state;
     contract_address name;
-    record refused = {0};
-    record connected = {0};
+    contract_record refused = {0};
+    contract_record connected = {0};
     iocp_handle_t handle = udp__open();
     udp__bind(&name);
     win_faults_fail_next_of(WIN_CONNECT, WSAENETUNREACH);
-    assert_int_equal(iocp_connect(udp_loop, handle, contract_sockaddr(&name), name.length,
-                                  udp__keep, &refused, NULL),
+    assert_int_equal(iocp_connect(win.loop, handle, contract_sockaddr(&name), name.length,
+                                  contract_keep, &refused, NULL),
                      IOCP_OK);
-    udp__wait(&refused, 1);
-    udp__expect(&refused, IOCP_ENETUNREACH, WSAENETUNREACH);
-    assert_int_equal(iocp_connect(udp_loop, handle, contract_sockaddr(&name), name.length,
-                                  udp__keep, &connected, NULL),
+    win_wait(&refused, 1);
+    win_expect(&refused, 1, IOCP_ENETUNREACH, WSAENETUNREACH);
+    assert_int_equal(iocp_connect(win.loop, handle, contract_sockaddr(&name), name.length,
+                                  contract_keep, &connected, NULL),
                      IOCP_OK);
-    udp__wait(&connected, 1);
-    udp__expect(&connected, IOCP_OK, 0);
+    win_wait(&connected, 1);
+    win_expect(&connected, 1, IOCP_OK, 0);
     assert_int_equal(connected.result.flags, IOCP_RESULT_INLINE);
     assert_int_equal(win_faults_count_of(WIN_CONNECT_EX), 0);
 }
@@ -674,7 +624,7 @@ static void a_connect_names_the_peer_within_the_call(void **state)
 /* What one life of a socket has told; `started` counts what was accepted, so has to call back. */
 typedef struct life {
     int started;
-    record records[5];
+    contract_record records[5];
 } life;
 
 static void life__count(life *life, int status)
@@ -689,24 +639,24 @@ static void life__run(iocp_loop_t *loop, life *life, char *data, size_t size)
     iocp_op_t op = {0};
     contract_address name = contract_loopback(AF_INET, 0);
     const struct sockaddr *to = contract_sockaddr(&name);
-    record *records = life->records;
+    contract_record *records = life->records;
     if (iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &handle) != IOCP_OK) {
         return;
     }
     if (iocp_socket_bind(loop, handle, to, name.length) == IOCP_OK &&
         iocp_socket_get_name(loop, handle, (struct sockaddr *)&name.storage, &name.length) ==
             IOCP_OK) {
-        life__count(life, iocp_recvfrom(loop, handle, data, size, udp__keep, &records[0], &op));
-        life__count(life, iocp_sendto(loop, handle, "one", 3, to, name.length, udp__keep,
+        life__count(life, iocp_recvfrom(loop, handle, data, size, contract_keep, &records[0], &op));
+        life__count(life, iocp_sendto(loop, handle, "one", 3, to, name.length, contract_keep,
                                       &records[1], NULL));
         life__count(life,
-                    iocp_connect(loop, handle, to, name.length, udp__keep, &records[2], NULL));
-        life__count(life, iocp_send(loop, handle, "two", 3, udp__keep, &records[3], NULL));
+                    iocp_connect(loop, handle, to, name.length, contract_keep, &records[2], NULL));
+        life__count(life, iocp_send(loop, handle, "two", 3, contract_keep, &records[3], NULL));
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_cancel(loop, op, NULL, NULL, NULL);
     }
-    life__count(life, iocp_close(loop, handle, udp__keep, &records[4], NULL));
+    life__count(life, iocp_close(loop, handle, contract_keep, &records[4], NULL));
     (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
 }
 
@@ -725,7 +675,7 @@ static void whichever_call_fails_each_operation_calls_back_once(void **state)
             win_faults_reset();
             win_faults_fail_nth(n);
             iocp_loop_options_t options = {.completion_mode = (uint32_t)modes[m]};
-            if (win_loop_try_create(&watch_table, &udp_memory, options, &loop) == IOCP_OK) {
+            if (win_loop_try_create(&win.sys, &win.memory, options, &loop) == IOCP_OK) {
                 life__run(loop, &life, data, sizeof data);
                 is_struck = win_faults_struck() > 0;
                 win_faults_stop();
@@ -743,27 +693,19 @@ static void whichever_call_fails_each_operation_calls_back_once(void **state)
 /* What the system opens once and keeps is open before the first test counts. */
 static int udp__warm_up(void **state)
 {
-    WSADATA data;
-    (void)state;
-    if (WSAStartup(MAKEWORD(2, 2), &data) != 0 || udp__setup(state) != 0) {
-        return -1;
-    }
     contract_address name;
-    record received = {0};
+    contract_record received = {0};
     char buffer[8];
+    win_use_winsock();
+    assert_int_equal(udp__setup(state), 0);
     iocp_handle_t handle = udp__bind(&name);
     assert_int_equal(
-        iocp_recvfrom(udp_loop, handle, buffer, sizeof buffer, udp__keep, &received, NULL),
+        iocp_recvfrom(win.loop, handle, buffer, sizeof buffer, contract_keep, &received, NULL),
         IOCP_OK);
     udp__send(&name, "x");
-    udp__wait(&received, 1);
-    return iocp_loop_destroy(udp_loop, 10 * S);
-}
-
-static int udp__cool_down(void **state)
-{
-    (void)state;
-    return WSACleanup();
+    win_wait(&received, 1);
+    win_loop_destroy(&win.loop);
+    return 0;
 }
 
 int main(void)
@@ -788,5 +730,5 @@ int main(void)
         UDP_TEST(whichever_call_fails_each_operation_calls_back_once),
     };
     win_catch_crashes();
-    return cmocka_run_group_tests(tests, udp__warm_up, udp__cool_down);
+    return cmocka_run_group_tests(tests, udp__warm_up, NULL);
 }

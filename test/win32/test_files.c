@@ -19,24 +19,12 @@
 #include <string.h>
 #include <wchar.h>
 
-#define S UINT64_C(1000000000)
-
 #define STATUS_END_OF_FILE_     0xC0000011u
 #define STATUS_BUFFER_OVERFLOW_ 0x80000005u
 
 #define READ_WRITE (IOCP_FILE_READ | IOCP_FILE_WRITE)
 
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
-
-static unit_memory file_memory;
-static size_t file_handles;
-static iocp_loop_t *file_loop;
 static char file_folder[1024];
-static bool file_is_over; /* the test's records may be gone, if it failed */
 
 /* ---- A table in which some calls are this test's own ---- */
 
@@ -63,7 +51,6 @@ typedef struct fake_open {
     int calls;
 } fake_open;
 
-static ioc_sys fake_sys;
 static fake_transfer fake_now;
 static fake_open open_now;
 
@@ -71,8 +58,8 @@ static fake_open open_now;
 static void fake__post(void)
 {
     void *port = NULL;
-    assert_int_equal(iocp_loop_native_port(file_loop, &port), IOCP_OK);
-    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(file_loop->loop_only.ops.port)->tokens;
+    assert_int_equal(iocp_loop_native_port(win.loop, &port), IOCP_OK);
+    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(win.loop->loop_only.ops.port)->tokens;
     assert_true(PostQueuedCompletionStatus(port, fake_now.bytes, key, fake_now.overlapped));
 }
 
@@ -143,70 +130,30 @@ static HANDLE WINAPI fake__create(const wchar_t *path, DWORD access, DWORD share
 
 /* ---- The environment ---- */
 
-static iocp_loop_t *file__create(iocp_completion_mode_t mode)
-{
-    return win_loop_create(&fake_sys, &file_memory, mode);
-}
-
 static int file__setup(void **state)
 {
     (void)state;
-    file_is_over = false;
-    win_faults_reset();
-    unit_memory_init(&file_memory);
+    win_begin();
     memset(&fake_now, 0, sizeof fake_now);
     memset(&open_now, 0, sizeof open_now);
-    fake_sys = *win_faults_table();
-    fake_sys.ReadFile = fake__read;
-    fake_sys.WriteFile = fake__write;
-    fake_sys.CreateFileW = fake__create;
+    win.sys.ReadFile = fake__read;
+    win.sys.WriteFile = fake__write;
+    win.sys.CreateFileW = fake__create;
     assert_true(win_folder_create_fresh(file_folder, sizeof file_folder));
-    file_handles = win_open_handles();
-    file_loop = file__create(IOCP_COMPLETION_AUTO);
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static int file__teardown(void **state)
 {
-    (void)state;
-    file_is_over = true;
     fake_now.is_faked = false;
-    win_faults_stop();
-    win_loop_destroy(&file_loop);
-    win_loop_check_leaks(&file_memory, file_handles);
+    (void)win_end(state);
     assert_true(win_folder_remove(file_folder));
     return 0;
 }
 
-static void file__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&file_loop);
-    file_loop = file__create(mode);
-}
-
-static iocp_action_t IOCP_CALL file__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                          void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    if (file_is_over) {
-        return IOCP_DISARM;
-    }
-    kept->calls++;
-    kept->result = *result;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void file__wait_for(const record *kept, int calls)
-{
-    while (kept->calls < calls) {
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_ONCE), IOCP_OK);
-        assert_true(kept->calls >= calls || iocp_loop_active(file_loop) > 0);
-    }
-    assert_int_equal(kept->calls, calls);
-}
-
-static void file__expect(const record *kept, int status, uint32_t native_error, uint64_t bytes)
+static void file__expect(const contract_record *kept, int status, uint32_t native_error,
+                         uint64_t bytes)
 {
     assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
     assert_int_equal(kept->result.native_error, native_error);
@@ -223,23 +170,23 @@ static const char *file__path(const char *name)
 static iocp_handle_t file__open(const char *name, uint32_t flags)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_file_open(file_loop, file__path(name), flags, &handle), IOCP_OK);
+    assert_int_equal(iocp_file_open(win.loop, file__path(name), flags, &handle), IOCP_OK);
     return handle;
 }
 
 static int file__try_open(const char *name, uint32_t flags)
 {
     iocp_handle_t handle = {0};
-    return iocp_file_open(file_loop, file__path(name), flags, &handle);
+    return iocp_file_open(win.loop, file__path(name), flags, &handle);
 }
 
 /* A file or a pipe, which the loop knows when this returns. */
 static iocp_handle_t file__adopt(HANDLE native)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_handle_adopt(file_loop, native, &handle), IOCP_OK);
-    while (iocp_handle_kind(file_loop, handle) == IOCP_HANDLE_OTHER) {
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_ONCE), IOCP_OK);
+    assert_int_equal(iocp_handle_adopt(win.loop, native, &handle), IOCP_OK);
+    while (iocp_handle_kind(win.loop, handle) == IOCP_HANDLE_OTHER) {
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     return handle;
 }
@@ -247,33 +194,33 @@ static iocp_handle_t file__adopt(HANDLE native)
 static HANDLE file__native(iocp_handle_t handle)
 {
     void *native = NULL;
-    assert_int_equal(iocp_handle_native(file_loop, handle, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, handle, &native), IOCP_OK);
     return native;
 }
 
 static void file__pread(iocp_handle_t handle, void *data, size_t size, uint64_t offset,
-                        record *kept)
+                        contract_record *kept)
 {
-    assert_int_equal(iocp_pread(file_loop, handle, data, size, offset, file__keep, kept, NULL),
+    assert_int_equal(iocp_pread(win.loop, handle, data, size, offset, contract_keep, kept, NULL),
                      IOCP_OK);
 }
 
-static void file__write(iocp_handle_t handle, const void *data, size_t size, record *kept)
+static void file__write(iocp_handle_t handle, const void *data, size_t size, contract_record *kept)
 {
-    assert_int_equal(iocp_write(file_loop, handle, data, size, file__keep, kept, NULL), IOCP_OK);
+    assert_int_equal(iocp_write(win.loop, handle, data, size, contract_keep, kept, NULL), IOCP_OK);
 }
 
 static uint64_t file__packets(void)
 {
     iocp_stats_t stats = {.size = sizeof stats};
-    assert_int_equal(iocp_loop_stats(file_loop, &stats), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &stats), IOCP_OK);
     return stats.packets;
 }
 
 static uint64_t file__foreign_packets(void)
 {
     iocp_stats_t stats = {.size = sizeof stats};
-    assert_int_equal(iocp_loop_stats(file_loop, &stats), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &stats), IOCP_OK);
     return stats.foreign_packets;
 }
 
@@ -284,17 +231,17 @@ static void what_is_done_at_once_needs_no_packet_if_the_handle_skips_it(void **s
     (void)state;
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_SKIP};
     for (int i = 0; i < 2; i++) {
-        record read = {0};
-        record written = {0};
+        contract_record read = {0};
+        contract_record written = {0};
         char data[8];
-        file__use_mode(modes[i]);
+        win_open(modes[i]);
         iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
         fake_now = (fake_transfer){.is_faked = true, .bytes = 5};
         file__pread(handle, data, 8, 0, &read);
         file__write(handle, data, 5, &written);
-        assert_int_equal(iocp_loop_submit(file_loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         assert_int_equal(read.calls + written.calls, 0);
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
         assert_int_equal(fake_now.calls, 2);
         file__expect(&read, IOCP_OK, 0, 5);
         file__expect(&written, IOCP_OK, 0, 5);
@@ -307,18 +254,18 @@ static void what_is_done_at_once_needs_no_packet_if_the_handle_skips_it(void **s
 
 static void check_that_it_waits_for_the_packet(void)
 {
-    record read = {0};
+    contract_record read = {0};
     char data[8];
     iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
     fake_now = (fake_transfer){.is_faked = true, .bytes = 5};
     file__pread(handle, data, 8, 0, &read);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     assert_int_equal(fake_now.calls, 1);
     assert_int_equal(read.calls, 0);
     fake__post();
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_OK, 0, 5);
     assert_int_equal(read.result.flags, 0);
     assert_int_equal(file__packets(), 1);
@@ -328,7 +275,7 @@ static void check_that_it_waits_for_the_packet(void)
 static void what_is_done_at_once_waits_for_its_packet_if_the_handle_does_not_skip_it(void **state)
 {
     (void)state;
-    file__use_mode(IOCP_COMPLETION_PACKET);
+    win_open(IOCP_COMPLETION_PACKET);
     check_that_it_waits_for_the_packet();
 }
 
@@ -344,14 +291,14 @@ static void an_end_that_is_found_at_once_has_no_packet(void **state)
     (void)state;
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (int i = 0; i < 2; i++) {
-        record read = {0};
+        contract_record read = {0};
         char data[8];
-        file__use_mode(modes[i]);
+        win_open(modes[i]);
         iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
         fake_now = (fake_transfer){
             .is_faked = true, .error = ERROR_HANDLE_EOF, .nt_status = STATUS_END_OF_FILE_};
         file__pread(handle, data, 8, 0, &read);
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
         file__expect(&read, IOCP_EOF, ERROR_HANDLE_EOF, 0);
         assert_int_equal(file__packets(), 0);
         fake_now.is_faked = false;
@@ -365,19 +312,19 @@ static void a_read_that_succeeds_with_nothing_has_met_the_end(void **state)
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (int i = 0; i < 2; i++) {
         char data[8];
-        file__use_mode(modes[i]);
+        win_open(modes[i]);
         iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
         for (size_t size = 0; size <= sizeof data; size += sizeof data) {
             int status = size == 0 ? IOCP_OK : IOCP_EOF;
-            record pread = {0};
-            record read = {0};
+            contract_record pread = {0};
+            contract_record read = {0};
             fake_now = (fake_transfer){.is_faked = true, .has_packet = i == 1};
             file__pread(handle, data, size, 5, &pread);
-            file__wait_for(&pread, 1);
+            win_wait(&pread, 1);
             file__expect(&pread, status, 0, 0);
-            assert_int_equal(iocp_read(file_loop, handle, data, size, file__keep, &read, NULL),
+            assert_int_equal(iocp_read(win.loop, handle, data, size, contract_keep, &read, NULL),
                              IOCP_OK);
-            file__wait_for(&read, 1);
+            win_wait(&read, 1);
             file__expect(&read, status, 0, 0);
             fake_now.is_faked = false;
         }
@@ -387,11 +334,11 @@ static void a_read_that_succeeds_with_nothing_has_met_the_end(void **state)
 static void an_end_of_a_real_file_has_its_native_code(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char data[8];
     iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
     file__pread(handle, data, 8, 0, &read);
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_EOF, ERROR_HANDLE_EOF, 0);
 }
 
@@ -403,17 +350,17 @@ static void a_write_at_once_to_a_pipe_that_nobody_reads_is_not_an_end(void **sta
     assert_true(win_pipe_create(ends, true, false, 4096));
     iocp_handle_t handle = file__adopt(ends[0]);
     for (int i = 0; i < 2; i++) {
-        record written = {0};
+        contract_record written = {0};
         win_faults_fail_next_of(WIN_WRITE_FILE, errors[i]);
         file__write(handle, "x", 1, &written);
-        file__wait_for(&written, 1);
+        win_wait(&written, 1);
         file__expect(&written, IOCP_EPIPE, errors[i], 0);
     }
-    record read = {0};
+    contract_record read = {0};
     char data[1];
     win_faults_fail_next_of(WIN_READ_FILE, ERROR_BROKEN_PIPE);
-    assert_int_equal(iocp_read(file_loop, handle, data, 1, file__keep, &read, NULL), IOCP_OK);
-    file__wait_for(&read, 1);
+    assert_int_equal(iocp_read(win.loop, handle, data, 1, contract_keep, &read, NULL), IOCP_OK);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_EOF, ERROR_BROKEN_PIPE, 0);
     assert_true(CloseHandle(ends[1]));
 }
@@ -440,13 +387,13 @@ static void errors_of_transfers_keep_their_native_codes(void **state)
     char data[1];
     iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
-        record read = {0};
-        record written = {0};
+        contract_record read = {0};
+        contract_record written = {0};
         win_faults_fail_next_of(WIN_READ_FILE, table[i].error);
         win_faults_fail_next_of(WIN_WRITE_FILE, table[i].error);
         file__pread(handle, data, 1, 0, &read);
         file__write(handle, "x", 1, &written);
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
         file__expect(&read, table[i].status, table[i].error, 0);
         file__expect(&written, table[i].status, table[i].error, 0);
     }
@@ -455,16 +402,16 @@ static void errors_of_transfers_keep_their_native_codes(void **state)
 static void a_flush_that_fails_on_its_thread_says_so(void **state)
 {
     (void)state;
-    record failed = {0};
-    record refused = {0};
+    contract_record failed = {0};
+    contract_record refused = {0};
     iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
     win_faults_fail_next_of(WIN_FLUSH_FILE, ERROR_IO_DEVICE);
-    assert_int_equal(iocp_file_flush(file_loop, handle, file__keep, &failed, NULL), IOCP_OK);
-    file__wait_for(&failed, 1);
+    assert_int_equal(iocp_file_flush(win.loop, handle, contract_keep, &failed, NULL), IOCP_OK);
+    win_wait(&failed, 1);
     file__expect(&failed, IOCP_EIO, ERROR_IO_DEVICE, 0);
     win_faults_fail_next_of(WIN_CREATE_WORK, ERROR_NOT_ENOUGH_MEMORY);
-    assert_int_equal(iocp_file_flush(file_loop, handle, file__keep, &refused, NULL), IOCP_OK);
-    file__wait_for(&refused, 1);
+    assert_int_equal(iocp_file_flush(win.loop, handle, contract_keep, &refused, NULL), IOCP_OK);
+    win_wait(&refused, 1);
     file__expect(&refused, IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY, 0);
 }
 
@@ -484,19 +431,19 @@ static void offsets_reach_the_system_whole(void **state)
     iocp_handle_t handle = file__open("file", READ_WRITE | IOCP_FILE_CREATE);
     fake_now = (fake_transfer){.is_faked = true, .bytes = 8};
     for (size_t i = 0; i < IOC_COUNT_OF(offsets); i++) {
-        record records[3] = {{0}};
+        contract_record records[3] = {{0}};
         file__pread(handle, data, 8, offsets[i], &records[0]);
-        file__wait_for(&records[0], 1);
+        win_wait(&records[0], 1);
         assert_true(fake_now.offset == offsets[i]);
         fake_now.offset = 0;
         assert_int_equal(
-            iocp_pwrite(file_loop, handle, data, 8, offsets[i], file__keep, &records[1], NULL),
+            iocp_pwrite(win.loop, handle, data, 8, offsets[i], contract_keep, &records[1], NULL),
             IOCP_OK);
-        file__wait_for(&records[1], 1);
+        win_wait(&records[1], 1);
         assert_true(fake_now.offset == offsets[i]);
-        assert_int_equal(iocp_file_set_position(file_loop, handle, offsets[i]), IOCP_OK);
+        assert_int_equal(iocp_file_set_position(win.loop, handle, offsets[i]), IOCP_OK);
         file__write(handle, data, 8, &records[2]);
-        file__wait_for(&records[2], 1);
+        win_wait(&records[2], 1);
         assert_true(fake_now.offset == offsets[i]);
     }
     fake_now.is_faked = false;
@@ -505,14 +452,14 @@ static void offsets_reach_the_system_whole(void **state)
 static void an_append_says_that_it_goes_behind_the_end(void **state)
 {
     (void)state;
-    record written = {0};
+    contract_record written = {0};
     uint64_t position = 1;
     iocp_handle_t handle = file__open("file", IOCP_FILE_APPEND | IOCP_FILE_CREATE);
     fake_now = (fake_transfer){.is_faked = true, .bytes = 1};
     file__write(handle, "x", 1, &written);
-    file__wait_for(&written, 1);
+    win_wait(&written, 1);
     assert_true(fake_now.offset == UINT64_MAX);
-    assert_int_equal(iocp_file_get_position(file_loop, handle, &position), IOCP_OK);
+    assert_int_equal(iocp_file_get_position(win.loop, handle, &position), IOCP_OK);
     assert_int_equal(position, 0);
     fake_now.is_faked = false;
 }
@@ -521,21 +468,21 @@ static void an_append_says_that_it_goes_behind_the_end(void **state)
 
 static void check_read(iocp_handle_t handle, int status, uint64_t bytes)
 {
-    record read = {0};
+    contract_record read = {0};
     static char data[4096];
-    assert_int_equal(iocp_read(file_loop, handle, data, sizeof data, file__keep, &read, NULL),
+    assert_int_equal(iocp_read(win.loop, handle, data, sizeof data, contract_keep, &read, NULL),
                      IOCP_OK);
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     assert_string_equal(iocp_error_name(read.result.status), iocp_error_name(status));
     assert_int_equal(read.result.bytes, bytes);
 }
 
 static void check_pread(iocp_handle_t handle, uint64_t offset, int status, uint64_t bytes)
 {
-    record read = {0};
+    contract_record read = {0};
     static char data[4096];
     file__pread(handle, data, sizeof data, offset, &read);
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     assert_string_equal(iocp_error_name(read.result.status), iocp_error_name(status));
     assert_int_equal(read.result.bytes, bytes);
 }
@@ -571,19 +518,19 @@ static void a_buffered_file_has_the_systems_word_for_its_end(void **state)
 static void a_write_or_another_size_takes_the_end_of_an_unbuffered_file_away(void **state)
 {
     (void)state;
-    record written = {0};
+    contract_record written = {0};
     iocp_handle_t handle =
         file__open("file", READ_WRITE | IOCP_FILE_CREATE | IOCP_FILE_NO_BUFFERING);
     fake_now = (fake_transfer){.is_faked = true, .size = 1000};
     check_pread(handle, 0, IOCP_OK, 1000);
     check_pread(handle, 1000, IOCP_EOF, 0);
-    assert_int_equal(iocp_file_set_size(file_loop, handle, 2000), IOCP_OK);
+    assert_int_equal(iocp_file_set_size(win.loop, handle, 2000), IOCP_OK);
     check_pread(handle, 1000, IOCP_EINVAL, 0);
     check_pread(handle, 0, IOCP_OK, 1000);
     fake_now.error = 0;
-    assert_int_equal(iocp_pwrite(file_loop, handle, "x", 1, 0, file__keep, &written, NULL),
+    assert_int_equal(iocp_pwrite(win.loop, handle, "x", 1, 0, contract_keep, &written, NULL),
                      IOCP_OK);
-    file__wait_for(&written, 1);
+    win_wait(&written, 1);
     check_pread(handle, 1000, IOCP_EINVAL, 0);
     fake_now.is_faked = false;
 }
@@ -672,7 +619,7 @@ static void assert_opened(const char *path, const wchar_t *prefix, size_t skip)
     iocp_handle_t handle = {0};
     wchar_t expected[WIN_PATH_CHARACTERS];
     open_now.calls = 0;
-    assert_int_equal(iocp_file_open(file_loop, path, IOCP_FILE_READ, &handle), IOCP_ENOTFOUND);
+    assert_int_equal(iocp_file_open(win.loop, path, IOCP_FILE_READ, &handle), IOCP_ENOTFOUND);
     assert_int_equal(open_now.calls, 1);
     wcscpy(expected, prefix);
     size_t length = wcslen(prefix);
@@ -744,7 +691,7 @@ static void every_path_is_opened_without_lending_the_programs_identity(void **st
     for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
         iocp_handle_t handle = {0};
         open_now.attributes = 0;
-        assert_int_equal(iocp_file_open(file_loop, paths[i], IOCP_FILE_READ, &handle),
+        assert_int_equal(iocp_file_open(win.loop, paths[i], IOCP_FILE_READ, &handle),
                          IOCP_ENOTFOUND);
         assert_int_equal(open_now.attributes & bits, bits);
     }
@@ -768,8 +715,7 @@ static void a_pipe_by_any_of_its_names_is_not_even_opened(void **state)
     open_now.attributes = 0;
     for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
         iocp_handle_t handle = {0};
-        assert_int_equal(iocp_file_open(file_loop, paths[i], IOCP_FILE_READ, &handle),
-                         IOCP_ENOTSUP);
+        assert_int_equal(iocp_file_open(win.loop, paths[i], IOCP_FILE_READ, &handle), IOCP_ENOTSUP);
         assert_int_equal(open_now.attributes, 0);
     }
     open_now.is_faked = false;
@@ -784,7 +730,7 @@ static void paths_are_made_absolute(void **state)
     DWORD length = GetCurrentDirectoryW(MAX_PATH, expected);
     assert_in_range(length, 3, MAX_PATH);
     wcscpy(expected + length, expected[length - 1] == L'\\' ? L"file" : L"\\file");
-    assert_int_equal(iocp_file_open(file_loop, "no/../file", IOCP_FILE_READ, &handle),
+    assert_int_equal(iocp_file_open(win.loop, "no/../file", IOCP_FILE_READ, &handle),
                      IOCP_ENOTFOUND);
     assert_int_equal(wcscmp(open_now.path, expected), 0);
     assert_opened("C:/folder/file", L"", 0);
@@ -797,23 +743,23 @@ static void errors_of_open_keep_their_native_codes(void **state)
     HANDLE native = win_file_create(file__path("busy"), READ_WRITE | IOCP_FILE_CREATE, false, true);
     assert_non_null(native);
     assert_int_equal(file__try_open("busy", IOCP_FILE_READ), IOCP_EBUSY);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_SHARING_VIOLATION);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_SHARING_VIOLATION);
     assert_true(CloseHandle(native));
     assert_int_equal(file__try_open("none", IOCP_FILE_READ), IOCP_ENOTFOUND);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_FILE_NOT_FOUND);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_FILE_NOT_FOUND);
     assert_int_equal(file__try_open("no/none", IOCP_FILE_READ), IOCP_ENOTFOUND);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_PATH_NOT_FOUND);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_PATH_NOT_FOUND);
     assert_int_equal(
         file__try_open("busy", IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_EXCLUSIVE),
         IOCP_EEXIST);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_FILE_EXISTS);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_FILE_EXISTS);
     /* The folder with a slash behind it: Windows, and newer Wine, find no such path. */
     int status = file__try_open("", IOCP_FILE_READ);
-    uint32_t native_error = iocp_loop_native_error(file_loop);
+    uint32_t native_error = iocp_loop_native_error(win.loop);
     assert_true((status == IOCP_EISFOLDER && native_error == ERROR_ACCESS_DENIED) ||
                 (status == IOCP_ENOTFOUND && native_error == ERROR_PATH_NOT_FOUND));
     assert_int_equal(file__try_open("\xff", IOCP_FILE_READ), IOCP_EINVAL);
-    assert_int_equal(iocp_loop_native_error(file_loop), ERROR_NO_UNICODE_TRANSLATION);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_NO_UNICODE_TRANSLATION);
 }
 
 static void a_refused_allocation_opens_nothing(void **state)
@@ -822,13 +768,13 @@ static void a_refused_allocation_opens_nothing(void **state)
     int refused = 0;
     iocp_handle_t handle = {0};
     for (uint64_t blocks = 0; handle.id == 0; blocks++) {
-        unit_memory_allow(&file_memory, blocks);
-        int status = iocp_file_open(file_loop, file__path("file"),
+        unit_memory_allow(&win.memory, blocks);
+        int status = iocp_file_open(win.loop, file__path("file"),
                                     IOCP_FILE_WRITE | IOCP_FILE_CREATE, &handle);
         assert_true(status == IOCP_OK || status == IOCP_ENOMEM);
         refused += status == IOCP_ENOMEM;
     }
-    unit_memory_allow(&file_memory, UINT64_MAX);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     assert_in_range(refused, 2, 10); /* the path twice, at least */
 }
 
@@ -858,34 +804,34 @@ static void handles_are_not_inheritable(void **state)
 static void check_messages(bool read_first)
 {
     HANDLE ends[2];
-    record written[2] = {{0}};
-    record read = {.rearms = 2};
+    contract_record written[2] = {{0}};
+    contract_record read = {.rearms = 2};
     char data[6] = {0};
     assert_true(win_pipe_create(ends, true, true, 4096));
     iocp_handle_t writer = file__adopt(ends[0]);
     iocp_handle_t reader = file__adopt(ends[1]);
     if (!read_first) {
         file__write(writer, "0123456789", 10, &written[0]);
-        file__wait_for(&written[0], 1);
+        win_wait(&written[0], 1);
     }
-    assert_int_equal(iocp_read(file_loop, reader, data, 6, file__keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_read(win.loop, reader, data, 6, contract_keep, &read, NULL), IOCP_OK);
     if (read_first) {
-        assert_int_equal(iocp_loop_submit(file_loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         file__write(writer, "0123456789", 10, &written[0]);
     }
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_OK, 0, 6);
     assert_int_equal(read.result.flags & IOCP_RESULT_MORE, IOCP_RESULT_MORE);
     assert_memory_equal(data, "012345", 6);
-    file__wait_for(&read, 2);
+    win_wait(&read, 2);
     file__expect(&read, IOCP_OK, 0, 4);
     assert_int_equal(read.result.flags & IOCP_RESULT_MORE, 0);
     assert_memory_equal(data, "6789", 4);
     file__write(writer, "", 0, &written[1]);
-    file__wait_for(&read, 3);
+    win_wait(&read, 3);
     file__expect(&read, IOCP_OK, 0, 0);
     assert_int_equal(read.result.flags & IOCP_RESULT_MORE, 0);
-    assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     file__expect(&written[0], IOCP_OK, 0, 10);
     file__expect(&written[1], IOCP_OK, 0, 0);
 }
@@ -896,7 +842,7 @@ static void a_message_is_read_in_parts_and_an_empty_one_is_not_the_end(void **st
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET,
                                                    IOCP_COMPLETION_SKIP};
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
-        file__use_mode(modes[i]);
+        win_open(modes[i]);
         check_messages(false);
         check_messages(true);
     }
@@ -906,9 +852,9 @@ static void a_message_is_read_in_parts_and_an_empty_one_is_not_the_end(void **st
 static void check_part_of_message(iocp_completion_mode_t mode, bool has_packet)
 {
     HANDLE ends[2];
-    record read = {0};
+    contract_record read = {0};
     char data[8];
-    file__use_mode(mode);
+    win_open(mode);
     assert_true(win_pipe_create(ends, true, true, 4096));
     iocp_handle_t handle = file__adopt(ends[0]);
     fake_now = (fake_transfer){.is_faked = true,
@@ -916,13 +862,13 @@ static void check_part_of_message(iocp_completion_mode_t mode, bool has_packet)
                                .error = ERROR_MORE_DATA,
                                .nt_status = STATUS_BUFFER_OVERFLOW_,
                                .bytes = 8};
-    assert_int_equal(iocp_read(file_loop, handle, data, 8, file__keep, &read, NULL), IOCP_OK);
-    file__wait_for(&read, 1);
+    assert_int_equal(iocp_read(win.loop, handle, data, 8, contract_keep, &read, NULL), IOCP_OK);
+    win_wait(&read, 1);
     fake_now.is_faked = false;
     file__expect(&read, IOCP_OK, 0, 8);
     assert_int_equal(read.result.flags, IOCP_RESULT_MORE);
     for (int i = 0; i < 3; i++) { /* nothing of it is left in the port */
-        assert_int_equal(iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     assert_int_equal(read.calls, 1);
     assert_int_equal(file__foreign_packets(), 0);
@@ -943,25 +889,25 @@ static void a_pipe_that_ends_has_its_native_codes(void **state)
 {
     (void)state;
     HANDLE ends[2];
-    record read = {0};
-    record written = {0};
-    record cancelled = {0};
+    contract_record read = {0};
+    contract_record written = {0};
+    contract_record cancelled = {0};
     iocp_op_t op = {0};
     char data[1];
     assert_true(win_pipe_create(ends, true, false, 4096));
     iocp_handle_t handle = file__adopt(ends[0]);
-    assert_int_equal(iocp_read(file_loop, handle, data, 1, file__keep, &cancelled, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(file_loop), IOCP_OK);
-    assert_int_equal(iocp_cancel(file_loop, op, NULL, NULL, NULL), IOCP_OK);
-    file__wait_for(&cancelled, 1);
+    assert_int_equal(iocp_read(win.loop, handle, data, 1, contract_keep, &cancelled, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
     file__expect(&cancelled, IOCP_ECANCELED, ERROR_OPERATION_ABORTED, 0);
-    assert_int_equal(iocp_read(file_loop, handle, data, 1, file__keep, &read, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(file_loop), IOCP_OK);
+    assert_int_equal(iocp_read(win.loop, handle, data, 1, contract_keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_true(CloseHandle(ends[1]));
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_EOF, ERROR_BROKEN_PIPE, 0);
     file__write(handle, "x", 1, &written);
-    file__wait_for(&written, 1);
+    win_wait(&written, 1);
     assert_int_equal(written.result.status, IOCP_EPIPE);
     assert_true(written.result.native_error == ERROR_NO_DATA ||
                 written.result.native_error == ERROR_BROKEN_PIPE);
@@ -972,20 +918,20 @@ static void a_pipe_is_read_and_written_at_the_same_time(void **state)
 {
     (void)state;
     char data[4];
-    record read = {0};
-    record written = {0};
-    record answered = {0};
+    contract_record read = {0};
+    contract_record written = {0};
+    contract_record answered = {0};
     HANDLE ends[2];
     assert_true(win_pipe_create(ends, true, false, 64));
     iocp_handle_t server = file__adopt(ends[0]);
     iocp_handle_t client = file__adopt(ends[1]);
-    assert_int_equal(iocp_pread(file_loop, client, data, 1, 0, file__keep, &read, NULL),
+    assert_int_equal(iocp_pread(win.loop, client, data, 1, 0, contract_keep, &read, NULL),
                      IOCP_ENOTSUP);
-    assert_int_equal(iocp_read(file_loop, client, data, 4, file__keep, &read, NULL), IOCP_OK);
+    assert_int_equal(iocp_read(win.loop, client, data, 4, contract_keep, &read, NULL), IOCP_OK);
     file__write(client, "ask", 3, &written);
-    file__wait_for(&written, 1);
+    win_wait(&written, 1);
     file__write(server, "tell", 4, &answered);
-    file__wait_for(&read, 1);
+    win_wait(&read, 1);
     file__expect(&read, IOCP_OK, 0, 4);
     assert_memory_equal(data, "tell", 4);
 }
@@ -994,15 +940,14 @@ static void a_device_that_is_opened_by_its_path_is_refused(void **state)
 {
     (void)state;
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_file_open(file_loop, "\\\\.\\NUL", IOCP_FILE_READ, &handle),
-                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_file_open(win.loop, "\\\\.\\NUL", IOCP_FILE_READ, &handle), IOCP_ENOTSUP);
     assert_true(handle.id == 0);
 }
 
 /* ---- Whatever fails ---- */
 
 typedef struct life {
-    record records[6];
+    contract_record records[6];
     int accepted;
 } life;
 
@@ -1018,28 +963,28 @@ static void life__live(life *l)
     iocp_handle_t file = {0};
     iocp_handle_t pipe = {0};
     HANDLE ends[2];
-    (void)iocp_file_open(file_loop, file__path("file"), READ_WRITE | IOCP_FILE_CREATE, &file);
+    (void)iocp_file_open(win.loop, file__path("file"), READ_WRITE | IOCP_FILE_CREATE, &file);
     assert_true(win_pipe_create(ends, true, false, 4096));
-    if (iocp_handle_adopt(file_loop, ends[0], &pipe) != IOCP_OK) {
+    if (iocp_handle_adopt(win.loop, ends[0], &pipe) != IOCP_OK) {
         assert_true(CloseHandle(ends[0]));
     }
-    record *r = l->records;
-    life__count(l, iocp_write(file_loop, file, "hello", 5, file__keep, &r[0], NULL));
-    life__count(l, iocp_pread(file_loop, file, data[1], 8, 0, file__keep, &r[1], NULL));
-    life__count(l, iocp_file_flush(file_loop, file, file__keep, &r[2], NULL));
-    life__count(l, iocp_read(file_loop, pipe, data[3], 8, file__keep, &r[3], NULL));
-    life__count(l, iocp_write(file_loop, pipe, "hello", 5, file__keep, &r[4], NULL));
+    contract_record *r = l->records;
+    life__count(l, iocp_write(win.loop, file, "hello", 5, contract_keep, &r[0], NULL));
+    life__count(l, iocp_pread(win.loop, file, data[1], 8, 0, contract_keep, &r[1], NULL));
+    life__count(l, iocp_file_flush(win.loop, file, contract_keep, &r[2], NULL));
+    life__count(l, iocp_read(win.loop, pipe, data[3], 8, contract_keep, &r[3], NULL));
+    life__count(l, iocp_write(win.loop, pipe, "hello", 5, contract_keep, &r[4], NULL));
     for (int i = 0; i < 3; i++) {
-        (void)iocp_loop_run(file_loop, IOCP_RUN_NO_WAIT);
+        (void)iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT);
     }
     uint64_t size = 0;
-    (void)iocp_file_get_size(file_loop, file, &size);
-    (void)iocp_file_set_size(file_loop, file, 3);
-    int status = iocp_loop_destroy(file_loop, 10 * S);
-    win_faults_stop();
-    if (status != IOCP_OK) {
-        assert_int_equal(iocp_loop_destroy(file_loop, 10 * S), IOCP_OK);
+    (void)iocp_file_get_size(win.loop, file, &size);
+    (void)iocp_file_set_size(win.loop, file, 3);
+    if (iocp_loop_destroy(win.loop, 10 * S) == IOCP_OK) {
+        win.loop = NULL;
     }
+    win_faults_stop();
+    win_loop_destroy(&win.loop);
     assert_true(CloseHandle(ends[1]));
 }
 
@@ -1062,10 +1007,10 @@ static void any_one_system_call_may_fail_in_the_life_of_a_file(void **state)
         }
         assert_int_equal(called, l.accepted);
         assert_true(n > 1 || l.accepted == 5);
-        file_loop = file__create(IOCP_COMPLETION_AUTO);
-        assert_int_equal(iocp_loop_destroy(file_loop, 10 * S), IOCP_OK);
-        assert_int_equal(unit_memory_live(&file_memory), 0);
-        file_loop = file__create(n % 2 == 0 ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
+        win_open(IOCP_COMPLETION_AUTO);
+        win_loop_destroy(&win.loop);
+        assert_int_equal(unit_memory_live(&win.memory), 0);
+        win_open(n % 2 == 0 ? IOCP_COMPLETION_AUTO : IOCP_COMPLETION_PACKET);
     }
     assert_in_range(calls, 20, 1000);
 }
@@ -1073,14 +1018,13 @@ static void any_one_system_call_may_fail_in_the_life_of_a_file(void **state)
 /* What the system opens once and keeps is open before the first test counts. */
 static int file__warm_up(void **state)
 {
-    record flushed = {0};
-    WSADATA data;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    contract_record flushed = {0};
+    win_use_winsock();
     assert_int_equal(file__setup(state), 0);
     iocp_handle_t handle = file__open("file", IOCP_FILE_WRITE | IOCP_FILE_CREATE);
-    assert_int_equal(iocp_file_flush(file_loop, handle, file__keep, &flushed, NULL), IOCP_OK);
-    file__wait_for(&flushed, 1);
-    assert_int_equal(iocp_loop_destroy(file_loop, 10 * S), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, handle, contract_keep, &flushed, NULL), IOCP_OK);
+    win_wait(&flushed, 1);
+    win_loop_destroy(&win.loop);
     assert_true(win_folder_remove(file_folder));
     return 0;
 }

@@ -15,15 +15,9 @@
 #include <string.h>
 #include <wchar.h>
 
-#define S UINT64_C(1000000000)
-
 #define REWRITE (IOCP_FILE_WRITE | IOCP_FILE_CREATE | IOCP_FILE_TRUNCATE)
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     char folder[1024];
     DWORD disposition;      /* of the last CreateFileW */
     const wchar_t *instead; /* what is opened whatever the path, unless NULL */
@@ -52,22 +46,16 @@ static int open__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.sys = *win_faults_table();
-    now.sys.CreateFileW = spy__create;
+    win_begin();
+    win.sys.CreateFileW = spy__create;
     assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
-    now.handles_before = win_open_handles();
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static int open__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    (void)win_end(state);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }
@@ -94,14 +82,14 @@ static void open__make(const char *path, const char *text)
 static iocp_handle_t open__open(const char *path, uint32_t flags)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_file_open(now.loop, path, flags, &handle), IOCP_OK);
+    assert_int_equal(iocp_file_open(win.loop, path, flags, &handle), IOCP_OK);
     return handle;
 }
 
 static uint64_t open__size(iocp_handle_t handle)
 {
     uint64_t size = UINT64_MAX;
-    assert_int_equal(iocp_file_get_size(now.loop, handle, &size), IOCP_OK);
+    assert_int_equal(iocp_file_get_size(win.loop, handle, &size), IOCP_OK);
     return size;
 }
 
@@ -109,7 +97,7 @@ static void check_refused(const char *path, uint32_t flags, int status)
 {
     iocp_handle_t handle = {0};
     size_t handles = win_open_handles();
-    int answer = iocp_file_open(now.loop, path, flags, &handle);
+    int answer = iocp_file_open(win.loop, path, flags, &handle);
     assert_string_equal(iocp_error_name(answer), iocp_error_name(status));
     assert_true(handle.id == 0);
     assert_int_equal(win_open_handles(), handles);
@@ -148,7 +136,7 @@ static void a_file_is_never_replaced(void **state)
     open__make(open__path("file"), "hello");
     for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
         iocp_handle_t handle = {0};
-        (void)iocp_file_open(now.loop, open__path("file"), flags[i], &handle);
+        (void)iocp_file_open(win.loop, open__path("file"), flags[i], &handle);
         assert_int_not_equal(now.disposition, CREATE_ALWAYS);
         assert_int_not_equal(now.disposition, TRUNCATE_EXISTING);
     }
@@ -185,7 +173,7 @@ static void what_the_system_refuses_is_said_with_its_code(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(opening); i++) {
         win_faults_fail_next_of(opening[i], ERROR_IO_DEVICE);
         check_refused(open__path("file"), IOCP_FILE_READ, IOCP_EIO);
-        assert_int_equal(iocp_loop_native_error(now.loop), ERROR_IO_DEVICE);
+        assert_int_equal(iocp_loop_native_error(win.loop), ERROR_IO_DEVICE);
     }
 }
 
@@ -196,12 +184,12 @@ static void a_size_that_is_refused_is_neither_told_nor_set(void **state)
     open__make(open__path("file"), "hello");
     iocp_handle_t file = open__open(open__path("file"), IOCP_FILE_READ | IOCP_FILE_WRITE);
     win_faults_fail_next_of(WIN_GET_SIZE, ERROR_IO_DEVICE);
-    assert_int_equal(iocp_file_get_size(now.loop, file, &size), IOCP_EIO);
-    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_IO_DEVICE);
+    assert_int_equal(iocp_file_get_size(win.loop, file, &size), IOCP_EIO);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_IO_DEVICE);
     assert_int_equal(size, 4711);
     win_faults_fail_next_of(WIN_SET_FILE_INFORMATION, ERROR_DISK_FULL);
-    assert_int_equal(iocp_file_set_size(now.loop, file, 1), IOCP_ENOSPC);
-    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_DISK_FULL);
+    assert_int_equal(iocp_file_set_size(win.loop, file, 1), IOCP_ENOSPC);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_DISK_FULL);
     assert_int_equal(open__size(file), 5);
 }
 
@@ -217,11 +205,11 @@ static void devices_are_refused_and_nothing_stays_open(void **state)
         for (int writes = 0; writes <= 1; writes++) {
             iocp_handle_t handle = {0};
             size_t handles = win_open_handles();
-            int status = iocp_file_open(now.loop, paths[i],
+            int status = iocp_file_open(win.loop, paths[i],
                                         writes ? IOCP_FILE_WRITE : IOCP_FILE_READ, &handle);
             if (status != IOCP_ENOTSUP) {
                 print_message("%s: %s, %u\n", paths[i], iocp_error_name(status),
-                              (unsigned)iocp_loop_native_error(now.loop));
+                              (unsigned)iocp_loop_native_error(win.loop));
             }
             assert_int_not_equal(status, IOCP_OK);
             assert_int_not_equal(status, IOCP_EUNKNOWN);
@@ -243,7 +231,7 @@ static void a_volume_is_refused_and_a_file_by_a_devices_name_is_one(void **state
     check_refused("\\\\.\\C:", IOCP_FILE_READ, IOCP_ENOTSUP);
     iocp_handle_t handle =
         open__open("\\\\?\\GLOBALROOT\\Device\\HarddiskVolume1\\file", IOCP_FILE_READ);
-    assert_int_equal(iocp_handle_kind(now.loop, handle), IOCP_HANDLE_FILE);
+    assert_int_equal(iocp_handle_kind(win.loop, handle), IOCP_HANDLE_FILE);
 }
 
 /* One that nobody expects: by a path that says nothing of it. */
@@ -267,11 +255,10 @@ static void a_path_that_leads_to_a_pipe_is_refused(void **state)
 /* What the system opens once and keeps is open before the first test counts. */
 static int open__warm_up(void **state)
 {
-    WSADATA data;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     assert_int_equal(open__setup(state), 0);
     (void)open__open(open__path("file"), REWRITE);
-    assert_int_equal(iocp_loop_destroy(now.loop, 10 * S), IOCP_OK);
+    win_loop_destroy(&win.loop);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }

@@ -7,7 +7,6 @@
 
 #include "win32/sys.h"
 
-#include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 #include "win_loop.h"
@@ -22,10 +21,6 @@ typedef struct option_call {
 } option_call;
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     bool is_faked; /* options do not reach the system; all that it is asked for are 1 */
     option_call set;
     option_call also; /* the one before it: of IPv4, on a dual stack socket */
@@ -123,38 +118,20 @@ static int option__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.sys = *win_faults_table();
-    now.sys.setsockopt = spy__set_option;
-    now.sys.getsockopt = spy__get_option;
-    now.sys.WSAIoctl = spy__ioctl;
-    now.sys.listen = spy__listen;
-    now.sys.SetFileCompletionNotificationModes = spy__set_modes;
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    win_begin();
+    win.sys.setsockopt = spy__set_option;
+    win.sys.getsockopt = spy__get_option;
+    win.sys.WSAIoctl = spy__ioctl;
+    win.sys.listen = spy__listen;
+    win.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
-}
-
-static int option__teardown(void **state)
-{
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
-    return 0;
-}
-
-static void option__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&now.loop);
-    now.loop = win_loop_create(&now.sys, &now.memory, mode);
 }
 
 static iocp_handle_t option__open(int family, int type)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(now.loop, family, type, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, family, type, 0, &handle), IOCP_OK);
     return handle;
 }
 
@@ -249,11 +226,11 @@ static void each_option_is_the_systems_of_its_name(void **state)
                 continue;
             }
             now.is_faked = true;
-            assert_int_equal(iocp_socket_set_option(now.loop, handle, row->option, 1), IOCP_OK);
+            assert_int_equal(iocp_socket_set_option(win.loop, handle, row->option, 1), IOCP_OK);
             bool is_plain = row->value == INDEX_OF_1 && option_families[f] == AF_INET6;
             option__expect(&now.set, row->native[f].level, row->native[f].name,
                            is_plain ? 1 : row->value);
-            assert_int_equal(iocp_socket_get_option(now.loop, handle, row->option, &value),
+            assert_int_equal(iocp_socket_get_option(win.loop, handle, row->option, &value),
                              IOCP_OK);
             option__expect(&now.got, row->native[f].level, row->native[f].name, 1);
             assert_int_equal(value, row->value != LINGER_OF_1);
@@ -292,8 +269,8 @@ static void each_request_is_the_systems_of_its_name(void **state)
         iocp_handle_t handle = option__open(AF_INET, request_rows[i].type);
         now.is_faked = true;
         int status = request_rows[i].length > 0
-                         ? iocp_socket_set_option(now.loop, handle, which, request_rows[i].value)
-                         : iocp_socket_get_option(now.loop, handle, which, &value);
+                         ? iocp_socket_set_option(win.loop, handle, which, request_rows[i].value)
+                         : iocp_socket_get_option(win.loop, handle, which, &value);
         now.is_faked = false;
         assert_int_equal(status, IOCP_OK);
         assert_int_equal((uint32_t)now.asked.name, request_rows[i].code);
@@ -311,10 +288,10 @@ static void what_can_only_be_read_is_asked_for_by_its_name(void **state)
     int value = 0;
     iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_MTU, &value), IOCP_OK);
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_MTU, &value), IOCP_OK);
     option__expect(&now.got, IPPROTO_IP, 73, 1);
     now.set = (option_call){0};
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
                      IOCP_OK);
     option__expect(&now.got, IPPROTO_UDP, 2, 1);
     assert_int_equal(value, 1);
@@ -327,7 +304,7 @@ static void no_limit_of_packets_is_said_with_all_bits(void **state)
     (void)state;
     iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_MTU_LIMIT, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_MTU_LIMIT, 0), IOCP_OK);
     option__expect(&now.set, IPPROTO_IP, 76, -1);
     now.is_faked = false;
 }
@@ -337,7 +314,7 @@ static void no_limit_of_packets_is_said_with_all_bits(void **state)
 static iocp_handle_t dual__open(void)
 {
     iocp_handle_t handle = option__open(AF_INET6, SOCK_DGRAM);
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
     return handle;
 }
 
@@ -348,11 +325,11 @@ static void an_option_of_ip_is_set_for_both_stacks(void **state)
         skip();
     }
     iocp_handle_t handle = dual__open();
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_OK);
     option__expect(&now.also, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 9);
     option__expect(&now.set, IPPROTO_IP, IP_TTL, 9);
     now.also = (option_call){0};
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_SEND_BUFFER, 9000),
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_SEND_BUFFER, 9000),
                      IOCP_OK);
     option__expect(&now.set, SOL_SOCKET, SO_SNDBUF, 9000);
     assert_int_equal(now.also.level, IPPROTO_IP); /* that of before: once */
@@ -367,10 +344,10 @@ static void what_ipv4_refuses_ipv6_does_not_keep(void **state)
         skip();
     }
     iocp_handle_t handle = dual__open();
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_HOPS, &before), IOCP_OK);
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_HOPS, &before), IOCP_OK);
     now.refused = 1 + IPPROTO_IP;
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_ENOTSUP);
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_HOPS, &value), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_HOPS, 9), IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_HOPS, &value), IOCP_OK);
     assert_int_equal(value, before);
     assert_int_not_equal(before, 9);
 }
@@ -381,9 +358,9 @@ static void the_error_of_a_socket_is_asked_for_and_not_set(void **state)
     int value = 0;
     iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_ERROR, &value), IOCP_OK);
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_ERROR, &value), IOCP_OK);
     option__expect(&now.got, SOL_SOCKET, SO_ERROR, 1);
-    assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_ERROR, 1), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_ERROR, 1), IOCP_EINVAL);
     now.is_faked = false;
 }
 
@@ -391,18 +368,18 @@ static void the_error_of_a_socket_is_asked_for_and_not_set(void **state)
 
 static int refused__set(iocp_handle_t handle)
 {
-    return iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_KEEPALIVE, 1);
+    return iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_KEEPALIVE, 1);
 }
 
 static int refused__set_linger(iocp_handle_t handle)
 {
-    return iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_LINGER, 1);
+    return iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_LINGER, 1);
 }
 
 static int refused__get(iocp_handle_t handle)
 {
     int value = 4711;
-    int status = iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_KEEPALIVE, &value);
+    int status = iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_KEEPALIVE, &value);
     assert_int_equal(value, 4711);
     return status;
 }
@@ -410,7 +387,7 @@ static int refused__get(iocp_handle_t handle)
 static int refused__get_linger(iocp_handle_t handle)
 {
     int value = 4711;
-    int status = iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_LINGER, &value);
+    int status = iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_LINGER, &value);
     assert_int_equal(value, 4711);
     return status;
 }
@@ -418,24 +395,24 @@ static int refused__get_linger(iocp_handle_t handle)
 static int option__bind(iocp_handle_t handle)
 {
     contract_address any = contract_loopback(AF_INET, 0);
-    return iocp_socket_bind(now.loop, handle, contract_sockaddr(&any), any.length);
+    return iocp_socket_bind(win.loop, handle, contract_sockaddr(&any), any.length);
 }
 
 static int refused__listen(iocp_handle_t handle)
 {
-    return iocp_socket_listen(now.loop, handle, 0);
+    return iocp_socket_listen(win.loop, handle, 0);
 }
 
 static int refused__name(iocp_handle_t handle)
 {
     contract_address name = {.length = sizeof name.storage};
-    return iocp_socket_get_name(now.loop, handle, (struct sockaddr *)&name.storage, &name.length);
+    return iocp_socket_get_name(win.loop, handle, (struct sockaddr *)&name.storage, &name.length);
 }
 
 static int refused__peer(iocp_handle_t handle)
 {
     contract_address name = {.length = sizeof name.storage};
-    return iocp_socket_get_peer(now.loop, handle, (struct sockaddr *)&name.storage, &name.length);
+    return iocp_socket_get_peer(win.loop, handle, (struct sockaddr *)&name.storage, &name.length);
 }
 
 static void what_the_system_refuses_is_said_with_its_code(void **state)
@@ -455,7 +432,7 @@ static void what_the_system_refuses_is_said_with_its_code(void **state)
         uint64_t struck = win_faults_struck();
         win_faults_fail_all_of(table[i].call, WSAENETDOWN);
         assert_int_equal(table[i].function(handle), IOCP_ENETDOWN);
-        assert_int_equal(iocp_loop_native_error(now.loop), WSAENETDOWN);
+        assert_int_equal(iocp_loop_native_error(win.loop), WSAENETDOWN);
         assert_true(win_faults_struck() > struck);
         win_faults_stop();
     }
@@ -479,9 +456,9 @@ static void what_this_windows_lacks_is_not_supported(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
         iocp_handle_t handle = option__open(AF_INET, table[i].type);
         win_faults_fail_next_of(table[i].call, table[i].error);
-        assert_int_equal(iocp_socket_set_option(now.loop, handle, table[i].option, 1),
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, table[i].option, 1),
                          IOCP_ENOTSUP);
-        assert_int_equal(iocp_loop_native_error(now.loop), table[i].error);
+        assert_int_equal(iocp_loop_native_error(win.loop), table[i].error);
     }
 }
 
@@ -491,11 +468,11 @@ static void a_system_without_segments_says_so_and_a_failure_is_one(void **state)
     int value = 4711;
     iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
     win_faults_fail_next_of(WIN_GET_OPTION, WSAEINVAL);
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
                      IOCP_OK);
     assert_int_equal(value, 0);
     win_faults_fail_next_of(WIN_GET_OPTION, WSAENETDOWN);
-    assert_int_equal(iocp_socket_get_option(now.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, IOCP_SOCKET_SEND_SEGMENTS, &value),
                      IOCP_ENETDOWN);
     assert_int_equal(value, 0);
 }
@@ -506,9 +483,9 @@ static void a_group_that_is_refused_is_not_joined(void **state)
     struct sockaddr_in group = {.sin_family = AF_INET};
     iocp_handle_t handle = option__open(AF_INET, SOCK_DGRAM);
     win_faults_fail_next_of(WIN_SET_OPTION, WSAENOBUFS);
-    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 0),
+    assert_int_equal(iocp_socket_join(win.loop, handle, (struct sockaddr *)&group, sizeof group, 0),
                      IOCP_ENOBUFS);
-    assert_int_equal(iocp_loop_native_error(now.loop), WSAENOBUFS);
+    assert_int_equal(iocp_loop_native_error(win.loop), WSAENOBUFS);
 }
 
 static void a_backlog_that_is_not_small_is_told_as_a_hint(void **state)
@@ -524,7 +501,7 @@ static void a_backlog_that_is_not_small_is_told_as_a_hint(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
         iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
         assert_int_equal(option__bind(handle), IOCP_OK);
-        assert_int_equal(iocp_socket_listen(now.loop, handle, table[i].wanted), IOCP_OK);
+        assert_int_equal(iocp_socket_listen(win.loop, handle, table[i].wanted), IOCP_OK);
         assert_int_equal(now.backlog, table[i].told);
     }
 }
@@ -551,11 +528,11 @@ static void an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number(voi
     memcpy(&group.sin_addr, group_ipv4, sizeof group_ipv4);
     memcpy(&request.imr_multiaddr, group_ipv4, sizeof group_ipv4);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
+    assert_int_equal(iocp_socket_join(win.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
                      IOCP_OK);
     group__expect(IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, (int)sizeof request);
     assert_int_equal(
-        iocp_socket_leave(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
+        iocp_socket_leave(win.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
     group__expect(IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, (int)sizeof request);
     now.is_faked = false;
 }
@@ -572,11 +549,11 @@ static void an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number(voi
     memcpy(&group.sin6_addr, group_ipv6, sizeof group_ipv6);
     memcpy(&request.ipv6mr_multiaddr, group_ipv6, sizeof group_ipv6);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_join(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
+    assert_int_equal(iocp_socket_join(win.loop, handle, (struct sockaddr *)&group, sizeof group, 7),
                      IOCP_OK);
     group__expect(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, (int)sizeof request);
     assert_int_equal(
-        iocp_socket_leave(now.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
+        iocp_socket_leave(win.loop, handle, (struct sockaddr *)&group, sizeof group, 7), IOCP_OK);
     group__expect(IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &request, (int)sizeof request);
     now.is_faked = false;
 }
@@ -592,12 +569,12 @@ static void an_ipv4_group_of_one_sender_is_joined_and_left(void **state)
     memcpy(&group.sin_addr, group_ipv4, sizeof group_ipv4);
     memcpy(&request.imr_multiaddr, group_ipv4, sizeof group_ipv4);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_join_source(now.loop, handle, (struct sockaddr *)&group,
+    assert_int_equal(iocp_socket_join_source(win.loop, handle, (struct sockaddr *)&group,
                                              sizeof group, (struct sockaddr *)&source,
                                              sizeof source, 7),
                      IOCP_OK);
     group__expect(IPPROTO_IP, 15, &request, (int)sizeof request);
-    assert_int_equal(iocp_socket_leave_source(now.loop, handle, (struct sockaddr *)&group,
+    assert_int_equal(iocp_socket_leave_source(win.loop, handle, (struct sockaddr *)&group,
                                               sizeof group, (struct sockaddr *)&source,
                                               sizeof source, 7),
                      IOCP_OK);
@@ -621,12 +598,12 @@ static void an_ipv6_group_of_one_sender_is_joined_and_left(void **state)
     memcpy(request + 8, &group, sizeof group);
     memcpy(request + 136, &source, sizeof source);
     now.is_faked = true;
-    assert_int_equal(iocp_socket_join_source(now.loop, handle, (struct sockaddr *)&group,
+    assert_int_equal(iocp_socket_join_source(win.loop, handle, (struct sockaddr *)&group,
                                              sizeof group, (struct sockaddr *)&source,
                                              sizeof source, 7),
                      IOCP_OK);
     group__expect(IPPROTO_IPV6, 45, request, (int)sizeof request);
-    assert_int_equal(iocp_socket_leave_source(now.loop, handle, (struct sockaddr *)&group,
+    assert_int_equal(iocp_socket_leave_source(win.loop, handle, (struct sockaddr *)&group,
                                               sizeof group, (struct sockaddr *)&source,
                                               sizeof source, 7),
                      IOCP_OK);
@@ -654,7 +631,7 @@ static void each_provider_is_asked_once_whether_packets_can_be_skipped(void **st
     for (int i = 0; i < 2 * option__families(); i++) {
         now.layered_family = option_families[i / 2];
         now.layered_type = types[i % 2];
-        option__use_mode(IOCP_COMPLETION_AUTO);
+        win_open(IOCP_COMPLETION_AUTO);
         for (int k = 0; k < 2 * option__families(); k++) {
             assert_int_equal(provider__skipping(option_families[k / 2], types[k % 2]),
                              i == k ? 0 : 2);
@@ -671,7 +648,7 @@ static void an_adopted_socket_skips_packets_if_its_own_provider_can(void **state
         iocp_handle_t handle = {0};
         int before = now.skipping;
         now.layered_family = is_layered ? AF_INET : AF_UNSPEC;
-        assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &handle),
+        assert_int_equal(iocp_socket_adopt(win.loop, contract_socket_create(AF_INET), &handle),
                          IOCP_OK);
         assert_int_equal(now.skipping - before, is_layered ? 0 : 1);
     }
@@ -682,26 +659,24 @@ static void the_program_may_know_better_than_the_provider(void **state)
     (void)state;
     now.layered_family = AF_INET;
     now.layered_type = SOCK_STREAM;
-    option__use_mode(IOCP_COMPLETION_SKIP);
+    win_open(IOCP_COMPLETION_SKIP);
     assert_int_equal(provider__skipping(AF_INET, SOCK_STREAM), 2);
     now.layered_family = AF_UNSPEC;
-    option__use_mode(IOCP_COMPLETION_PACKET);
+    win_open(IOCP_COMPLETION_PACKET);
     assert_int_equal(provider__skipping(AF_INET, SOCK_STREAM), 0);
 }
 
 /* What the system opens once and keeps is open before the first test counts. */
 static int option__warm_up(void **state)
 {
-    WSADATA data;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     assert_int_equal(option__setup(state), 0);
     (void)option__open(AF_INET, SOCK_STREAM);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     return 0;
 }
 
-#define OPTION_TEST(function) \
-    cmocka_unit_test_setup_teardown(function, option__setup, option__teardown)
+#define OPTION_TEST(function) cmocka_unit_test_setup_teardown(function, option__setup, win_end)
 
 int main(void)
 {

@@ -37,10 +37,6 @@ typedef struct asked_client {
 } asked_client;
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     asked_instance instance; /* the last one */
     asked_client client;
     HANDLE begun;   /* set by a CreateFileW that takes its time */
@@ -94,99 +90,61 @@ static int pipes__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.sys = *win_faults_table();
-    now.sys.CreateNamedPipeW = spy__create_pipe;
-    now.sys.CreateFileW = spy__create_file;
-    now.sys.ConvertStringSecurityDescriptorToSecurityDescriptorW = spy__convert_sddl;
+    win_begin();
+    win.sys.CreateNamedPipeW = spy__create_pipe;
+    win.sys.CreateFileW = spy__create_file;
+    win.sys.ConvertStringSecurityDescriptorToSecurityDescriptorW = spy__convert_sddl;
     now.begun = CreateEventW(NULL, TRUE, FALSE, NULL);
     now.asked = CreateEventW(NULL, TRUE, FALSE, NULL);
     assert_true(win_pipe_create(now.ends, false, false, 16));
-    now.handles_before = win_open_handles();
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static int pipes__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    win_close();
     (void)CloseHandle(now.begun);
     (void)CloseHandle(now.asked);
     (void)CloseHandle(now.ends[0]);
     (void)CloseHandle(now.ends[1]);
-    return 0;
+    return win_end(state);
 }
 
 /* ---- Steps ---- */
 
-/* What an operation has brought. */
-typedef struct outcome {
-    int calls;
-    int status;
-    uint32_t flags;
-    uint64_t bytes;
-    uint32_t native_error;
-    iocp_handle_t opened;
-    int rearms; /* answer IOCP_REARM this many more times */
-} outcome;
-
-static iocp_action_t IOCP_CALL pipes__note(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
+static contract_record pipes__read(iocp_handle_t pipe, void *data, size_t size)
 {
-    outcome *o = userdata;
-    (void)loop;
-    o->calls++;
-    o->status = result->status;
-    o->flags = result->flags;
-    o->bytes = result->bytes;
-    o->native_error = result->native_error;
-    o->opened = result->opened;
-    return o->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void pipes__wait(const outcome *o)
-{
-    while (o->calls == 0) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
-}
-
-static outcome pipes__read(iocp_handle_t pipe, void *data, size_t size)
-{
-    outcome o = {0};
-    assert_int_equal(iocp_read(now.loop, pipe, data, size, pipes__note, &o, NULL), IOCP_OK);
-    pipes__wait(&o);
+    contract_record o = {0};
+    assert_int_equal(iocp_read(win.loop, pipe, data, size, contract_keep, &o, NULL), IOCP_OK);
+    win_wait(&o, 1);
     return o;
 }
 
 static void pipes__write(iocp_handle_t pipe, const char *text)
 {
-    outcome o = {0};
+    contract_record o = {0};
     size_t size = strlen(text);
-    assert_int_equal(iocp_write(now.loop, pipe, text, size, pipes__note, &o, NULL), IOCP_OK);
-    pipes__wait(&o);
+    assert_int_equal(iocp_write(win.loop, pipe, text, size, contract_keep, &o, NULL), IOCP_OK);
+    win_wait(&o, 1);
     assert_int_equal(o.status, IOCP_OK);
-    assert_int_equal(o.bytes, size);
+    assert_int_equal(o.result.bytes, size);
 }
 
 static void pipes__assert_read(iocp_handle_t pipe, size_t size, const char *text, uint32_t flags)
 {
     char data[64] = {0};
-    outcome o = pipes__read(pipe, data, size);
+    contract_record o = pipes__read(pipe, data, size);
     assert_int_equal(o.status, IOCP_OK);
-    assert_int_equal(o.flags & IOCP_RESULT_MORE, flags);
-    assert_int_equal(o.bytes, strlen(text));
+    assert_int_equal(o.result.flags & IOCP_RESULT_MORE, flags);
+    assert_int_equal(o.result.bytes, strlen(text));
     assert_string_equal(data, text);
 }
 
 static HANDLE pipes__native(iocp_handle_t pipe)
 {
     void *native = NULL;
-    assert_int_equal(iocp_handle_native(now.loop, pipe, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, pipe, &native), IOCP_OK);
     return native;
 }
 
@@ -217,7 +175,7 @@ typedef struct pair {
 static pair pair__open(uint32_t flags)
 {
     pair p = {{0}, {0}};
-    assert_int_equal(iocp_pipe_pair(now.loop, flags, &p.ours, &p.theirs), IOCP_OK);
+    assert_int_equal(iocp_pipe_pair(win.loop, flags, &p.ours, &p.theirs), IOCP_OK);
     return p;
 }
 
@@ -257,7 +215,7 @@ static void the_name_of_a_pair_is_128_random_bits(void **state)
     (void)pair__open(0);
     assert_true(wcscmp(now.instance.name, first) != 0);
     assert_int_equal(win_faults_count_of(WIN_RANDOM), 2);
-    now.sys.RtlGenRandom = spy__count_up;
+    win.sys.RtlGenRandom = spy__count_up;
     (void)pair__open(0);
     assert_true(
         wcscmp(now.instance.name, L"\\\\.\\pipe\\iocploop-0f1f2f3f4f5f6f7f8f9fafbfcfdfefff") == 0);
@@ -269,7 +227,7 @@ static void a_pair_without_random_bits_is_refused(void **state)
     pair p = {{0}, {0}};
     win_faults_fail_all_of(WIN_RANDOM, 0);
     SetLastError(0);
-    assert_int_equal(iocp_pipe_pair(now.loop, 0, &p.ours, &p.theirs), IOCP_ENOBUFS);
+    assert_int_equal(iocp_pipe_pair(win.loop, 0, &p.ours, &p.theirs), IOCP_ENOBUFS);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PIPE), 0);
 }
 
@@ -377,7 +335,7 @@ static void a_pair_of_which_any_call_fails_leaves_nothing(void **state)
             pair p = {{0}, {0}};
             win_faults_reset();
             win_faults_fail_nth(n);
-            status = iocp_pipe_pair(now.loop, flags[i], &p.ours, &p.theirs);
+            status = iocp_pipe_pair(win.loop, flags[i], &p.ours, &p.theirs);
             /* Without a mode or a CloseHandle the pair is whole all the same. */
             bool is_minor = status == IOCP_OK;
             assert_int_equal(p.ours.id != 0, is_minor);
@@ -398,9 +356,9 @@ static void a_pair_without_memory_is_refused_and_leaves_nothing(void **state)
     size_t handles = win_open_handles();
     int refused = 0;
     for (uint64_t allowed = 0; p.ours.id == 0; allowed++) {
-        unit_memory_allow(&now.memory, allowed);
-        int status = iocp_pipe_pair(now.loop, 0, &p.ours, &p.theirs);
-        unit_memory_allow(&now.memory, UINT64_MAX);
+        unit_memory_allow(&win.memory, allowed);
+        int status = iocp_pipe_pair(win.loop, 0, &p.ours, &p.theirs);
+        unit_memory_allow(&win.memory, UINT64_MAX);
         assert_true(status == IOCP_OK || status == IOCP_ENOMEM);
         assert_int_equal(win_open_handles(), handles + (status == IOCP_OK ? 2 : 0));
         refused += status != IOCP_OK;
@@ -426,22 +384,22 @@ static server server__open(const iocp_pipe_options_t *options)
 {
     server s = {{0}, ""};
     server__name(&s);
-    assert_int_equal(iocp_pipe_listen(now.loop, s.name, options, &s.listener), IOCP_OK);
+    assert_int_equal(iocp_pipe_listen(win.loop, s.name, options, &s.listener), IOCP_OK);
     return s;
 }
 
-static iocp_op_t server__accept(const server *s, outcome *o)
+static iocp_op_t server__accept(const server *s, contract_record *o)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_accept(now.loop, s->listener, pipes__note, o, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_accept(win.loop, s->listener, contract_keep, o, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     return op;
 }
 
-static iocp_op_t server__connect(const server *s, uint32_t flags, outcome *o)
+static iocp_op_t server__connect(const server *s, uint32_t flags, contract_record *o)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_pipe_connect(now.loop, s->name, flags, pipes__note, o, &op), IOCP_OK);
+    assert_int_equal(iocp_pipe_connect(win.loop, s->name, flags, contract_keep, o, &op), IOCP_OK);
     return op;
 }
 
@@ -524,12 +482,12 @@ static void a_listener_is_asked_for_as_its_options_say(void **state)
 static void further_instances_do_not_ask_to_be_the_first(void **state)
 {
     (void)state;
-    outcome accepted = {0};
+    contract_record accepted = {0};
     server s = server__open(NULL);
     server__accept(&s, &accepted);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PIPE), 1); /* it has taken that of listen */
     HANDLE client = raw__must_connect(&s);
-    pipes__wait(&accepted);
+    win_wait(&accepted, 1);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PIPE), 2);
     assert_int_equal(now.instance.open_mode, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED);
     (void)CloseHandle(client);
@@ -538,28 +496,28 @@ static void further_instances_do_not_ask_to_be_the_first(void **state)
 static void a_raw_client_talks_with_us_and_we_with_a_raw_server(void **state)
 {
     (void)state;
-    outcome accepted = {0};
+    contract_record accepted = {0};
     server s = server__open(NULL);
     server__accept(&s, &accepted);
     HANDLE client = raw__must_connect(&s);
-    pipes__wait(&accepted);
+    win_wait(&accepted, 1);
     raw__write(client, "from outside");
-    pipes__assert_read(accepted.opened, 64, "from outside", 0);
-    pipes__write(accepted.opened, "from inside");
+    pipes__assert_read(accepted.result.opened, 64, "from outside", 0);
+    pipes__write(accepted.result.opened, "from inside");
     raw__assert_read(client, 64, "from inside");
     (void)CloseHandle(client);
 
-    outcome connected = {0};
+    contract_record connected = {0};
     server raw = {{0}, ""};
     server__name(&raw);
     HANDLE instance =
         CreateNamedPipeA(raw.name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
     assert_true(instance != INVALID_HANDLE_VALUE);
     (void)server__connect(&raw, 0, &connected);
-    pipes__wait(&connected);
+    win_wait(&connected, 1);
     assert_int_equal(connected.status, IOCP_OK);
     raw__write(instance, "served");
-    pipes__assert_read(connected.opened, 64, "served", 0);
+    pipes__assert_read(connected.result.opened, 64, "served", 0);
     (void)CloseHandle(instance);
 }
 
@@ -577,15 +535,15 @@ static void without_an_accept_one_client_can_come(void **state)
 static void messages_go_both_ways_and_end_where_they_were_written(void **state)
 {
     (void)state;
-    outcome accepted = {0};
-    outcome connected = {0};
+    contract_record accepted = {0};
+    contract_record connected = {0};
     iocp_pipe_options_t options = {.size = sizeof options, .flags = IOCP_PIPE_MESSAGE};
     server s = server__open(&options);
     server__accept(&s, &accepted);
     (void)server__connect(&s, IOCP_PIPE_MESSAGE, &connected);
-    pipes__wait(&connected);
-    pipes__wait(&accepted);
-    const iocp_handle_t ends[] = {accepted.opened, connected.opened};
+    win_wait(&connected, 1);
+    win_wait(&accepted, 1);
+    const iocp_handle_t ends[] = {accepted.result.opened, connected.result.opened};
     for (int from = 0; from < 2; from++) {
         pipes__write(ends[from], "first");
         pipes__write(ends[from], "second");
@@ -605,7 +563,7 @@ static void check_listen_refused(uint32_t flags, win_call call, uint32_t error, 
     uint32_t held = win_faults_held();
     server__name(&s);
     win_faults_fail_next_of(call, error);
-    int answer = iocp_pipe_listen(now.loop, s.name, &options, &s.listener);
+    int answer = iocp_pipe_listen(win.loop, s.name, &options, &s.listener);
     assert_string_equal(iocp_error_name(answer), iocp_error_name(status));
     assert_true(s.listener.id == 0);
     assert_int_equal(win_open_handles(), handles);
@@ -642,7 +600,7 @@ static void a_listener_of_which_any_call_fails_leaves_nothing(void **state)
     for (uint64_t n = 1; s.listener.id == 0; n++) {
         win_faults_reset();
         win_faults_fail_nth(n);
-        int status = iocp_pipe_listen(now.loop, s.name, NULL, &s.listener);
+        int status = iocp_pipe_listen(win.loop, s.name, NULL, &s.listener);
         assert_int_equal(win_open_handles(), handles + (status == IOCP_OK ? 1 : 0));
         assert_int_equal(s.listener.id != 0, status == IOCP_OK);
         refused += status != IOCP_OK;
@@ -659,9 +617,9 @@ static void a_listener_without_memory_leaves_nothing(void **state)
     int refused = 0;
     server__name(&s);
     for (uint64_t allowed = 0; s.listener.id == 0; allowed++) {
-        unit_memory_allow(&now.memory, allowed);
-        int status = iocp_pipe_listen(now.loop, s.name, &options, &s.listener);
-        unit_memory_allow(&now.memory, UINT64_MAX);
+        unit_memory_allow(&win.memory, allowed);
+        int status = iocp_pipe_listen(win.loop, s.name, &options, &s.listener);
+        unit_memory_allow(&win.memory, UINT64_MAX);
         assert_true(status == IOCP_OK || status == IOCP_ENOMEM);
         assert_int_equal(win_open_handles(), handles + (status == IOCP_OK ? 1 : 0));
         refused += status != IOCP_OK;
@@ -673,26 +631,26 @@ static void a_listener_without_memory_leaves_nothing(void **state)
 static void an_accept_without_an_instance_waits_for_the_system_to_have_one(void **state)
 {
     (void)state;
-    outcome accepted[2] = {{0}, {.rearms = 1}};
+    contract_record accepted[2] = {{0}, {.rearms = 1}};
     server s = server__open(NULL);
     server__accept(&s, &accepted[0]);
     win_faults_fail_all_of(WIN_CREATE_PIPE, ERROR_NO_SYSTEM_RESOURCES);
     server__accept(&s, &accepted[1]);
-    pipes__wait(&accepted[1]);
+    win_wait(&accepted[1], 1);
     assert_int_equal(accepted[1].status, IOCP_ENOBUFS);
-    assert_int_equal(accepted[1].native_error, ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(accepted[1].result.native_error, ERROR_NO_SYSTEM_RESOURCES);
     HANDLE clients[2];
     clients[0] = raw__must_connect(&s); /* and no instance is there behind it */
-    pipes__wait(&accepted[0]);
+    win_wait(&accepted[0], 1);
     assert_int_equal(accepted[0].status, IOCP_OK);
     assert_int_equal(accepted[1].calls, 1);
     win_faults_stop();
     while ((clients[1] = raw__connect(&s)) == INVALID_HANDLE_VALUE) {
         assert_int_equal(GetLastError(), ERROR_PIPE_BUSY);
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     while (accepted[1].calls < 2) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     assert_int_equal(accepted[1].status, IOCP_OK);
     (void)CloseHandle(clients[0]);
@@ -702,18 +660,18 @@ static void an_accept_without_an_instance_waits_for_the_system_to_have_one(void 
 static void a_cancel_of_an_accept_that_is_refused_changes_nothing(void **state)
 {
     (void)state;
-    outcome accepted = {0};
-    outcome cancelled = {0};
+    contract_record accepted = {0};
+    contract_record cancelled = {0};
     server s = server__open(NULL);
     iocp_op_t op = server__accept(&s, &accepted);
     win_faults_fail_all_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
-    assert_int_equal(iocp_cancel(now.loop, op, pipes__note, &cancelled, NULL), IOCP_OK);
-    pipes__wait(&cancelled);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
     assert_int_equal(cancelled.status, IOCP_ENOBUFS);
     assert_int_equal(accepted.calls, 0);
     win_faults_stop();
     HANDLE client = raw__must_connect(&s);
-    pipes__wait(&accepted);
+    win_wait(&accepted, 1);
     assert_int_equal(accepted.status, IOCP_OK);
     (void)CloseHandle(client);
 }
@@ -721,14 +679,14 @@ static void a_cancel_of_an_accept_that_is_refused_changes_nothing(void **state)
 static void a_listener_whose_cancels_are_refused_still_closes(void **state)
 {
     (void)state;
-    outcome accepted[2] = {{0}, {0}};
-    outcome closed = {0};
+    contract_record accepted[2] = {{0}, {0}};
+    contract_record closed = {0};
     server s = server__open(NULL);
     server__accept(&s, &accepted[0]);
     server__accept(&s, &accepted[1]);
     win_faults_fail_all_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
-    assert_int_equal(iocp_close(now.loop, s.listener, pipes__note, &closed, NULL), IOCP_OK);
-    pipes__wait(&closed);
+    assert_int_equal(iocp_close(win.loop, s.listener, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(accepted[i].calls, 1);
         assert_int_equal(accepted[i].status, IOCP_ECANCELED);
@@ -740,24 +698,24 @@ static void a_listener_whose_cancels_are_refused_still_closes(void **state)
 static void a_peer_is_told_by_the_end_that_we_have(void **state)
 {
     (void)state;
-    outcome accepted = {0};
-    outcome connected = {0};
+    contract_record accepted = {0};
+    contract_record connected = {0};
     uint32_t id = 0;
     server s = server__open(NULL);
     server__accept(&s, &accepted);
     (void)server__connect(&s, 0, &connected);
-    pipes__wait(&accepted);
-    pipes__wait(&connected);
-    assert_int_equal(iocp_pipe_peer(now.loop, accepted.opened, &id), IOCP_OK);
+    win_wait(&accepted, 1);
+    win_wait(&connected, 1);
+    assert_int_equal(iocp_pipe_peer(win.loop, accepted.result.opened, &id), IOCP_OK);
     assert_int_equal(id, GetCurrentProcessId());
     assert_int_equal(win_faults_count_of(WIN_GET_PIPE_CLIENT), 1);
-    assert_int_equal(iocp_pipe_peer(now.loop, connected.opened, &id), IOCP_OK);
+    assert_int_equal(iocp_pipe_peer(win.loop, connected.result.opened, &id), IOCP_OK);
     assert_int_equal(id, GetCurrentProcessId());
     assert_int_equal(win_faults_count_of(WIN_GET_PIPE_SERVER), 1);
     static const win_call calls[] = {WIN_GET_PIPE_INFO, WIN_GET_PIPE_CLIENT};
     for (size_t i = 0; i < IOC_COUNT_OF(calls); i++) {
         win_faults_fail_next_of(calls[i], 0);
-        assert_int_equal(iocp_pipe_peer(now.loop, accepted.opened, &id), IOCP_ENOBUFS);
+        assert_int_equal(iocp_pipe_peer(win.loop, accepted.result.opened, &id), IOCP_ENOBUFS);
     }
 }
 
@@ -765,14 +723,14 @@ static void a_peer_is_told_by_the_end_that_we_have(void **state)
 static void a_peer_that_may_be_on_another_machine_is_not_told(void **state)
 {
     (void)state;
-    outcome accepted = {0};
+    contract_record accepted = {0};
     uint32_t id = 0;
     iocp_pipe_options_t options = {.size = sizeof options, .flags = IOCP_PIPE_REMOTE};
     server s = server__open(&options);
     server__accept(&s, &accepted);
     HANDLE client = raw__must_connect(&s);
-    pipes__wait(&accepted);
-    assert_int_equal(iocp_pipe_peer(now.loop, accepted.opened, &id), IOCP_ENOTSUP);
+    win_wait(&accepted, 1);
+    assert_int_equal(iocp_pipe_peer(win.loop, accepted.result.opened, &id), IOCP_ENOTSUP);
     (void)CloseHandle(client);
 }
 
@@ -781,10 +739,10 @@ static void a_peer_that_may_be_on_another_machine_is_not_told(void **state)
 static void who_connects_lets_nobody_act_in_his_name(void **state)
 {
     (void)state;
-    outcome connected = {0};
+    contract_record connected = {0};
     server s = server__open(NULL);
     (void)server__connect(&s, 0, &connected);
-    pipes__wait(&connected);
+    win_wait(&connected, 1);
     assert_int_equal(now.client.flags,
                      SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION | FILE_FLAG_OVERLAPPED);
     assert_int_equal(now.client.access, GENERIC_READ | GENERIC_WRITE | FILE_WRITE_ATTRIBUTES);
@@ -810,14 +768,14 @@ static void what_the_system_says_of_a_connect_is_told(void **state)
     };
     iocp_pipe_options_t options = {.size = sizeof options, .flags = IOCP_PIPE_MESSAGE};
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
-        outcome connected = {0};
+        contract_record connected = {0};
         server s = server__open(&options);
         win_faults_fail_next_of(rows[i].call, rows[i].error);
         (void)server__connect(&s, IOCP_PIPE_MESSAGE, &connected);
-        pipes__wait(&connected);
+        win_wait(&connected, 1);
         assert_string_equal(iocp_error_name(connected.status), iocp_error_name(rows[i].status));
-        assert_int_equal(connected.native_error, rows[i].error);
-        assert_true(connected.opened.id == 0);
+        assert_int_equal(connected.result.native_error, rows[i].error);
+        assert_true(connected.result.opened.id == 0);
     }
 }
 
@@ -827,12 +785,12 @@ static void a_connect_that_cannot_wait_says_why(void **state)
     (void)state;
     static const win_call calls[] = {WIN_DEVICE_CONTROL, WIN_CREATE_PORT};
     for (size_t i = 0; i < IOC_COUNT_OF(calls); i++) {
-        outcome connected = {0};
+        contract_record connected = {0};
         server s = server__open(NULL);
         HANDLE first = raw__must_connect(&s);
         win_faults_fail_next_of(calls[i], ERROR_NOT_ENOUGH_MEMORY);
         (void)server__connect(&s, 0, &connected);
-        pipes__wait(&connected);
+        win_wait(&connected, 1);
         assert_int_equal(connected.status, IOCP_ENOMEM);
         (void)CloseHandle(first);
     }
@@ -896,10 +854,10 @@ static BOOL WINAPI spy__ask_until_it_waits(HANDLE thread)
     return TRUE;
 }
 
-static iocp_op_t slow__begin(const server *s, outcome *o)
+static iocp_op_t slow__begin(const server *s, contract_record *o)
 {
     iocp_op_t op = server__connect(s, 0, o);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(WaitForSingleObject(now.begun, INFINITE), WAIT_OBJECT_0);
     return op;
 }
@@ -907,14 +865,14 @@ static iocp_op_t slow__begin(const server *s, outcome *o)
 static void a_connect_that_has_not_begun_is_back_at_once(void **state)
 {
     (void)state;
-    outcome connected = {0};
+    contract_record connected = {0};
     server s = server__open(NULL);
-    now.sys.SubmitThreadpoolWork = spy__hold_work;
+    win.sys.SubmitThreadpoolWork = spy__hold_work;
     iocp_op_t op = server__connect(&s, 0, &connected);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_non_null(now.held);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(connected.calls, 1);
     assert_int_equal(connected.status, IOCP_ECANCELED);
     assert_int_equal(win_faults_count_of(WIN_CREATE_FILE), 0);
@@ -926,32 +884,32 @@ static void a_connect_that_runs_is_asked_to_end(void **state)
     (void)state;
     static const bool has_deadline[] = {false, true};
     for (size_t i = 0; i < IOC_COUNT_OF(has_deadline); i++) {
-        outcome connected = {0};
+        contract_record connected = {0};
         server s = server__open(NULL);
         (void)ResetEvent(now.begun);
-        now.sys.CreateFileW = spy__slow_open;
-        now.sys.CancelSynchronousIo = spy__ask_until_it_waits;
+        win.sys.CreateFileW = spy__slow_open;
+        win.sys.CancelSynchronousIo = spy__ask_until_it_waits;
         iocp_op_t op = slow__begin(&s, &connected);
         if (has_deadline[i]) {
-            assert_int_equal(iocp_op_deadline(now.loop, op, 1), IOCP_OK);
+            assert_int_equal(iocp_op_deadline(win.loop, op, 1), IOCP_OK);
         } else {
-            assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+            assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
         }
-        pipes__wait(&connected);
+        win_wait(&connected, 1);
         assert_int_equal(connected.status, has_deadline[i] ? IOCP_ETIMEDOUT : IOCP_ECANCELED);
-        assert_true(connected.opened.id == 0);
+        assert_true(connected.result.opened.id == 0);
     }
 }
 
 static void destroy_asks_a_connect_that_runs_to_end(void **state)
 {
     (void)state;
-    outcome connected = {0};
+    contract_record connected = {0};
     server s = server__open(NULL);
-    now.sys.CreateFileW = spy__slow_open;
-    now.sys.CancelSynchronousIo = spy__ask_until_it_waits;
+    win.sys.CreateFileW = spy__slow_open;
+    win.sys.CancelSynchronousIo = spy__ask_until_it_waits;
     (void)slow__begin(&s, &connected);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(connected.calls, 1);
     assert_int_equal(connected.status, IOCP_ECANCELED);
 }
@@ -959,15 +917,15 @@ static void destroy_asks_a_connect_that_runs_to_end(void **state)
 static void a_connect_that_is_asked_too_late_is_the_success_that_it_is(void **state)
 {
     (void)state;
-    outcome connected = {0};
+    contract_record connected = {0};
     server s = server__open(NULL);
-    now.sys.CreateFileW = spy__late_open;
-    now.sys.CancelSynchronousIo = spy__ask_thread;
+    win.sys.CreateFileW = spy__late_open;
+    win.sys.CancelSynchronousIo = spy__ask_thread;
     iocp_op_t op = slow__begin(&s, &connected);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    pipes__wait(&connected);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&connected, 1);
     assert_int_equal(connected.status, IOCP_OK);
-    assert_int_equal(iocp_handle_kind(now.loop, connected.opened), IOCP_HANDLE_PIPE);
+    assert_int_equal(iocp_handle_kind(win.loop, connected.result.opened), IOCP_HANDLE_PIPE);
     assert_int_equal(win_faults_count_of(WIN_CANCEL_SYNCHRONOUS), 1);
 }
 
@@ -977,20 +935,20 @@ static void a_connect_that_cannot_be_asked_goes_on(void **state)
     (void)state;
     static const win_call calls[] = {WIN_OPEN_THREAD, WIN_CANCEL_SYNCHRONOUS};
     for (size_t i = 0; i < IOC_COUNT_OF(calls); i++) {
-        outcome connected = {0};
-        outcome cancelled = {0};
+        contract_record connected = {0};
+        contract_record cancelled = {0};
         server s = server__open(NULL);
         (void)ResetEvent(now.begun);
         (void)ResetEvent(now.asked);
-        now.sys.CreateFileW = spy__late_open;
+        win.sys.CreateFileW = spy__late_open;
         iocp_op_t op = slow__begin(&s, &connected);
         win_faults_fail_next_of(calls[i], ERROR_ACCESS_DENIED);
-        assert_int_equal(iocp_cancel(now.loop, op, pipes__note, &cancelled, NULL), IOCP_OK);
-        pipes__wait(&cancelled);
+        assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+        win_wait(&cancelled, 1);
         assert_int_equal(cancelled.status, IOCP_EACCES);
         assert_int_equal(connected.calls, 0);
         (void)SetEvent(now.asked);
-        pipes__wait(&connected);
+        win_wait(&connected, 1);
         assert_int_equal(connected.status, IOCP_OK);
     }
 }

@@ -30,12 +30,8 @@ typedef struct job_record {
 } job_record;
 
 typedef struct job_test {
-    unit_memory memory;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     HANDLE port;
     void *job;
-    size_t handles_before;
 } job_test;
 
 static job_test job_now;
@@ -89,30 +85,23 @@ static int job__setup(void **state)
     iocp_loop_options_t options = {.batch = 2048};
     void *port = NULL;
     (void)state;
-    win_faults_reset();
-    unit_memory_init(&job_now.memory);
+    win_begin();
     memset(&job_seen, 0, sizeof job_seen);
     memset(job_records, 0, sizeof job_records);
-    job_now.sys = *win_faults_table();
-    job_now.sys.SetInformationJobObject = job__spy_set;
-    job_now.sys.GetQueuedCompletionStatusEx = job__spy_dequeue;
-    job_now.handles_before = win_open_handles();
+    win.sys.SetInformationJobObject = job__spy_set;
+    win.sys.GetQueuedCompletionStatusEx = job__spy_dequeue;
     job_now.job = contract_job_create();
-    assert_int_equal(win_loop_try_create(&job_now.sys, &job_now.memory, options, &job_now.loop),
-                     IOCP_OK);
-    assert_int_equal(iocp_loop_native_port(job_now.loop, &port), IOCP_OK);
+    win_open_with(options);
+    assert_int_equal(iocp_loop_native_port(win.loop, &port), IOCP_OK);
     job_now.port = port;
     return 0;
 }
 
 static int job__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&job_now.loop);
+    win_close();
     contract_object_close(job_now.job);
-    win_loop_check_leaks(&job_now.memory, job_now.handles_before);
-    return 0;
+    return win_end(state);
 }
 
 /* ---- Steps ---- */
@@ -136,8 +125,8 @@ static iocp_action_t IOCP_CALL job__keep(iocp_loop_t *loop, const iocp_result_t 
 static iocp_op_t job__watch(void *job, job_record *record)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_job_watch(job_now.loop, job, job__keep, record, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(job_now.loop), IOCP_OK);
+    assert_int_equal(iocp_job_watch(win.loop, job, job__keep, record, &op), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     return op;
 }
 
@@ -160,7 +149,7 @@ static void job__post(ULONG_PTR key, uint32_t message, uintptr_t value)
 
 static void job__turn(void)
 {
-    assert_int_equal(iocp_loop_tick(job_now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
 }
 
 static void assert_message(const job_record *record, int call, uint32_t message, uint64_t value)
@@ -183,7 +172,7 @@ static void assert_error(const job_record *record, int call, int status, uint32_
 static iocp_stats_t job__stats(void)
 {
     iocp_stats_t stats = {.size = sizeof stats};
-    assert_int_equal(iocp_loop_stats(job_now.loop, &stats), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &stats), IOCP_OK);
     return stats;
 }
 
@@ -199,8 +188,8 @@ static iocp_action_t IOCP_CALL job__ignore(iocp_loop_t *loop, const iocp_result_
 /* A port keeps a handle of the thread that slept on it. */
 static void job__sleep(void)
 {
-    assert_int_equal(iocp_timer(job_now.loop, IOC_NS_PER_MS, job__ignore, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_timer(win.loop, IOC_NS_PER_MS, job__ignore, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
 }
 
 /* ---- Real children ---- */
@@ -223,11 +212,11 @@ static void the_end_of_the_last_child_is_two_messages_in_one_batch(void **state)
     (void)job__watch(job_now.job, record);
     contract_process child = contract_process_start(job_now.job);
     while (record->count < 1) {
-        assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     contract_process_end(&child, 42);
     job__wait_until_empty(job_now.job);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(job_seen.most_messages, 2);
     assert_int_equal(record->count, 3);
     assert_message(record, 1, JOB_OBJECT_MSG_NEW_PROCESS, child.id);
@@ -252,8 +241,8 @@ static void a_watch_puts_off_the_kill_on_close_until_it_is_over(void **state)
     contract_object_close(job);
     assert_int_equal(WaitForSingleObject(child.handle, 20), WAIT_TIMEOUT); /* it lives */
     record->rearms = 0;
-    assert_int_equal(iocp_cancel(job_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(WaitForSingleObject(child.handle, INFINITE), WAIT_OBJECT_0);
     contract_process_close(&child);
 }
@@ -266,10 +255,10 @@ static void an_exit_code_that_is_refused_is_an_error(void **state)
     contract_process child = contract_process_start(NULL);
     contract_process_end(&child, 42);
     win_faults_fail_next_of(WIN_GET_EXIT_CODE, 0);
-    assert_int_equal(iocp_process_wait(job_now.loop, contract_process_adopt(job_now.loop, &child),
+    assert_int_equal(iocp_process_wait(win.loop, contract_process_adopt(win.loop, &child),
                                        job__keep, record, NULL),
                      IOCP_OK);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(record->count, 2);
     assert_error(record, 1, IOCP_EACCES, ERROR_ACCESS_DENIED);
     assert_message(record, 2, 0, 42);
@@ -284,7 +273,7 @@ static void a_process_that_is_adopted_is_not_inherited(void **state)
     contract_process child = contract_process_start(NULL);
     HANDLE own = contract_object_duplicate(child.handle);
     assert_true(SetHandleInformation(own, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
-    assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), IOCP_OK);
+    assert_int_equal(iocp_process_adopt(win.loop, own, &handle), IOCP_OK);
     assert_true(GetHandleInformation(own, &flags));
     assert_int_equal(flags, 0);
     contract_process_end(&child, 0);
@@ -306,13 +295,13 @@ static void a_process_that_cannot_be_adopted_stays_the_callers(void **state)
     (void)state;
     contract_process child = contract_process_start(NULL);
     HANDLE own = contract_object_duplicate(child.handle);
-    unit_memory_allow(&job_now.memory, 0);
-    assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), IOCP_ENOMEM);
-    unit_memory_allow(&job_now.memory, UINT64_MAX);
+    unit_memory_allow(&win.memory, 0);
+    assert_int_equal(iocp_process_adopt(win.loop, own, &handle), IOCP_ENOMEM);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     for (size_t i = 0; i < IOC_COUNT_OF(refusals); i++) {
         win_faults_fail_next_of(refusals[i].call, refusals[i].error);
-        assert_int_equal(iocp_process_adopt(job_now.loop, own, &handle), refusals[i].status);
-        assert_int_equal(iocp_loop_native_error(job_now.loop), refusals[i].error);
+        assert_int_equal(iocp_process_adopt(win.loop, own, &handle), refusals[i].status);
+        assert_int_equal(iocp_loop_native_error(win.loop), refusals[i].error);
         assert_int_equal(handle.id, 77);
     }
     assert_int_equal(GetProcessId(own), child.id);
@@ -354,10 +343,10 @@ static void a_message_that_comes_with_a_cancel_is_kept(void **state)
     (void)state;
     record->rearms = 1;
     ULONG_PTR key = job__watch_silently(record, &op);
-    assert_int_equal(iocp_cancel(job_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(job_now.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     job__post(key, JOB_OBJECT_MSG_EXIT_PROCESS, 1234);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(record->count, 2);
     assert_error(record, 1, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
     assert_message(record, 2, JOB_OBJECT_MSG_EXIT_PROCESS, 1234);
@@ -425,8 +414,8 @@ static void messages_for_a_cancelled_watch_are_dropped(void **state)
     (void)state;
     job_records[0].rearms = 0;
     ULONG_PTR key = job__watch_silently(&job_records[0], &op);
-    assert_int_equal(iocp_cancel(job_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_error(&job_records[0], 1, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
     job__post(key, JOB_OBJECT_MSG_EXIT_PROCESS, 1);
     (void)job__watch_silently(&job_records[1], NULL); /* so that the port is asked */
@@ -448,7 +437,7 @@ static void messages_that_nobody_takes_do_no_harm(void **state)
     for (uintptr_t i = 0; i < 40; i++) {
         job__post(key, JOB_OBJECT_MSG_NEW_PROCESS, i);
     }
-    win_loop_destroy(&job_now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(job_records[0].count, 2);
     assert_message(&job_records[0], 1, JOB_OBJECT_MSG_NEW_PROCESS, 0);
     assert_error(&job_records[0], 2, IOCP_ECANCELED, 0);
@@ -511,14 +500,14 @@ static void messages_that_find_no_memory_are_reported_once(void **state)
         int kept = round == 0 ? 0 : 16; /* in the ring that it has by then */
         memset(record, 0, sizeof *record);
         record->rearms = JOB_MOST_CALLS;
-        unit_memory_allow(&job_now.memory, 0);
+        unit_memory_allow(&win.memory, 0);
         for (uintptr_t i = 1; i <= 30; i++) {
             job__post(key, JOB_OBJECT_MSG_NEW_PROCESS, i);
         }
         for (int i = 0; i < 40; i++) {
             job__turn();
         }
-        unit_memory_allow(&job_now.memory, UINT64_MAX);
+        unit_memory_allow(&win.memory, UINT64_MAX);
         assert_int_equal(record->count, kept + 2);
         for (int i = 1; i <= kept + 1; i++) {
             assert_message(record, i, JOB_OBJECT_MSG_NEW_PROCESS, (uint64_t)i);
@@ -544,18 +533,18 @@ static void a_watch_that_finds_no_memory_leaves_nothing(void **state)
     (void)state;
     record->rearms = JOB_MOST_CALLS;
     iocp_op_t op = {0};
-    assert_int_equal(iocp_job_watch(job_now.loop, job_now.job, job__keep, record, &op), IOCP_OK);
+    assert_int_equal(iocp_job_watch(win.loop, job_now.job, job__keep, record, &op), IOCP_OK);
     for (uint64_t allowed = 0; allowed < 2; allowed++) {
-        unit_memory_allow(&job_now.memory, allowed);
+        unit_memory_allow(&win.memory, allowed);
         job__turn();
         assert_int_equal(record->count, (int)allowed + 1);
         assert_error(record, record->count, IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY);
         assert_int_equal(job_seen.associations, 0);
     }
-    unit_memory_allow(&job_now.memory, UINT64_MAX);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     job__turn();
     assert_int_equal(job_seen.associations, 1);
-    assert_int_equal(iocp_op_state(job_now.loop, op), IOCP_OP_ACTIVE);
+    assert_int_equal(iocp_op_state(win.loop, op), IOCP_OP_ACTIVE);
 }
 
 /* Each has its place among the others, whichever of them ends first. */
@@ -579,7 +568,7 @@ static void many_watches_come_and_go(void **state)
         job__post(keys[ending], JOB_OBJECT_MSG_EXIT_PROCESS, (uintptr_t)ending + 2);
         job__turn();
         job__turn();
-        assert_int_equal(iocp_op_state(job_now.loop, ops[ending]), IOCP_OP_DEAD);
+        assert_int_equal(iocp_op_state(win.loop, ops[ending]), IOCP_OP_DEAD);
         assert_int_equal(job_seen.endings, i + 1);
     }
     for (int i = 0; i < WATCHES; i++) {
@@ -611,7 +600,7 @@ static void the_association_is_taken_back_at_the_end_and_not_before(void **state
     assert_null(job_seen.port);
 
     (void)job__watch_silently(&job_records[1], NULL);
-    win_loop_destroy(&job_now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(job_seen.associations, 2);
     assert_int_equal(job_seen.endings, 2);
 }
@@ -626,7 +615,7 @@ static void an_association_that_is_not_taken_back_does_no_harm(void **state)
     assert_int_equal(win_open_handles(), handles + 1); /* its own handle of the job */
     contract_process child = contract_process_start(job_now.job);
     win_faults_fail_all_of(WIN_SET_JOB, 0);
-    assert_int_equal(iocp_loop_run(job_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     assert_int_equal(job_seen.endings, 1);
     assert_message(record, 1, JOB_OBJECT_MSG_NEW_PROCESS, child.id);
 
@@ -650,7 +639,7 @@ static void an_association_that_is_not_taken_back_does_no_harm(void **state)
 static void a_job_for_which_no_key_is_left_is_not_watched(void **state)
 {
     (void)state;
-    ioc_win_port *port = ioc_win_port_of(job_now.loop->loop_only.ops.port);
+    ioc_win_port *port = ioc_win_port_of(win.loop->loop_only.ops.port);
     ioc_jobs *jobs = IOC_CONTAINER_OF(port->odd_source, ioc_jobs, source);
     uint64_t live = 0;
     jobs->last_key = UINTPTR_MAX - 2;
@@ -662,8 +651,8 @@ static void a_job_for_which_no_key_is_left_is_not_watched(void **state)
         job__turn();
         assert_int_equal(job_records[1].count, i);
         assert_error(&job_records[1], i, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
-        assert_true(i == 1 || unit_memory_live(&job_now.memory) == live);
-        live = unit_memory_live(&job_now.memory);
+        assert_true(i == 1 || unit_memory_live(&win.memory) == live);
+        live = unit_memory_live(&win.memory);
         contract_object_close(other);
     }
     assert_int_equal(job_seen.associations, 1);
@@ -675,11 +664,10 @@ static void a_job_for_which_no_key_is_left_is_not_watched(void **state)
 static void job__ask_the_port(void)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_wait(job_now.loop, job_now.job, job__keep, &job_records[1], &op),
-                     IOCP_OK);
+    assert_int_equal(iocp_wait(win.loop, job_now.job, job__keep, &job_records[1], &op), IOCP_OK);
     job__turn();
-    assert_int_equal(iocp_cancel(job_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    while (iocp_op_state(job_now.loop, op) != IOCP_OP_DEAD) {
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    while (iocp_op_state(win.loop, op) != IOCP_OP_DEAD) {
         job__turn();
     }
 }
@@ -702,7 +690,7 @@ static void a_watch_that_is_refused_leaves_nothing_and_can_be_tried_again(void *
     record->rearms = JOB_MOST_CALLS;
     job__ask_the_port();
     size_t handles = win_open_handles();
-    assert_int_equal(iocp_job_watch(job_now.loop, job_now.job, job__keep, record, &op), IOCP_OK);
+    assert_int_equal(iocp_job_watch(win.loop, job_now.job, job__keep, record, &op), IOCP_OK);
     for (size_t i = 0; i < IOC_COUNT_OF(refusals); i++) {
         win_faults_fail_next_of(refusals[i].call, refusals[i].error);
         job__turn();
@@ -711,7 +699,7 @@ static void a_watch_that_is_refused_leaves_nothing_and_can_be_tried_again(void *
         assert_int_equal(win_open_handles(), handles);
     }
     job__turn();
-    assert_int_equal(iocp_op_state(job_now.loop, op), IOCP_OP_ACTIVE);
+    assert_int_equal(iocp_op_state(win.loop, op), IOCP_OP_ACTIVE);
     assert_int_equal(job__stats().kernel, 1);
     assert_int_equal(win_open_handles(), handles + 1);
 }

@@ -8,7 +8,6 @@
  */
 #include "unit.h"
 
-#include "contract_net.h"
 #include "threads.h"
 #include "win_faults.h"
 #include "win_leaks.h"
@@ -16,128 +15,26 @@
 
 #include <string.h>
 
-#define S UINT64_C(1000000000)
-
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
-
-static unit_memory sock_memory;
-static size_t sock_handles;
-static iocp_loop_t *sock_loop;
-
-/* ---- The environment ---- */
-
-static iocp_loop_t *sock__create(iocp_completion_mode_t mode)
-{
-    return win_loop_create(win_faults_table(), &sock_memory, mode);
-}
-
-static int sock__setup(void **state)
-{
-    (void)state;
-    win_faults_reset();
-    unit_memory_init(&sock_memory);
-    sock_handles = win_open_handles();
-    sock_loop = sock__create(IOCP_COMPLETION_AUTO);
-    return 0;
-}
-
-static int sock__teardown(void **state)
-{
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&sock_loop);
-    win_loop_check_leaks(&sock_memory, sock_handles);
-    return 0;
-}
-
-/* The same loop in another mode. */
-static void sock__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&sock_loop);
-    sock_loop = sock__create(mode);
-}
-
-static iocp_action_t IOCP_CALL sock__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                          void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    kept->calls++;
-    kept->result = *result;
-    kept->result.address = NULL;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void sock__wait(const record *kept)
-{
-    while (kept->calls == 0) {
-        assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_ONCE), IOCP_OK);
-        assert_true(kept->calls > 0 || iocp_loop_active(sock_loop) > 0);
-    }
-    assert_int_equal(kept->calls, 1);
-}
-
-static void sock__expect(const record *kept, int status, uint32_t native_error)
-{
-    assert_int_equal(kept->calls, 1);
-    assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
-    assert_int_equal(kept->result.native_error, native_error);
-}
-
 /* ---- Connections ---- */
-
-static iocp_handle_t sock__open(void)
-{
-    iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(sock_loop, AF_INET, SOCK_STREAM, 0, &handle), IOCP_OK);
-    return handle;
-}
-
-static iocp_handle_t sock__listen(contract_address *address)
-{
-    iocp_handle_t listener = sock__open();
-    *address = contract_loopback(AF_INET, 0);
-    assert_int_equal(
-        iocp_socket_bind(sock_loop, listener, contract_sockaddr(address), address->length),
-        IOCP_OK);
-    assert_int_equal(iocp_socket_listen(sock_loop, listener, 0), IOCP_OK);
-    assert_int_equal(iocp_socket_get_name(sock_loop, listener, (struct sockaddr *)&address->storage,
-                                          &address->length),
-                     IOCP_OK);
-    return listener;
-}
 
 /* A socket that has a port and does not listen: a connect to it cannot meet itself. */
 static void sock__occupy(contract_address *address)
 {
-    iocp_handle_t handle = sock__open();
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     *address = contract_loopback(AF_INET, 0);
     assert_int_equal(
-        iocp_socket_bind(sock_loop, handle, contract_sockaddr(address), address->length), IOCP_OK);
-    assert_int_equal(iocp_socket_get_name(sock_loop, handle, (struct sockaddr *)&address->storage,
+        iocp_socket_bind(win.loop, handle, contract_sockaddr(address), address->length), IOCP_OK);
+    assert_int_equal(iocp_socket_get_name(win.loop, handle, (struct sockaddr *)&address->storage,
                                           &address->length),
                      IOCP_OK);
 }
 
-/* A plain socket that is connected to the listener; blocking, overlapped or not. */
-static SOCKET sock__plain_connect(const contract_address *address)
-{
-    SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
-    assert_true(plain != INVALID_SOCKET);
-    assert_int_equal(connect(plain, contract_sockaddr(address), (int)address->length), 0);
-    return plain;
-}
-
 static iocp_handle_t sock__accept(iocp_handle_t listener)
 {
-    record accepted = {0};
-    assert_int_equal(iocp_accept(sock_loop, listener, sock__keep, &accepted, NULL), IOCP_OK);
-    sock__wait(&accepted);
-    sock__expect(&accepted, IOCP_OK, 0);
+    contract_record accepted = {0};
+    assert_int_equal(iocp_accept(win.loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
+    win_wait(&accepted, 1);
+    win_expect(&accepted, 1, IOCP_OK, 0);
     return accepted.result.opened;
 }
 
@@ -152,8 +49,8 @@ typedef struct sock_pair {
 static sock_pair sock__meet(void)
 {
     sock_pair pair;
-    pair.listener = sock__listen(&pair.address);
-    pair.plain = sock__plain_connect(&pair.address);
+    pair.listener = contract_listen(win.loop, AF_INET, &pair.address);
+    pair.plain = win_connect(&pair.address);
     pair.handle = sock__accept(pair.listener);
     return pair;
 }
@@ -173,14 +70,14 @@ static SOCKET sock__plain_listen(contract_address *address)
 /* The same, but it is the loop that has connected. */
 static sock_pair sock__reach(void)
 {
-    sock_pair pair = {.handle = sock__open()};
-    record connected = {0};
+    sock_pair pair = {.handle = contract_open(win.loop, AF_INET)};
+    contract_record connected = {0};
     SOCKET listener = sock__plain_listen(&pair.address);
-    assert_int_equal(iocp_connect(sock_loop, pair.handle, contract_sockaddr(&pair.address),
-                                  pair.address.length, sock__keep, &connected, NULL),
+    assert_int_equal(iocp_connect(win.loop, pair.handle, contract_sockaddr(&pair.address),
+                                  pair.address.length, contract_keep, &connected, NULL),
                      IOCP_OK);
-    sock__wait(&connected);
-    sock__expect(&connected, IOCP_OK, 0);
+    win_wait(&connected, 1);
+    win_expect(&connected, 1, IOCP_OK, 0);
     pair.plain = accept(listener, NULL, NULL);
     assert_true(pair.plain != INVALID_SOCKET);
     assert_int_equal(closesocket(listener), 0);
@@ -198,7 +95,7 @@ static void sock__reset(SOCKET plain)
 static SOCKET sock__native(iocp_handle_t handle)
 {
     void *native = NULL;
-    assert_int_equal(iocp_handle_native(sock_loop, handle, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, handle, &native), IOCP_OK);
     return (SOCKET)(uintptr_t)native;
 }
 
@@ -210,17 +107,17 @@ static void a_reset_ends_a_pending_receive_as_a_reset(void **state)
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET,
                                                    IOCP_COMPLETION_SKIP};
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
-        sock__use_mode(modes[i]);
+        win_open(modes[i]);
         sock_pair pair = sock__meet();
-        record received = {0};
+        contract_record received = {0};
         char data[16];
         assert_int_equal(
-            iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL),
+            iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
             IOCP_OK);
-        assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         sock__reset(pair.plain);
-        sock__wait(&received);
-        sock__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+        win_wait(&received, 1);
+        win_expect(&received, 1, IOCP_ECONNRESET, WSAECONNRESET);
     }
 }
 
@@ -228,18 +125,19 @@ static void a_send_after_a_reset_fails_as_one(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     char data[16] = {0};
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     sock__reset(pair.plain);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
-    record sent = {0};
-    assert_int_equal(iocp_send(sock_loop, pair.handle, data, sizeof data, sock__keep, &sent, NULL),
-                     IOCP_OK);
-    sock__wait(&sent);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECONNRESET, WSAECONNRESET);
+    contract_record sent = {0};
+    assert_int_equal(
+        iocp_send(win.loop, pair.handle, data, sizeof data, contract_keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent, 1);
     /* Windows names the reset once, later calls find the connection aborted. */
     bool is_named = sent.result.status == IOCP_ECONNRESET ||
                     sent.result.status == IOCP_ECONNABORTED || sent.result.status == IOCP_EPIPE;
@@ -252,14 +150,15 @@ static void a_send_after_a_reset_fails_as_one(void **state)
 
 static void sock__expect_late_reset(sock_pair pair)
 {
-    record received = {0};
+    contract_record received = {0};
     char data[16];
     sock__reset(pair.plain);
     Sleep(50); /* until it has come; there is nothing to wait on that does not take it */
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_ECONNRESET, WSAECONNRESET);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECONNRESET, WSAECONNRESET);
 }
 
 /* Before Wine 10 it gets 0 bytes, which nothing tells from an end. */
@@ -286,31 +185,33 @@ static void an_end_is_an_end_without_a_native_error(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     char data[16];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_int_equal(closesocket(pair.plain), 0);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_EOF, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_EOF, 0);
 }
 
 static void a_cancelled_receive_is_995(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
-    record cancelled = {0};
+    contract_record received = {0};
+    contract_record cancelled = {0};
     iocp_op_t op = {0};
     char data[16];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
-    assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
-    sock__expect(&cancelled, IOCP_OK, 0);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, &op),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
+    win_expect(&cancelled, 1, IOCP_OK, 0);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -319,49 +220,51 @@ static void a_cancel_that_finds_nothing_leaves_the_result_to_the_packet(void **s
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
-    record cancelled = {0};
+    contract_record received = {0};
+    contract_record cancelled = {0};
     iocp_op_t op = {0};
     char data[16];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, &op), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, &op),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_next_of(WIN_CANCEL, ERROR_NOT_FOUND);
-    assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
-    sock__wait(&cancelled);
-    sock__expect(&cancelled, IOCP_OK, 0);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
+    win_expect(&cancelled, 1, IOCP_OK, 0);
     assert_int_equal(received.calls, 0);
     assert_int_equal(send(pair.plain, "won", 3, 0), 3);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 3);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
 /* A receive whose cancel the system has refused, and goes on. */
-static void sock__refuse_cancel(const sock_pair *pair, char *data, size_t size, record *received)
+static void sock__refuse_cancel(const sock_pair *pair, char *data, size_t size,
+                                contract_record *received)
 {
-    record cancelled = {0};
+    contract_record cancelled = {0};
     iocp_op_t op = {0};
-    assert_int_equal(iocp_recv(sock_loop, pair->handle, data, size, sock__keep, received, &op),
+    assert_int_equal(iocp_recv(win.loop, pair->handle, data, size, contract_keep, received, &op),
                      IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_next_of(WIN_CANCEL, ERROR_NO_SYSTEM_RESOURCES);
-    assert_int_equal(iocp_cancel(sock_loop, op, sock__keep, &cancelled, NULL), IOCP_OK);
-    sock__wait(&cancelled);
-    sock__expect(&cancelled, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
+    win_expect(&cancelled, 1, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
 }
 
 static void a_cancel_that_the_system_refuses_says_so_and_changes_nothing(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     char data[16];
     sock__refuse_cancel(&pair, data, sizeof data, &received);
     assert_true(CancelIoEx((HANDLE)sock__native(pair.handle), NULL));
-    sock__wait(&received);
-    sock__expect(&received, IOCP_ECONNABORTED, ERROR_OPERATION_ABORTED);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECONNABORTED, ERROR_OPERATION_ABORTED);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -369,28 +272,29 @@ static void the_error_of_a_cancel_is_not_told_of_a_later_call(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     iocp_handle_t none = {0};
     char data[16];
     sock__refuse_cancel(&pair, data, sizeof data, &received);
-    assert_int_equal(iocp_socket_open(sock_loop, 99, SOCK_STREAM, 0, &none), IOCP_EAFNOSUPPORT);
-    assert_int_equal(iocp_loop_native_error(sock_loop), 0);
+    assert_int_equal(iocp_socket_open(win.loop, 99, SOCK_STREAM, 0, &none), IOCP_EAFNOSUPPORT);
+    assert_int_equal(iocp_loop_native_error(win.loop), 0);
     assert_int_equal(closesocket(pair.plain), 0);
-    sock__wait(&received);
+    win_wait(&received, 1);
 }
 
 static void a_receive_that_somebody_else_aborts_is_not_called_cancelled(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     char data[16];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_true(CancelIoEx((HANDLE)sock__native(pair.handle), NULL));
-    sock__wait(&received);
-    sock__expect(&received, IOCP_ECONNABORTED, ERROR_OPERATION_ABORTED);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_ECONNABORTED, ERROR_OPERATION_ABORTED);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -398,13 +302,14 @@ static void a_refused_connect_is_10061(void **state)
 {
     (void)state;
     contract_address address;
-    record connected = {0};
+    contract_record connected = {0};
     sock__occupy(&address);
-    assert_int_equal(iocp_connect(sock_loop, sock__open(), contract_sockaddr(&address),
-                                  address.length, sock__keep, &connected, NULL),
+    assert_int_equal(iocp_connect(win.loop, contract_open(win.loop, AF_INET),
+                                  contract_sockaddr(&address), address.length, contract_keep,
+                                  &connected, NULL),
                      IOCP_OK);
-    sock__wait(&connected);
-    sock__expect(&connected, IOCP_ECONNREFUSED, WSAECONNREFUSED);
+    win_wait(&connected, 1);
+    win_expect(&connected, 1, IOCP_ECONNREFUSED, WSAECONNREFUSED);
 }
 
 /* ---- When the system does not cancel ---- */
@@ -413,23 +318,25 @@ static void a_close_whose_cancels_are_refused_still_ends_everything_as_cancelled
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
-    record accepted = {0};
-    record closed_handle = {0};
-    record closed_listener = {0};
+    contract_record received = {0};
+    contract_record accepted = {0};
+    contract_record closed_handle = {0};
+    contract_record closed_listener = {0};
     char data[16];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
-    assert_int_equal(iocp_accept(sock_loop, pair.listener, sock__keep, &accepted, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    assert_int_equal(iocp_accept(win.loop, pair.listener, contract_keep, &accepted, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_all_of(WIN_CANCEL, 0);
-    assert_int_equal(iocp_close(sock_loop, pair.handle, sock__keep, &closed_handle, NULL), IOCP_OK);
-    assert_int_equal(iocp_close(sock_loop, pair.listener, sock__keep, &closed_listener, NULL),
+    assert_int_equal(iocp_close(win.loop, pair.handle, contract_keep, &closed_handle, NULL),
                      IOCP_OK);
-    sock__wait(&closed_handle);
-    sock__wait(&closed_listener);
-    sock__expect(&closed_handle, IOCP_OK, 0);
-    sock__expect(&closed_listener, IOCP_OK, 0);
+    assert_int_equal(iocp_close(win.loop, pair.listener, contract_keep, &closed_listener, NULL),
+                     IOCP_OK);
+    win_wait(&closed_handle, 1);
+    win_wait(&closed_listener, 1);
+    win_expect(&closed_handle, 1, IOCP_OK, 0);
+    win_expect(&closed_listener, 1, IOCP_OK, 0);
     assert_int_equal(received.result.status, IOCP_ECANCELED);
     assert_int_equal(accepted.result.status, IOCP_ECANCELED);
     assert_int_equal(received.calls, 1);
@@ -442,7 +349,7 @@ static void a_close_whose_cancels_are_refused_still_ends_everything_as_cancelled
 static iocp_action_t IOCP_CALL sock__count(iocp_loop_t *loop, const iocp_result_t *result,
                                            void *userdata)
 {
-    record *kept = userdata;
+    contract_record *kept = userdata;
     (void)loop;
     kept->calls++;
     kept->result = *result;
@@ -454,26 +361,25 @@ static void a_send_that_is_stuck_when_its_socket_closes_is_cancelled(void **stat
     (void)state;
     static char much[1 << 20];
     sock_pair pair = sock__meet();
-    record sent = {0};
-    record closed = {0};
+    contract_record sent = {0};
+    contract_record closed = {0};
     for (int i = 0; i < 64; i++) {
         assert_int_equal(
-            iocp_send(sock_loop, pair.handle, much, sizeof much, sock__count, &sent, NULL),
-            IOCP_OK);
-        assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
-        assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+            iocp_send(win.loop, pair.handle, much, sizeof much, sock__count, &sent, NULL), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         if (sent.calls <= i) {
             break; /* this one is pending */
         }
     }
     int done = sent.calls;
-    assert_true(iocp_loop_active(sock_loop) == 1);
+    assert_true(iocp_loop_active(win.loop) == 1);
     win_faults_fail_all_of(WIN_CANCEL, 0);
-    assert_int_equal(iocp_close(sock_loop, pair.handle, sock__keep, &closed, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(sock_loop), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, pair.handle, contract_keep, &closed, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     /* Wine gives the operation back only when the peer reads or goes. */
     assert_int_equal(closesocket(pair.plain), 0);
-    sock__wait(&closed);
+    win_wait(&closed, 1);
     assert_int_equal(sent.calls, done + 1);
     bool is_true = sent.result.status == IOCP_ECANCELED || sent.result.status == IOCP_OK ||
                    sent.result.status == IOCP_ECONNRESET;
@@ -489,28 +395,28 @@ static void a_send_that_is_stuck_when_its_socket_closes_is_cancelled(void **stat
 /* Send and receive in a mode; how many results came without a packet. */
 static uint64_t sock__inline_results(iocp_completion_mode_t mode)
 {
-    sock__use_mode(mode);
+    win_open(mode);
     sock_pair pair = sock__meet();
-    record sent = {0};
-    record received = {0};
+    contract_record sent = {0};
+    contract_record received = {0};
     char data[5] = {0};
     iocp_stats_t before = {.size = sizeof before};
     iocp_stats_t after = {.size = sizeof after};
-    assert_int_equal(iocp_loop_stats(sock_loop, &before), IOCP_OK);
-    assert_int_equal(iocp_send(sock_loop, pair.handle, "hello", 5, sock__keep, &sent, NULL),
+    assert_int_equal(iocp_loop_stats(win.loop, &before), IOCP_OK);
+    assert_int_equal(iocp_send(win.loop, pair.handle, "hello", 5, contract_keep, &sent, NULL),
                      IOCP_OK);
-    sock__wait(&sent);
-    sock__expect(&sent, IOCP_OK, 0);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_OK, 0);
     assert_int_equal(sent.result.bytes, 5);
     assert_int_equal(recv(pair.plain, data, sizeof data, MSG_WAITALL), 5);
     assert_int_equal(send(pair.plain, "world", 5, 0), 5);
-    assert_int_equal(iocp_recv(sock_loop, pair.handle, data, 5, sock__keep, &received, NULL),
+    assert_int_equal(iocp_recv(win.loop, pair.handle, data, 5, contract_keep, &received, NULL),
                      IOCP_OK);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 5);
     assert_memory_equal(data, "world", 5);
-    assert_int_equal(iocp_loop_stats(sock_loop, &after), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &after), IOCP_OK);
     uint64_t inline_results = after.inline_results - before.inline_results;
     uint64_t flags =
         (sent.result.flags & IOCP_RESULT_INLINE) + (received.result.flags & IOCP_RESULT_INLINE);
@@ -539,7 +445,7 @@ static void the_default_mode_skips_where_the_provider_has_true_handles(void **st
     (void)state;
     WSAPROTOCOL_INFOW provider;
     int size = sizeof provider;
-    iocp_handle_t handle = sock__open();
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     assert_int_equal(
         getsockopt(sock__native(handle), SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&provider, &size),
         0);
@@ -560,7 +466,7 @@ static void a_provider_that_does_not_answer_is_not_trusted_with_skipping(void **
 {
     (void)state;
     win_faults_fail_next_of(WIN_GET_OPTION, 0);
-    iocp_handle_t handle = sock__open();
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     assert_int_equal(win_faults_struck(), 1);
     assert_int_equal(win_faults_count_of(WIN_SET_MODES), 0);
     assert_true(sock__native(handle) != INVALID_SOCKET);
@@ -573,17 +479,17 @@ static void an_accepted_socket_joins_the_port_with_its_first_operation(void **st
     (void)state;
     sock_pair pair = sock__meet();
     uint64_t joins = win_faults_count_of(WIN_CREATE_PORT);
-    record sent = {0};
+    contract_record sent = {0};
     uintptr_t detached = 0;
-    assert_int_equal(iocp_send(sock_loop, pair.handle, "x", 1, sock__keep, &sent, NULL), IOCP_OK);
+    assert_int_equal(iocp_send(win.loop, pair.handle, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PORT), joins);
-    sock__wait(&sent);
+    win_wait(&sent, 1);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PORT), joins + 1);
     memset(&sent, 0, sizeof sent);
-    assert_int_equal(iocp_send(sock_loop, pair.handle, "x", 1, sock__keep, &sent, NULL), IOCP_OK);
-    sock__wait(&sent);
+    assert_int_equal(iocp_send(win.loop, pair.handle, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent, 1);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PORT), joins + 1);
-    assert_int_equal(iocp_socket_detach(sock_loop, pair.handle, &detached), IOCP_EBUSY);
+    assert_int_equal(iocp_socket_detach(win.loop, pair.handle, &detached), IOCP_EBUSY);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -593,20 +499,20 @@ static void an_accepted_socket_can_move_to_another_loop(void **state)
     sock_pair pair = sock__meet();
     uintptr_t detached = 0;
     iocp_handle_t adopted = {0};
-    record received = {0};
+    contract_record received = {0};
     char data[8];
-    assert_int_equal(iocp_socket_detach(sock_loop, pair.handle, &detached), IOCP_OK);
-    iocp_loop_t *first = sock_loop;
-    sock_loop = sock__create(IOCP_COMPLETION_AUTO);
-    assert_int_equal(iocp_socket_adopt(sock_loop, detached, &adopted), IOCP_OK);
-    assert_int_equal(iocp_recv(sock_loop, adopted, data, sizeof data, sock__keep, &received, NULL),
-                     IOCP_OK);
+    assert_int_equal(iocp_socket_detach(win.loop, pair.handle, &detached), IOCP_OK);
+    iocp_loop_t *first = win.loop;
+    win.loop = win_loop_create(&win.sys, &win.memory, IOCP_COMPLETION_AUTO);
+    assert_int_equal(iocp_socket_adopt(win.loop, detached, &adopted), IOCP_OK);
+    assert_int_equal(
+        iocp_recv(win.loop, adopted, data, sizeof data, contract_keep, &received, NULL), IOCP_OK);
     assert_int_equal(send(pair.plain, "moved", 5, 0), 5);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 5);
-    assert_int_equal(iocp_loop_destroy(sock_loop, 10 * S), IOCP_OK);
-    sock_loop = first;
+    assert_int_equal(iocp_loop_destroy(win.loop, 10 * S), IOCP_OK);
+    win.loop = first;
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -614,15 +520,15 @@ static void a_socket_that_cannot_join_fails_its_operation_and_may_try_again(void
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record sent = {0};
+    contract_record sent = {0};
     win_faults_fail_next_of(WIN_CREATE_PORT, ERROR_NO_SYSTEM_RESOURCES);
-    assert_int_equal(iocp_send(sock_loop, pair.handle, "x", 1, sock__keep, &sent, NULL), IOCP_OK);
-    sock__wait(&sent);
-    sock__expect(&sent, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(iocp_send(win.loop, pair.handle, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
     memset(&sent, 0, sizeof sent);
-    assert_int_equal(iocp_send(sock_loop, pair.handle, "x", 1, sock__keep, &sent, NULL), IOCP_OK);
-    sock__wait(&sent);
-    sock__expect(&sent, IOCP_OK, 0);
+    assert_int_equal(iocp_send(win.loop, pair.handle, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_OK, 0);
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -643,12 +549,12 @@ static void no_socket_is_inheritable(void **state)
     SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     assert_true(SetHandleInformation((HANDLE)plain, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
     assert_true(sock__is_inheritable(plain));
-    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_OK);
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_OK);
     assert_true(sock__native(adopted) == plain);
     assert_false(sock__is_inheritable(plain));
     assert_false(sock__is_inheritable(sock__native(pair.listener)));
     assert_false(sock__is_inheritable(sock__native(pair.handle)));
-    assert_false(sock__is_inheritable(sock__native(sock__open())));
+    assert_false(sock__is_inheritable(sock__native(contract_open(win.loop, AF_INET))));
     assert_int_equal(closesocket(pair.plain), 0);
 }
 
@@ -658,7 +564,7 @@ static void the_native_handle_is_the_socket(void **state)
     contract_address address;
     contract_address native_address;
     int length = sizeof native_address.storage;
-    iocp_handle_t listener = sock__listen(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     assert_int_equal(
         getsockname(sock__native(listener), (struct sockaddr *)&native_address.storage, &length),
         0);
@@ -671,9 +577,9 @@ static void what_is_no_socket_is_not_adopted(void **state)
     (void)state;
     iocp_handle_t adopted = {0};
     HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
-    assert_int_equal(iocp_socket_adopt(sock_loop, (uintptr_t)event, &adopted), IOCP_ENOTSOCK);
-    assert_int_equal(iocp_loop_native_error(sock_loop), WSAENOTSOCK);
-    assert_int_equal(iocp_socket_adopt(sock_loop, INVALID_SOCKET, &adopted), IOCP_ENOTSOCK);
+    assert_int_equal(iocp_socket_adopt(win.loop, (uintptr_t)event, &adopted), IOCP_ENOTSOCK);
+    assert_int_equal(iocp_loop_native_error(win.loop), WSAENOTSOCK);
+    assert_int_equal(iocp_socket_adopt(win.loop, INVALID_SOCKET, &adopted), IOCP_ENOTSOCK);
     assert_int_equal(adopted.id, 0);
     assert_true(CloseHandle(event));
 }
@@ -685,8 +591,8 @@ static void a_socket_of_another_port_is_not_adopted_and_stays_the_callers(void *
     SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     HANDLE port = CreateIoCompletionPort((HANDLE)plain, NULL, 0, 0);
     assert_non_null(port);
-    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_EINVAL);
-    assert_int_equal(iocp_loop_native_error(sock_loop), ERROR_INVALID_PARAMETER);
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_EINVAL);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_INVALID_PARAMETER);
     assert_int_equal(closesocket(plain), 0);
     assert_true(CloseHandle(port));
 }
@@ -703,7 +609,7 @@ static void what_adopting_needs_may_fail_and_the_socket_stays_as_it_was(void **s
         uint64_t struck = win_faults_struck();
         assert_true(SetHandleInformation((HANDLE)plain, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
         win_faults_fail_next_of(needed[i], ERROR_ACCESS_DENIED);
-        assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_EACCES);
+        assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_EACCES);
         assert_int_equal(win_faults_struck(), struck + 1);
         assert_int_equal(adopted.id, 0);
         assert_true(sock__is_inheritable(plain));
@@ -720,7 +626,7 @@ static void a_socket_for_datagrams_that_is_not_adopted_keeps_its_options(void **
     iocp_handle_t adopted = {0};
     SOCKET plain = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     win_faults_fail_next_of(WIN_CREATE_PORT, ERROR_ACCESS_DENIED);
-    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_EACCES);
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_EACCES);
     assert_int_equal(win_faults_count_of(WIN_IOCTL), 0);
     assert_int_equal(win_faults_count_of(WIN_SET_OPTION), 0);
     assert_int_equal(closesocket(plain), 0);
@@ -734,8 +640,8 @@ static void a_socket_that_is_not_overlapped_is_not_adopted(void **state)
         iocp_handle_t adopted = {0};
         SOCKET plain = WSASocketW(AF_INET, types[i], 0, NULL, 0, 0);
         assert_true(plain != INVALID_SOCKET);
-        assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_ENOTOVERLAPPED);
-        assert_int_equal(iocp_loop_native_error(sock_loop), ERROR_INVALID_PARAMETER);
+        assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_ENOTOVERLAPPED);
+        assert_int_equal(iocp_loop_native_error(win.loop), ERROR_INVALID_PARAMETER);
         assert_int_equal(adopted.id, 0);
         assert_int_equal(closesocket(plain), 0);
     }
@@ -746,17 +652,17 @@ static void an_adopted_socket_that_is_bound_already_connects(void **state)
     (void)state;
     contract_address address;
     contract_address own = contract_loopback(AF_INET, 0);
-    iocp_handle_t listener = sock__listen(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
     iocp_handle_t adopted = {0};
-    record connected = {0};
+    contract_record connected = {0};
     SOCKET plain = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
     assert_int_equal(bind(plain, contract_sockaddr(&own), (int)own.length), 0);
-    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_OK);
-    assert_int_equal(iocp_connect(sock_loop, adopted, contract_sockaddr(&address), address.length,
-                                  sock__keep, &connected, NULL),
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_OK);
+    assert_int_equal(iocp_connect(win.loop, adopted, contract_sockaddr(&address), address.length,
+                                  contract_keep, &connected, NULL),
                      IOCP_OK);
-    sock__wait(&connected);
-    sock__expect(&connected, IOCP_OK, 0);
+    win_wait(&connected, 1);
+    win_expect(&connected, 1, IOCP_OK, 0);
     (void)sock__accept(listener);
 }
 
@@ -766,13 +672,13 @@ static void an_adopted_listener_accepts(void **state)
     contract_address address;
     iocp_handle_t adopted = {0};
     SOCKET plain = sock__plain_listen(&address);
-    assert_int_equal(iocp_socket_adopt(sock_loop, plain, &adopted), IOCP_OK);
-    SOCKET client = sock__plain_connect(&address);
+    assert_int_equal(iocp_socket_adopt(win.loop, plain, &adopted), IOCP_OK);
+    SOCKET client = win_connect(&address);
     iocp_handle_t accepted = sock__accept(adopted);
-    record sent = {0};
-    assert_int_equal(iocp_send(sock_loop, accepted, "x", 1, sock__keep, &sent, NULL), IOCP_OK);
-    sock__wait(&sent);
-    sock__expect(&sent, IOCP_OK, 0);
+    contract_record sent = {0};
+    assert_int_equal(iocp_send(win.loop, accepted, "x", 1, contract_keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_OK, 0);
     assert_int_equal(closesocket(client), 0);
 }
 
@@ -780,17 +686,16 @@ static void what_cannot_be_opened_says_why(void **state)
 {
     (void)state;
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_socket_open(sock_loop, AF_INET, SOCK_RAW, 0, &handle), IOCP_ENOTSUP);
-    assert_int_equal(iocp_socket_open(sock_loop, AF_UNIX, SOCK_STREAM, 0, &handle),
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_RAW, 0, &handle), IOCP_ENOTSUP);
+    assert_int_equal(iocp_socket_open(win.loop, AF_UNIX, SOCK_STREAM, 0, &handle),
                      IOCP_EAFNOSUPPORT);
-    assert_int_equal(iocp_socket_open(sock_loop, 12345, SOCK_STREAM, 0, &handle),
-                     IOCP_EAFNOSUPPORT);
-    assert_int_not_equal(iocp_socket_open(sock_loop, AF_INET, SOCK_STREAM, IPPROTO_UDP, &handle),
+    assert_int_equal(iocp_socket_open(win.loop, 12345, SOCK_STREAM, 0, &handle), IOCP_EAFNOSUPPORT);
+    assert_int_not_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, IPPROTO_UDP, &handle),
                          IOCP_OK);
-    assert_int_not_equal(iocp_loop_native_error(sock_loop), 0);
+    assert_int_not_equal(iocp_loop_native_error(win.loop), 0);
     win_faults_fail_next_of(WIN_SOCKET, WSAEMFILE);
-    assert_int_equal(iocp_socket_open(sock_loop, AF_INET, SOCK_STREAM, 0, &handle), IOCP_EMFILE);
-    assert_int_equal(iocp_loop_native_error(sock_loop), WSAEMFILE);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &handle), IOCP_EMFILE);
+    assert_int_equal(iocp_loop_native_error(win.loop), WSAEMFILE);
     assert_int_equal(handle.id, 0);
 }
 
@@ -800,17 +705,16 @@ static void a_listener_whose_provider_did_not_answer_works_the_next_time(void **
 {
     (void)state;
     contract_address address = contract_loopback(AF_INET, 0);
-    iocp_handle_t listener = sock__open();
+    iocp_handle_t listener = contract_open(win.loop, AF_INET);
     assert_int_equal(
-        iocp_socket_bind(sock_loop, listener, contract_sockaddr(&address), address.length),
-        IOCP_OK);
+        iocp_socket_bind(win.loop, listener, contract_sockaddr(&address), address.length), IOCP_OK);
     win_faults_fail_next_of(WIN_GET_OPTION, WSAENOBUFS);
-    assert_int_equal(iocp_socket_listen(sock_loop, listener, 0), IOCP_ENOBUFS);
-    assert_int_equal(iocp_socket_listen(sock_loop, listener, 0), IOCP_OK);
-    assert_int_equal(iocp_socket_get_name(sock_loop, listener, (struct sockaddr *)&address.storage,
+    assert_int_equal(iocp_socket_listen(win.loop, listener, 0), IOCP_ENOBUFS);
+    assert_int_equal(iocp_socket_listen(win.loop, listener, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_get_name(win.loop, listener, (struct sockaddr *)&address.storage,
                                           &address.length),
                      IOCP_OK);
-    SOCKET client = sock__plain_connect(&address);
+    SOCKET client = win_connect(&address);
     (void)sock__accept(listener);
     assert_int_equal(closesocket(client), 0);
 }
@@ -819,17 +723,17 @@ static void an_accept_that_fails_late_closes_its_socket_and_leaves_the_listener(
 {
     (void)state;
     sock_pair pair = sock__meet(); /* after which the loop has all handles of its own */
-    record accepted = {0};
+    contract_record accepted = {0};
     size_t before = win_open_handles();
-    SOCKET first = sock__plain_connect(&pair.address);
+    SOCKET first = win_connect(&pair.address);
     win_faults_fail_next_of(WIN_SET_OPTION, WSAENOBUFS);
-    assert_int_equal(iocp_accept(sock_loop, pair.listener, sock__keep, &accepted, NULL), IOCP_OK);
-    sock__wait(&accepted);
-    sock__expect(&accepted, IOCP_ENOBUFS, WSAENOBUFS);
+    assert_int_equal(iocp_accept(win.loop, pair.listener, contract_keep, &accepted, NULL), IOCP_OK);
+    win_wait(&accepted, 1);
+    win_expect(&accepted, 1, IOCP_ENOBUFS, WSAENOBUFS);
     assert_int_equal(accepted.result.opened.id, 0);
     assert_int_equal(closesocket(first), 0);
     assert_int_equal(win_open_handles(), before);
-    SOCKET second = sock__plain_connect(&pair.address);
+    SOCKET second = win_connect(&pair.address);
     (void)sock__accept(pair.listener);
     assert_int_equal(closesocket(second), 0);
     assert_int_equal(closesocket(pair.plain), 0);
@@ -839,17 +743,17 @@ static void a_failed_accept_can_be_rearmed(void **state)
 {
     (void)state;
     contract_address address;
-    iocp_handle_t listener = sock__listen(&address);
-    record accepted = {.rearms = 1};
-    SOCKET client = sock__plain_connect(&address);
+    iocp_handle_t listener = contract_listen(win.loop, AF_INET, &address);
+    contract_record accepted = {.rearms = 1};
+    SOCKET client = win_connect(&address);
     win_faults_fail_next_of(WIN_SOCKET, WSAEMFILE);
-    assert_int_equal(iocp_accept(sock_loop, listener, sock__keep, &accepted, NULL), IOCP_OK);
+    assert_int_equal(iocp_accept(win.loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
     while (accepted.calls < 1) {
-        assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     assert_int_equal(accepted.result.status, IOCP_EMFILE);
     while (accepted.calls < 2) {
-        assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     }
     assert_int_equal(accepted.result.status, IOCP_OK);
     assert_int_not_equal(accepted.result.opened.id, 0);
@@ -862,7 +766,7 @@ static void an_accept_costs_a_socket_an_accept_and_an_update(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet(); /* the first one asks for the functions */
-    SOCKET client = sock__plain_connect(&pair.address);
+    SOCKET client = win_connect(&pair.address);
     win_faults_reset();
     (void)sock__accept(pair.listener);
     uint64_t others = win_faults_count() - win_faults_count_of(WIN_DEQUEUE) -
@@ -880,11 +784,11 @@ static void a_round_trip_costs_one_call_for_each_operation(void **state)
     (void)state;
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (size_t m = 0; m < IOC_COUNT_OF(modes); m++) {
-        sock__use_mode(modes[m]);
+        win_open(modes[m]);
         sock_pair pair = sock__meet();
         char data[64] = {0};
-        record sent = {0};
-        record received = {0};
+        contract_record sent = {0};
+        contract_record received = {0};
         uint64_t operations = 0;
         for (int round = 0; round < 20; round++) {
             if (round == 2) {
@@ -894,13 +798,14 @@ static void a_round_trip_costs_one_call_for_each_operation(void **state)
             memset(&sent, 0, sizeof sent);
             memset(&received, 0, sizeof received);
             assert_int_equal(
-                iocp_recv(sock_loop, pair.handle, data, 64, sock__keep, &received, NULL), IOCP_OK);
-            assert_int_equal(iocp_send(sock_loop, pair.handle, data, 64, sock__keep, &sent, NULL),
+                iocp_recv(win.loop, pair.handle, data, 64, contract_keep, &received, NULL),
+                IOCP_OK);
+            assert_int_equal(iocp_send(win.loop, pair.handle, data, 64, contract_keep, &sent, NULL),
                              IOCP_OK);
-            sock__wait(&sent);
+            win_wait(&sent, 1);
             assert_int_equal(recv(pair.plain, data, 64, MSG_WAITALL), 64);
             assert_int_equal(send(pair.plain, data, 64, 0), 64);
-            sock__wait(&received);
+            win_wait(&received, 1);
             operations += 2;
         }
         assert_int_equal(win_faults_count_of(WIN_SEND) + win_faults_count_of(WIN_RECV), operations);
@@ -916,7 +821,7 @@ static void a_round_trip_costs_one_call_for_each_operation(void **state)
 static int sock__get(iocp_handle_t handle, iocp_socket_option_t option)
 {
     int value = -12345;
-    assert_int_equal(iocp_socket_get_option(sock_loop, handle, option, &value), IOCP_OK);
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, option, &value), IOCP_OK);
     return value;
 }
 
@@ -932,13 +837,13 @@ static void options_come_back_as_they_were_set(void **state)
         {IOCP_SOCKET_LINGER, -1},       {IOCP_SOCKET_EXCLUSIVE, 1}, {IOCP_SOCKET_EXCLUSIVE, 0},
         {IOCP_SOCKET_REUSE_ADDRESS, 1},
     };
-    iocp_handle_t handle = sock__open();
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
-        assert_int_equal(iocp_socket_set_option(sock_loop, handle, rows[i].option, rows[i].value),
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, rows[i].option, rows[i].value),
                          IOCP_OK);
         assert_int_equal(sock__get(handle, rows[i].option), rows[i].value);
     }
-    assert_int_equal(iocp_socket_set_option(sock_loop, handle, IOCP_SOCKET_RECV_BUFFER, 65536),
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_RECV_BUFFER, 65536),
                      IOCP_OK);
     assert_true(sock__get(handle, IOCP_SOCKET_RECV_BUFFER) >= 65536);
     assert_int_equal(sock__get(handle, IOCP_SOCKET_ERROR), 0);
@@ -957,10 +862,10 @@ static void option_values_out_of_range_are_refused(void **state)
         {IOCP_SOCKET_LINGER, 65536},   {IOCP_SOCKET_REUSE_ADDRESS, 3},
         {IOCP_SOCKET_RECV_BUFFER, -1}, {IOCP_SOCKET_SEND_BUFFER, -1},
     };
-    iocp_handle_t handle = sock__open();
+    iocp_handle_t handle = contract_open(win.loop, AF_INET);
     win_faults_reset();
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
-        assert_int_equal(iocp_socket_set_option(sock_loop, handle, rows[i].option, rows[i].value),
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, rows[i].option, rows[i].value),
                          IOCP_EINVAL);
     }
     assert_int_equal(win_faults_count_of(WIN_SET_OPTION), 0);
@@ -973,14 +878,14 @@ static void an_ipv6_socket_is_for_ipv6_alone_unless_told_otherwise(void **state)
     if (!contract_has_ipv6()) {
         skip();
     }
-    assert_int_equal(iocp_socket_open(sock_loop, AF_INET6, SOCK_STREAM, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET6, SOCK_STREAM, 0, &handle), IOCP_OK);
     assert_int_equal(sock__get(handle, IOCP_SOCKET_V6ONLY), 1);
-    assert_int_equal(iocp_socket_set_option(sock_loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
     int value = 0;
-    iocp_handle_t ipv4 = sock__open();
-    assert_int_equal(iocp_socket_set_option(sock_loop, ipv4, IOCP_SOCKET_V6ONLY, 1),
+    iocp_handle_t ipv4 = contract_open(win.loop, AF_INET);
+    assert_int_equal(iocp_socket_set_option(win.loop, ipv4, IOCP_SOCKET_V6ONLY, 1),
                      IOCP_ENOPROTOOPT);
-    assert_int_equal(iocp_socket_get_option(sock_loop, ipv4, IOCP_SOCKET_V6ONLY, &value),
+    assert_int_equal(iocp_socket_get_option(win.loop, ipv4, IOCP_SOCKET_V6ONLY, &value),
                      IOCP_ENOPROTOOPT);
     assert_int_equal(sock__get(handle, IOCP_SOCKET_V6ONLY), 0);
 }
@@ -989,28 +894,29 @@ static void an_ipv6_socket_is_for_ipv6_alone_unless_told_otherwise(void **state)
 
 static void sock__tick_on_a_thread(void *arg)
 {
-    *(int *)arg = iocp_loop_run(sock_loop, IOCP_RUN_NO_WAIT);
+    *(int *)arg = iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT);
 }
 
 static void an_operation_outlives_the_thread_that_started_it(void **state)
 {
     (void)state;
     sock_pair pair = sock__meet();
-    record received = {0};
+    contract_record received = {0};
     test_thread starter;
     int status = IOCP_EUNKNOWN;
     char data[8];
     assert_int_equal(
-        iocp_recv(sock_loop, pair.handle, data, sizeof data, sock__keep, &received, NULL), IOCP_OK);
+        iocp_recv(win.loop, pair.handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
     assert_true(test_thread_start(&starter, sock__tick_on_a_thread, &status));
     test_thread_join(&starter);
     assert_int_equal(status, IOCP_OK);
     assert_int_equal(received.calls, 0);
-    assert_int_equal(iocp_loop_run(sock_loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(received.calls, 0); /* and not aborted by the thread's end */
     assert_int_equal(send(pair.plain, "alive", 5, 0), 5);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_OK, 0);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_int_equal(received.result.bytes, 5);
     assert_int_equal(closesocket(pair.plain), 0);
 }
@@ -1022,18 +928,18 @@ static void the_longest_list_of_buffers_goes_through(void **state)
     static char target[IOCP_BUFFERS_MAX];
     iocp_buf_t buffers[IOCP_BUFFERS_MAX];
     sock_pair pair = sock__meet();
-    record sent = {0};
-    record received = {0};
+    contract_record sent = {0};
+    contract_record received = {0};
     for (size_t i = 0; i < IOCP_BUFFERS_MAX; i++) {
         source[i] = (char)(i * 7);
         buffers[i] = (iocp_buf_t){.length = 1, .base = &source[i]};
     }
     assert_int_equal(
-        iocp_sendv(sock_loop, pair.handle, buffers, IOCP_BUFFERS_MAX, sock__keep, &sent, NULL),
+        iocp_sendv(win.loop, pair.handle, buffers, IOCP_BUFFERS_MAX, contract_keep, &sent, NULL),
         IOCP_OK);
     memset(buffers, 0, sizeof buffers); /* the list was copied */
-    sock__wait(&sent);
-    sock__expect(&sent, IOCP_OK, 0);
+    win_wait(&sent, 1);
+    win_expect(&sent, 1, IOCP_OK, 0);
     assert_int_equal(sent.result.bytes, IOCP_BUFFERS_MAX);
     assert_int_equal(recv(pair.plain, target, sizeof target, MSG_WAITALL), IOCP_BUFFERS_MAX);
     assert_memory_equal(target, source, sizeof source);
@@ -1043,11 +949,11 @@ static void the_longest_list_of_buffers_goes_through(void **state)
         buffers[i] = (iocp_buf_t){.length = 1, .base = &target[i]};
     }
     assert_int_equal(send(pair.plain, source, sizeof source, 0), IOCP_BUFFERS_MAX);
-    assert_int_equal(
-        iocp_recvv(sock_loop, pair.handle, buffers, IOCP_BUFFERS_MAX, sock__keep, &received, NULL),
-        IOCP_OK);
-    sock__wait(&received);
-    sock__expect(&received, IOCP_OK, 0);
+    assert_int_equal(iocp_recvv(win.loop, pair.handle, buffers, IOCP_BUFFERS_MAX, contract_keep,
+                                &received, NULL),
+                     IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
     assert_memory_equal(target, source, (size_t)received.result.bytes);
     assert_true(received.result.bytes > 0);
     assert_int_equal(closesocket(pair.plain), 0);
@@ -1056,23 +962,15 @@ static void the_longest_list_of_buffers_goes_through(void **state)
 /* Winsock for this test's own sockets, and what the system opens once and keeps. */
 static int sock__warm_up(void **state)
 {
-    WSADATA data;
-    if (WSAStartup(MAKEWORD(2, 2), &data) != 0) {
-        return 1;
-    }
-    (void)sock__setup(state);
+    win_use_winsock();
+    (void)win_setup(state);
     sock_pair pair = sock__meet();
     (void)closesocket(pair.plain);
-    return iocp_loop_destroy(sock_loop, 10 * S);
+    win_loop_destroy(&win.loop);
+    return 0;
 }
 
-static int sock__cool_down(void **state)
-{
-    (void)state;
-    return WSACleanup();
-}
-
-#define SOCK_TEST(function) cmocka_unit_test_setup_teardown(function, sock__setup, sock__teardown)
+#define SOCK_TEST(function) cmocka_unit_test_setup_teardown(function, win_setup, win_end)
 
 int main(void)
 {
@@ -1120,5 +1018,5 @@ int main(void)
         SOCK_TEST(the_longest_list_of_buffers_goes_through),
     };
     win_catch_crashes();
-    return cmocka_run_group_tests(tests, sock__warm_up, sock__cool_down);
+    return cmocka_run_group_tests(tests, sock__warm_up, NULL);
 }

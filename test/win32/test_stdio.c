@@ -20,7 +20,6 @@
 #define TYPED_MOST 8192
 #define SHOWN_MOST 16384
 #define TRIES_MOST 10000
-#define MS         UINT64_C(1000000)
 
 /* What an interrupted ReadConsoleW answers: Windows says success, and nothing of the count. */
 typedef enum answer {
@@ -28,19 +27,8 @@ typedef enum answer {
     ANSWER_FAILURE
 } answer;
 
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
-
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     char folder[1024];
-    bool is_over; /* the test's records may be gone, if it failed */
     HANDLE before[3];
     HANDLE natives[3]; /* the streams, closed behind the test; NULL: none */
     HANDLE other;      /* the end of a pipe that the test has */
@@ -282,7 +270,7 @@ static const DWORD stream_names[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ER
 static void stdio__create_loop_with(iocp_loop_options_t options)
 {
     options.sleep_method = IOCP_SLEEP_PORT;
-    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    win_open_with(options);
 }
 
 static void stdio__create_loop(iocp_completion_mode_t mode)
@@ -292,15 +280,14 @@ static void stdio__create_loop(iocp_completion_mode_t mode)
 
 static void stdio__use_doubles(void)
 {
-    now.sys = *win_faults_table();
-    now.sys.GetFileType = spy__file_type;
-    now.sys.GetConsoleMode = spy__console_mode;
-    now.sys.SetFileCompletionNotificationModes = spy__set_modes;
-    now.sys.SubmitThreadpoolWork = spy__submit;
-    now.sys.ReadFile = spy__read_file;
-    now.sys.ReadConsoleW = console__read;
-    now.sys.WriteConsoleW = console__write;
-    now.sys.CancelSynchronousIo = spy__cancel_synchronous;
+    win.sys.GetFileType = spy__file_type;
+    win.sys.GetConsoleMode = spy__console_mode;
+    win.sys.SetFileCompletionNotificationModes = spy__set_modes;
+    win.sys.SubmitThreadpoolWork = spy__submit;
+    win.sys.ReadFile = spy__read_file;
+    win.sys.ReadConsoleW = console__read;
+    win.sys.WriteConsoleW = console__write;
+    win.sys.CancelSynchronousIo = spy__cancel_synchronous;
 }
 
 static int stdio__setup(void **state)
@@ -310,10 +297,8 @@ static int stdio__setup(void **state)
     memset(&console, 0, sizeof console);
     InitializeSRWLock(&console.lock);
     InitializeConditionVariable(&console.changed);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
+    win_begin();
     assert_true(win_folder_create_fresh(now.folder, sizeof now.folder));
-    now.handles_before = win_open_handles();
     now.loop_thread = GetCurrentThreadId();
     for (int i = 0; i < 3; i++) {
         now.before[i] = GetStdHandle(stream_names[i]);
@@ -333,9 +318,6 @@ static void stdio__close(HANDLE *handle)
 
 static int stdio__teardown(void **state)
 {
-    (void)state;
-    now.is_over = true;
-    win_faults_stop();
     console__set(&console.is_deaf, false);
     HANDLE *events[] = {&now.may_answer, &now.asking, &now.may_call, &now.missed};
     for (size_t i = 0; i < IOC_COUNT_OF(events); i++) {
@@ -343,7 +325,7 @@ static int stdio__teardown(void **state)
             (void)SetEvent(*events[i]);
         }
     }
-    win_loop_destroy(&now.loop);
+    win_close();
     for (int i = 0; i < 3; i++) {
         assert_true(SetStdHandle(stream_names[i], now.before[i]));
         stdio__close(&now.natives[i]);
@@ -352,36 +334,16 @@ static int stdio__teardown(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(events); i++) {
         stdio__close(events[i]);
     }
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    (void)win_end(state);
     assert_true(win_folder_remove(now.folder));
     return 0;
 }
 
 /* ---- Steps ---- */
 
-static iocp_action_t IOCP_CALL stdio__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
+static void stdio__expect(const contract_record *kept, int status, uint64_t bytes)
 {
-    record *kept = userdata;
-    (void)loop;
-    if (now.is_over) {
-        return IOCP_DISARM;
-    }
-    kept->calls++;
-    kept->result = *result;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void stdio__wait(const record *kept)
-{
-    while (kept->calls == 0) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
-}
-
-static void stdio__expect(const record *kept, int status, uint64_t bytes)
-{
-    stdio__wait(kept);
+    win_wait(kept, 1);
     assert_int_equal(kept->calls, 1);
     assert_string_equal(iocp_error_name(kept->result.status), iocp_error_name(status));
     assert_int_equal(kept->result.bytes, bytes);
@@ -394,7 +356,7 @@ static iocp_handle_t stdio__open(iocp_stdio_t which, HANDLE native)
     assert_true(native != NULL && native != INVALID_HANDLE_VALUE);
     now.natives[which] = native;
     assert_true(SetStdHandle(stream_names[which], native));
-    assert_int_equal(iocp_stdio_open(now.loop, which, &handle), IOCP_OK);
+    assert_int_equal(iocp_stdio_open(win.loop, which, &handle), IOCP_OK);
     return handle;
 }
 
@@ -421,34 +383,35 @@ static void stdio__open_console(void)
     now.out = stdio__open(IOCP_STDOUT, stdio__device(L"NUL"));
 }
 
-static iocp_op_t stdio__read(void *data, size_t size, record *read)
+static iocp_op_t stdio__read(void *data, size_t size, contract_record *read)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_read(now.loop, now.in, data, size, stdio__keep, read, &op), IOCP_OK);
+    assert_int_equal(iocp_read(win.loop, now.in, data, size, contract_keep, read, &op), IOCP_OK);
     return op;
 }
 
-static iocp_op_t stdio__write(const void *data, size_t size, record *written)
+static iocp_op_t stdio__write(const void *data, size_t size, contract_record *written)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_write(now.loop, now.out, data, size, stdio__keep, written, &op), IOCP_OK);
+    assert_int_equal(iocp_write(win.loop, now.out, data, size, contract_keep, written, &op),
+                     IOCP_OK);
     return op;
 }
 
 static void stdio__submit(void)
 {
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
 }
 
 static void stdio__cancel(iocp_op_t op)
 {
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
 }
 
 static void stdio__expect_read(const char *text)
 {
     char data[4096] = {0};
-    record read = {0};
+    contract_record read = {0};
     stdio__read(data, sizeof data - 1, &read);
     stdio__expect(&read, IOCP_OK, strlen(text));
     assert_string_equal(data, text);
@@ -457,14 +420,14 @@ static void stdio__expect_read(const char *text)
 static void stdio__expect_end(void)
 {
     char byte;
-    record read = {0};
+    contract_record read = {0};
     stdio__read(&byte, 1, &read);
     stdio__expect(&read, IOCP_EOF, 0);
 }
 
 static void stdio__expect_written(const char *text)
 {
-    record written = {0};
+    contract_record written = {0};
     stdio__write(text, strlen(text), &written);
     stdio__expect(&written, IOCP_OK, strlen(text));
 }
@@ -478,8 +441,8 @@ static void other__write(const char *text)
 
 static void stdio__close_stream(iocp_handle_t handle)
 {
-    record closed = {0};
-    assert_int_equal(iocp_close(now.loop, handle, stdio__keep, &closed, NULL), IOCP_OK);
+    contract_record closed = {0};
+    assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
     stdio__expect(&closed, IOCP_OK, 0);
 }
 
@@ -504,10 +467,10 @@ static void a_line_is_read_in_pieces_of_any_size(void **state)
         char data[sizeof text] = {0};
         console__type(L"a\u00e4\u20ac\xd83d\xde00z\r\n");
         for (size_t count = 0; count < sizeof text - 1;) {
-            record read = {0};
+            contract_record read = {0};
             size_t left = sizeof text - 1 - count;
             stdio__read(data + count, room < left ? room : left, &read);
-            stdio__wait(&read);
+            win_wait(&read, 1);
             assert_int_equal(read.result.status, IOCP_OK);
             assert_in_range(read.result.bytes, 1, room);
             count += (size_t)read.result.bytes;
@@ -523,9 +486,9 @@ static void the_rest_of_a_line_is_there_at_once(void **state)
     (void)state;
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
-        record read = {.rearms = 2};
+        contract_record read = {.rearms = 2};
         char byte;
-        win_loop_destroy(&now.loop);
+        win_loop_destroy(&win.loop);
         stdio__close(&now.natives[0]);
         stdio__close(&now.natives[1]);
         stdio__create_loop(modes[i]);
@@ -533,7 +496,7 @@ static void the_rest_of_a_line_is_there_at_once(void **state)
         console__type(L"abc");
         stdio__read(&byte, 1, &read);
         while (read.calls < 3) {
-            assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+            assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
         }
         assert_int_equal(byte, 'c');
         assert_int_equal((read.result.flags & IOCP_RESULT_INLINE) != 0, i == 0);
@@ -556,7 +519,7 @@ static void a_read_never_ends_well_with_half_a_character(void **state)
 {
     (void)state;
     char byte[4] = {0};
-    record reads[2] = {{0}};
+    contract_record reads[2] = {{0}};
     stdio__open_console();
     console.most = 2;
     console__type(L"x\xd83d\xde00y");
@@ -615,7 +578,7 @@ static void ctrl_z_within_a_long_line_is_a_character(void **state)
 static void ctrl_c_is_no_end(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char data[8] = {0};
     stdio__open_console();
     console.interrupts_left = 2;
@@ -630,8 +593,8 @@ static void ctrl_c_is_no_end(void **state)
 static void a_console_that_fails_says_why(void **state)
 {
     (void)state;
-    record read = {0};
-    record written = {0};
+    contract_record read = {0};
+    contract_record written = {0};
     char byte;
     stdio__open_console();
     console.error = ERROR_INVALID_HANDLE;
@@ -651,12 +614,12 @@ static void a_console_that_fails_says_why(void **state)
 static void a_cancelled_read_of_a_console_ends_at_once_and_the_line_is_the_next_ones(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char data[8] = ".......";
     stdio__open_console();
     console.is_deaf = true; /* a request to end the call would not help */
     for (int i = 0; i < 3; i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         iocp_op_t op = stdio__read(data, sizeof data, &cancelled);
         stdio__submit();
         console__await(&console.reads, 1);
@@ -691,7 +654,7 @@ static void a_line_that_comes_while_nobody_reads_is_the_next_ones(void **state)
     } rows[] = {{L"late\r\n", "late\r\n"}, {L"\x1a\r\n", NULL}, {L"\u00e4\n", "\xc3\xa4\n"}};
     stdio__open_console();
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         char byte = '.';
         iocp_op_t op = stdio__read(&byte, 1, &cancelled);
         stdio__submit();
@@ -713,12 +676,12 @@ static void a_line_that_comes_while_nobody_reads_is_the_next_ones(void **state)
 static void a_deadline_ends_a_read_of_a_console(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char byte;
     stdio__open_console();
     console.is_deaf = true;
     iocp_op_t op = stdio__read(&byte, 1, &read);
-    assert_int_equal(iocp_op_deadline(now.loop, op, MS), IOCP_OK);
+    assert_int_equal(iocp_op_deadline(win.loop, op, MS), IOCP_OK);
     stdio__expect(&read, IOCP_ETIMEDOUT, 0);
     console__await(&console.reads, 1);
     console.is_deaf = false;
@@ -731,7 +694,7 @@ static void the_thread_of_a_console_ends_with_the_close(void **state)
     static const answer answers[] = {ANSWER_SUCCESS, ANSWER_FAILURE};
     stdio__open_console();
     for (size_t i = 0; i < IOC_COUNT_OF(answers); i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         char byte;
         console.how = answers[i];
         iocp_op_t op = stdio__read(&byte, 1, &cancelled);
@@ -750,14 +713,14 @@ static void the_thread_of_a_console_ends_with_the_close(void **state)
 static void a_close_ends_a_read_of_a_console_that_is_pending(void **state)
 {
     (void)state;
-    record read = {0};
-    record closed = {0};
+    contract_record read = {0};
+    contract_record closed = {0};
     char byte;
     stdio__open_console();
     stdio__read(&byte, 1, &read);
     stdio__submit();
     console__await(&console.reads, 1);
-    assert_int_equal(iocp_close(now.loop, now.in, stdio__keep, &closed, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.in, contract_keep, &closed, NULL), IOCP_OK);
     stdio__expect(&closed, IOCP_OK, 0);
     stdio__expect(&read, IOCP_ECANCELED, 0);
     assert_false(console.is_reading);
@@ -780,7 +743,7 @@ static void IOCP_CALL survivors__count(const iocp_dump_entry_t *entry, void *use
 static survivors stdio__survivors(void)
 {
     survivors s = {0};
-    assert_int_equal(iocp_loop_dump(now.loop, survivors__count, &s), IOCP_OK);
+    assert_int_equal(iocp_loop_dump(win.loop, survivors__count, &s), IOCP_OK);
     return s;
 }
 
@@ -788,10 +751,10 @@ static survivors stdio__survivors(void)
 static void a_thread_that_comes_when_the_stream_ends_does_not_begin(void **state)
 {
     (void)state;
-    record read = {0};
-    record closed = {0};
+    contract_record read = {0};
+    contract_record closed = {0};
     char byte;
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     stdio__create_loop_with((iocp_loop_options_t){.batch = 1});
     stdio__open_console();
     console__type(L"x");
@@ -799,7 +762,7 @@ static void a_thread_that_comes_when_the_stream_ends_does_not_begin(void **state
     stdio__read(&byte, 1, &read);
     stdio__submit();
     assert_non_null(now.held);
-    assert_int_equal(iocp_close(now.loop, now.in, stdio__keep, &closed, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.in, contract_keep, &closed, NULL), IOCP_OK);
     stdio__submit();
     assert_int_equal(stdio__survivors().others, 2); /* the read, and the close */
     assert_int_equal(read.calls, 0);
@@ -814,7 +777,7 @@ static void a_thread_that_comes_when_the_stream_ends_does_not_begin(void **state
 static void destroy_says_in_time_that_a_thread_is_left(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char byte;
     stdio__open_console();
     console.is_deaf = true;
@@ -822,7 +785,7 @@ static void destroy_says_in_time_that_a_thread_is_left(void **state)
     stdio__submit();
     console__await(&console.reads, 1);
     assert_int_equal(stdio__survivors().own, 0);
-    assert_int_equal(iocp_loop_destroy(now.loop, 20 * MS), IOCP_ETIMEDOUT);
+    assert_int_equal(iocp_loop_destroy(win.loop, 20 * MS), IOCP_ETIMEDOUT);
     stdio__expect(&read, IOCP_ECANCELED, 0);
     survivors left = stdio__survivors();
     assert_int_equal(left.own, 1);
@@ -831,7 +794,7 @@ static void destroy_says_in_time_that_a_thread_is_left(void **state)
     assert_string_equal(left.last.type_name, "stdio_end");
     assert_int_equal(left.last.in_kernel, 1);
     console__set(&console.is_deaf, false); /* it is asked again and again */
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_false(console.is_reading);
 }
 
@@ -859,7 +822,7 @@ static void a_character_that_is_written_in_pieces_is_shown_once(void **state)
     static const char text[] = "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
     stdio__open_console();
     for (size_t i = 0; i < sizeof text - 1; i++) {
-        record written = {0};
+        contract_record written = {0};
         stdio__write(&text[i], 1, &written);
         stdio__expect(&written, IOCP_OK, 1);
     }
@@ -902,7 +865,7 @@ static void a_long_text_is_written_in_pieces(void **state)
 static void a_console_that_takes_nothing_is_an_error(void **state)
 {
     (void)state;
-    record written = {0};
+    contract_record written = {0};
     stdio__open_console();
     console.shows_nothing = true;
     stdio__write("x", 1, &written);
@@ -913,7 +876,7 @@ static void a_cancelled_write_to_a_console_ends(void **state)
 {
     (void)state;
     static char text[4096];
-    record written = {0};
+    contract_record written = {0};
     memset(text, 'x', sizeof text);
     stdio__open_console();
     console.is_stuck = true;
@@ -933,7 +896,7 @@ static void nothing_is_asked_on_the_loop_thread_nor_before_the_first_operation(v
 {
     (void)state;
     stdio__open_pipe(IOCP_STDIN, false, false);
-    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     assert_int_equal(ioc_load_u32(&now.asked_elsewhere), 0);
     for (int i = 0; i < 3; i++) {
         other__write("x");
@@ -948,8 +911,8 @@ static void nothing_is_asked_on_the_loop_thread_nor_before_the_first_operation(v
 static void a_question_that_waits_keeps_nobody(void **state)
 {
     (void)state;
-    record first = {0};
-    record second = {0};
+    contract_record first = {0};
+    contract_record second = {0};
     char byte = '.';
     now.may_answer = CreateEventW(NULL, TRUE, FALSE, NULL);
     now.asking = CreateEventW(NULL, TRUE, FALSE, NULL);
@@ -972,8 +935,8 @@ static void a_question_that_waits_keeps_nobody(void **state)
 static void a_thread_that_finds_nothing_to_do_leaves_at_once(void **state)
 {
     (void)state;
-    record cancelled = {0};
-    record read = {0};
+    contract_record cancelled = {0};
+    contract_record read = {0};
     char byte = '.';
     now.may_answer = CreateEventW(NULL, TRUE, FALSE, NULL);
     now.asking = CreateEventW(NULL, TRUE, FALSE, NULL);
@@ -1001,18 +964,18 @@ static void a_thread_that_finds_nothing_to_do_leaves_at_once(void **state)
 static void a_close_waits_for_a_question(void **state)
 {
     (void)state;
-    record written = {0};
-    record closed = {0};
+    contract_record written = {0};
+    contract_record closed = {0};
     now.may_answer = CreateEventW(NULL, TRUE, FALSE, NULL);
     now.asking = CreateEventW(NULL, TRUE, FALSE, NULL);
     stdio__open_pipe(IOCP_STDOUT, false, false);
     stdio__write("x", 1, &written);
     stdio__submit();
     (void)WaitForSingleObject(now.asking, INFINITE);
-    assert_int_equal(iocp_close(now.loop, now.out, stdio__keep, &closed, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.out, contract_keep, &closed, NULL), IOCP_OK);
     stdio__expect(&written, IOCP_ECANCELED, 0);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     assert_int_equal(closed.calls, 0);
     (void)SetEvent(now.may_answer);
@@ -1023,7 +986,7 @@ static void a_close_waits_for_a_question(void **state)
 static void what_cannot_be_looked_at_says_why_and_is_looked_at_again(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char byte;
     stdio__open_pipe(IOCP_STDIN, false, false);
     win_faults_fail_next_of(WIN_GET_FILE_TYPE, ERROR_ACCESS_DENIED);
@@ -1047,7 +1010,7 @@ static void the_null_device_ends_at_once_and_takes_everything(void **state)
 static void an_empty_message_is_no_end_and_a_long_one_goes_on(void **state)
 {
     (void)state;
-    record reads[3] = {{0}};
+    contract_record reads[3] = {{0}};
     char data[8] = {0};
     DWORD bytes = 0;
     stdio__open_pipe(IOCP_STDIN, false, true);
@@ -1069,7 +1032,7 @@ static void an_empty_message_is_no_end_and_a_long_one_goes_on(void **state)
 static void no_bytes_are_the_end_of_a_pipe_if_nobody_can_write_any_more(void **state)
 {
     (void)state;
-    record read = {0};
+    contract_record read = {0};
     char byte;
     stdio__open_pipe(IOCP_STDIN, false, false);
     now.reads_nothing = true;
@@ -1085,11 +1048,11 @@ static void a_pipe_that_does_not_wait_takes_a_part(void **state)
     (void)state;
     static char data[4 * PIPE_BYTES];
     DWORD mode = PIPE_NOWAIT;
-    record written = {0};
+    contract_record written = {0};
     stdio__open_pipe(IOCP_STDOUT, false, false);
     assert_true(SetNamedPipeHandleState(now.natives[1], &mode, NULL, NULL));
     stdio__write(data, sizeof data, &written);
-    stdio__wait(&written);
+    win_wait(&written, 1);
     assert_string_equal(iocp_error_name(written.result.status), "IOCP_ECONNABORTED");
     assert_in_range(written.result.bytes, 0, sizeof data - 1);
 }
@@ -1117,16 +1080,16 @@ static void an_overlapped_pipe_is_used_without_its_port(void **state)
 static void a_read_of_an_overlapped_pipe_waits_and_can_be_cancelled(void **state)
 {
     (void)state;
-    record read = {0};
-    record again = {0};
+    contract_record read = {0};
+    contract_record again = {0};
     char byte = '.';
     stdio__open_pipe(IOCP_STDIN, true, false);
     for (int i = 0; i < 20; i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         iocp_op_t op = stdio__read(&byte, 1, &cancelled);
         stdio__submit();
         for (int turns = 0; turns < i; turns++) {
-            assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+            assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         }
         stdio__cancel(op);
         stdio__expect(&cancelled, IOCP_ECANCELED, 0);
@@ -1148,15 +1111,15 @@ static void an_overlapped_pipe_is_written_as_it_is_read(void **state)
 {
     (void)state;
     static char data[4 * PIPE_BYTES];
-    record written = {0};
-    record refused = {0};
+    contract_record written = {0};
+    contract_record refused = {0};
     stdio__open_pipe(IOCP_STDOUT, true, false);
     iocp_op_t op = stdio__write(data, sizeof data, &written);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
     stdio__cancel(op);
-    stdio__wait(&written);
+    win_wait(&written, 1);
     assert_int_equal(written.result.status, IOCP_ECANCELED);
     assert_in_range(written.result.bytes, 0, sizeof data - 1);
     stdio__close(&now.other);
@@ -1212,7 +1175,7 @@ static void a_cancel_that_comes_before_the_call_is_repeated(void **state)
     now.may_call = CreateEventW(NULL, TRUE, FALSE, NULL);
     now.missed = CreateEventW(NULL, FALSE, FALSE, NULL);
     for (size_t i = 0; i < IOC_COUNT_OF(is_overlapped); i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         char byte;
         (void)ResetEvent(now.may_call);
         stdio__open_pipe(IOCP_STDIN, is_overlapped[i], false);
@@ -1225,7 +1188,7 @@ static void a_cancel_that_comes_before_the_call_is_repeated(void **state)
         stdio__cancel(op);
         stdio__submit();
         while (cancelled.calls == 0 && WaitForSingleObject(now.missed, 1) != WAIT_OBJECT_0) {
-            assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+            assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
         }
         (void)SetEvent(now.may_call);
         stdio__expect(&cancelled, IOCP_ECANCELED, 0);
@@ -1244,7 +1207,7 @@ static void a_cancel_that_is_refused_is_repeated(void **state)
     other__write("x");
     stdio__expect_read("x"); /* it is known what it is */
     for (size_t i = 0; i < IOC_COUNT_OF(calls); i++) {
-        record cancelled = {0};
+        contract_record cancelled = {0};
         char byte;
         uint64_t struck = win_faults_struck();
         iocp_op_t op = stdio__read(&byte, 1, &cancelled);
@@ -1270,7 +1233,7 @@ static void reads_against_cancels_lose_nothing(void **state)
     char expected = 'a';
     stdio__open_pipe(IOCP_STDIN, false, false);
     for (int i = 0; i < 300; i++) {
-        record read = {0};
+        contract_record read = {0};
         char byte = 0;
         iocp_op_t op = stdio__read(&byte, 1, &read);
         stdio__submit();
@@ -1282,7 +1245,7 @@ static void reads_against_cancels_lose_nothing(void **state)
         if (i % 3 != 2) {
             stdio__cancel(op);
         }
-        stdio__wait(&read);
+        win_wait(&read, 1);
         assert_true(read.result.status == IOCP_OK || read.result.status == IOCP_ECANCELED);
         if (read.result.status == IOCP_OK) {
             assert_int_equal(byte, expected);
@@ -1294,7 +1257,7 @@ static void reads_against_cancels_lose_nothing(void **state)
     while (expected != next) {
         char text[2] = {expected, 0};
         char byte = 0;
-        record read = {0};
+        contract_record read = {0};
         stdio__read(&byte, 1, &read);
         stdio__expect(&read, IOCP_OK, 1);
         assert_int_equal(byte, text[0]);
@@ -1311,11 +1274,11 @@ static void a_stream_that_was_closed_is_no_stream(void **state)
     HANDLE file = stdio__file(false);
     assert_true(SetStdHandle(STD_INPUT_HANDLE, file));
     assert_true(CloseHandle(file));
-    assert_int_equal(iocp_stdio_open(now.loop, IOCP_STDIN, &handle), IOCP_EBADF);
+    assert_int_equal(iocp_stdio_open(win.loop, IOCP_STDIN, &handle), IOCP_EBADF);
     assert_true(SetStdHandle(STD_INPUT_HANDLE, INVALID_HANDLE_VALUE));
-    assert_int_equal(iocp_stdio_open(now.loop, IOCP_STDIN, &handle), IOCP_EBADF);
+    assert_int_equal(iocp_stdio_open(win.loop, IOCP_STDIN, &handle), IOCP_EBADF);
     assert_true(SetStdHandle(STD_INPUT_HANDLE, NULL));
-    assert_int_equal(iocp_stdio_open(now.loop, IOCP_STDIN, &handle), IOCP_EBADF);
+    assert_int_equal(iocp_stdio_open(win.loop, IOCP_STDIN, &handle), IOCP_EBADF);
     assert_true(handle.id == 0);
 }
 
@@ -1328,7 +1291,7 @@ static void the_copy_is_not_inherited_and_the_original_stays_as_it_was(void **st
     HANDLE file = stdio__file(false);
     assert_true(SetHandleInformation(file, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
     now.in = stdio__open(IOCP_STDIN, file);
-    assert_int_equal(iocp_handle_native(now.loop, now.in, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, now.in, &native), IOCP_OK);
     assert_true(native != file);
     assert_true(GetHandleInformation(native, &flags));
     assert_int_equal(flags & HANDLE_FLAG_INHERIT, 0);
@@ -1358,7 +1321,7 @@ static void each_call_of_opening_one_may_fail(void **state)
         size_t open_before = win_open_handles();
         uint32_t held_before = win_faults_held();
         win_faults_fail_next_of(rows[i].call, rows[i].error);
-        assert_int_equal(iocp_stdio_open(now.loop, IOCP_STDIN, &handle), rows[i].status);
+        assert_int_equal(iocp_stdio_open(win.loop, IOCP_STDIN, &handle), rows[i].status);
         assert_int_equal(win_open_handles(), open_before);
         assert_int_equal(win_faults_held(), held_before);
         assert_true(handle.id == 0);
@@ -1369,7 +1332,7 @@ static void each_call_of_opening_one_may_fail(void **state)
 
 /* An operation of such a life; one that is refused never calls back. */
 typedef struct life_op {
-    record record;
+    contract_record record;
     int started;
 } life_op;
 
@@ -1395,12 +1358,12 @@ static void life__start(const iocp_handle_t streams[3])
         life_op *op = &life_ops[i];
         op->started =
             of[i] == IOCP_STDIN
-                ? iocp_read(now.loop, streams[of[i]], life_data, sizeof life_data, stdio__keep,
+                ? iocp_read(win.loop, streams[of[i]], life_data, sizeof life_data, contract_keep,
                             &op->record, NULL)
-                : iocp_write(now.loop, streams[of[i]], "y", 1, stdio__keep, &op->record, NULL);
+                : iocp_write(win.loop, streams[of[i]], "y", 1, contract_keep, &op->record, NULL);
     }
     while (!life__is_done()) {
-        (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
+        (void)iocp_loop_run(win.loop, IOCP_RUN_ONCE);
     }
 }
 
@@ -1421,17 +1384,17 @@ static bool stdio__live(void)
     iocp_handle_t streams[3] = {{0}};
     memset(life_ops, 0, sizeof life_ops);
     for (int which = 0; which < 3; which++) {
-        int status = iocp_stdio_open(now.loop, (iocp_stdio_t)which, &streams[which]);
+        int status = iocp_stdio_open(win.loop, (iocp_stdio_t)which, &streams[which]);
         is_open = is_open && status == IOCP_OK;
     }
     if (is_open) {
         life__start(streams);
     }
-    if (iocp_loop_destroy(now.loop, 100 * MS) != IOCP_OK) {
+    if (iocp_loop_destroy(win.loop, 100 * MS) != IOCP_OK) {
         win_faults_stop();
-        assert_int_equal(iocp_loop_destroy(now.loop, UINT64_MAX), IOCP_OK);
+        assert_int_equal(iocp_loop_destroy(win.loop, UINT64_MAX), IOCP_OK);
     }
-    now.loop = NULL;
+    win.loop = NULL;
     console.typed_count = 0;
     for (int i = 0; i < 4; i++) {
         bool is_accepted = is_open && life_ops[i].started == IOCP_OK;
@@ -1451,12 +1414,12 @@ static void stdio__prepare_life(void)
     now.natives[2] = ends[0];
     now.other = ends[1];
     assert_true(SetStdHandle(STD_ERROR_HANDLE, now.natives[2]));
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
 }
 
 static void stdio__assert_nothing_left(size_t open_before)
 {
-    assert_int_equal(unit_memory_live(&now.memory), 0);
+    assert_int_equal(unit_memory_live(&win.memory), 0);
     assert_int_equal(win_open_handles(), open_before);
     assert_int_equal(win_faults_held(), 0);
 }
@@ -1490,9 +1453,9 @@ static void any_one_allocation_of_the_streams_may_be_refused(void **state)
     size_t open_before = win_open_handles();
     for (bool is_whole = false; !is_whole; allowed++) {
         stdio__create_loop(IOCP_COMPLETION_AUTO);
-        unit_memory_allow(&now.memory, allowed);
+        unit_memory_allow(&win.memory, allowed);
         is_whole = stdio__live();
-        unit_memory_allow(&now.memory, UINT64_MAX);
+        unit_memory_allow(&win.memory, UINT64_MAX);
         stdio__assert_nothing_left(open_before);
         assert_in_range(allowed, 0, TRIES_MOST);
     }

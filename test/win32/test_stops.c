@@ -59,28 +59,14 @@ static void child__be_parent(int count, char **arguments)
 
 /* ---- One test ---- */
 
-typedef struct stop_record {
-    int calls;
-    int rearms;
-    int status;
-    uint32_t native_error;
-    uint32_t flags;
-    uint64_t value;
-    iocp_handle_t opened;
-} stop_record;
-
 static bool stop_has_packets; /* the way to wait that the tests run in now */
 
 static struct {
-    ioc_sys sys;
-    unit_memory memory;
-    iocp_loop_t *loop;
-    size_t handles_before;
     contract_spawn spawn;
     iocp_handle_t child; /* on the loop */
     HANDLE native;       /* of the same, our own */
     uint32_t id;
-    stop_record stopped;
+    contract_record stopped;
 } now;
 
 /* How Ctrl-Break is made here, and what came of that. */
@@ -101,24 +87,20 @@ static int stop__setup(void **state)
     (void)state;
     memset(&now, 0, sizeof now);
     memset(&asked, 0, sizeof asked);
-    win_faults_reset();
+    win_begin();
     win_packets_begin();
     win_packets_offer(stop_has_packets ? WIN_PACKETS_ALL : WIN_PACKETS_NONE);
-    unit_memory_init(&now.memory);
-    now.sys = *win_packets_table();
-    now.handles_before = win_open_handles();
+    win.sys = *win_packets_table();
     asked.begun = contract_event_create(false, false);
     assert_true(CreatePipe(&asked.read, &asked.write, NULL, 0));
     contract_spawn_open(&now.spawn);
-    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    win_open_with(options);
     return 0;
 }
 
 static int stop__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
+    win_close();
     if (now.native != NULL) {
         (void)TerminateProcess(now.native, 0);
         (void)WaitForSingleObject(now.native, INFINITE);
@@ -129,43 +111,22 @@ static int stop__teardown(void **state)
     contract_object_close(asked.read);
     contract_object_close(asked.write);
     assert_true(win_packets_end()); /* which has threads */
-    win_loop_check_leaks(&now.memory, now.handles_before);
-    return 0;
-}
-
-static iocp_action_t IOCP_CALL stop__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                          void *userdata)
-{
-    stop_record *record = userdata;
-    (void)loop;
-    record->calls++;
-    record->status = result->status;
-    record->native_error = result->native_error;
-    record->flags = result->flags;
-    record->value = result->value;
-    record->opened = result->opened;
-    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void stop__wait(const stop_record *record, int calls)
-{
-    while (record->calls < calls) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
+    return win_end(state);
 }
 
 /* A child that waits for its orders. */
 static void stop__spawn(uint32_t flags)
 {
-    stop_record started = {0};
+    contract_record started = {0};
     void *native = NULL;
     now.spawn.options.flags = flags;
-    assert_int_equal(iocp_spawn(now.loop, &now.spawn.options, stop__keep, &started, NULL), IOCP_OK);
-    stop__wait(&started, 1);
+    assert_int_equal(iocp_spawn(win.loop, &now.spawn.options, contract_keep, &started, NULL),
+                     IOCP_OK);
+    win_wait(&started, 1);
     assert_int_equal(started.status, IOCP_OK);
-    now.child = started.opened;
-    now.id = (uint32_t)started.value;
-    assert_int_equal(iocp_handle_native(now.loop, now.child, &native), IOCP_OK);
+    now.child = started.result.opened;
+    now.id = (uint32_t)started.result.value;
+    assert_int_equal(iocp_handle_native(win.loop, now.child, &native), IOCP_OK);
     now.native = contract_object_duplicate(native);
 }
 
@@ -182,20 +143,21 @@ static iocp_op_t stop__start(uint64_t grace_ns)
     iocp_op_t op = {0};
     memset(&now.stopped, 0, sizeof now.stopped);
     assert_int_equal(
-        iocp_process_stop(now.loop, now.child, grace_ns, stop__keep, &now.stopped, &op), IOCP_OK);
+        iocp_process_stop(win.loop, now.child, grace_ns, contract_keep, &now.stopped, &op),
+        IOCP_OK);
     return op;
 }
 
 static int stop__run(uint64_t grace_ns)
 {
     (void)stop__start(grace_ns);
-    stop__wait(&now.stopped, 1);
+    win_wait(&now.stopped, 1);
     return now.stopped.status;
 }
 
 static bool stop__was_forced(void)
 {
-    return (now.stopped.flags & IOCP_RESULT_FORCED) != 0;
+    return (now.stopped.result.flags & IOCP_RESULT_FORCED) != 0;
 }
 
 static bool stop__is_running(void)
@@ -219,19 +181,19 @@ static void a_group_is_asked_once_and_by_the_pool(void **state)
 {
     static const uint64_t graces[] = {STOP_LASTING, UINT64_MAX};
     (void)state;
-    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    win.sys.GenerateConsoleCtrlEvent = asked__heed;
     for (size_t i = 0; i < IOC_COUNT_OF(graces); i++) {
         asked.calls = 0;
         stop__spawn(IOCP_SPAWN_GROUP);
         assert_int_equal(stop__run(graces[i]), IOCP_OK);
-        assert_int_equal(now.stopped.value, 5);
+        assert_int_equal(now.stopped.result.value, 5);
         assert_false(stop__was_forced());
         assert_int_equal(asked.calls, 1);
         assert_int_equal(asked.event, CTRL_BREAK_EVENT);
         assert_int_equal(asked.group, now.id);
         assert_int_not_equal(asked.thread_id, GetCurrentThreadId());
         assert_int_equal(stop__run(graces[i]), IOCP_OK); /* nobody is there to be asked */
-        assert_int_equal(now.stopped.value, 5);
+        assert_int_equal(now.stopped.result.value, 5);
         assert_int_equal(asked.calls, 1);
         stop__forget_child();
     }
@@ -240,10 +202,10 @@ static void a_group_is_asked_once_and_by_the_pool(void **state)
 static void nobody_is_asked_without_a_grace(void **state)
 {
     (void)state;
-    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    win.sys.GenerateConsoleCtrlEvent = asked__heed;
     stop__spawn(IOCP_SPAWN_GROUP);
     assert_int_equal(stop__run(0), IOCP_OK);
-    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_int_equal(now.stopped.result.value, STOP_EXIT_CODE);
     assert_true(stop__was_forced());
     assert_int_equal(asked.calls, 0);
 }
@@ -257,7 +219,7 @@ static void without_a_group_on_our_console_nobody_is_asked(void **state)
         IOCP_SPAWN_TREE,
     };
     (void)state;
-    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    win.sys.GenerateConsoleCtrlEvent = asked__heed;
     for (size_t i = 0; i < IOC_COUNT_OF(flags); i++) {
         stop__spawn(flags[i]);
         assert_int_equal(stop__run(UINT64_MAX), IOCP_ENOTSUP);
@@ -275,7 +237,7 @@ static void a_console_that_does_not_know_the_group_cannot_ask(void **state)
     stop__spawn(IOCP_SPAWN_GROUP);
     win_faults_fail_all_of(WIN_RAISE_CONSOLE, ERROR_INVALID_PARAMETER);
     assert_int_equal(stop__run(UINT64_MAX), IOCP_ENOTSUP);
-    assert_int_equal(now.stopped.native_error, ERROR_INVALID_PARAMETER);
+    assert_int_equal(now.stopped.result.native_error, ERROR_INVALID_PARAMETER);
     assert_true(stop__is_running());
     assert_int_equal(stop__run(STOP_MS), IOCP_OK); /* the program may have asked in another way */
     assert_true(stop__was_forced());
@@ -293,10 +255,10 @@ static BOOL WINAPI asked__end_and_fail(DWORD event, DWORD group)
 static void a_process_that_ends_as_it_is_asked_has_ended(void **state)
 {
     (void)state;
-    now.sys.GenerateConsoleCtrlEvent = asked__end_and_fail;
+    win.sys.GenerateConsoleCtrlEvent = asked__end_and_fail;
     stop__spawn(IOCP_SPAWN_GROUP);
     assert_int_equal(stop__run(UINT64_MAX), IOCP_OK);
-    assert_int_equal(now.stopped.value, 5);
+    assert_int_equal(now.stopped.result.value, 5);
 }
 
 /* ---- A console that takes its time ---- */
@@ -331,11 +293,11 @@ static BOOL WINAPI asked__cancel(HANDLE thread)
 
 static iocp_op_t asked__start(uint64_t grace_ns)
 {
-    now.sys.GenerateConsoleCtrlEvent = asked__hang;
-    now.sys.CancelSynchronousIo = asked__cancel;
+    win.sys.GenerateConsoleCtrlEvent = asked__hang;
+    win.sys.CancelSynchronousIo = asked__cancel;
     stop__spawn(IOCP_SPAWN_GROUP);
     iocp_op_t op = stop__start(grace_ns);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     contract_object_block(asked.begun);
     return op;
 }
@@ -344,7 +306,7 @@ static void assert_stopped_asking(int status)
 {
     assert_int_equal(now.stopped.calls, 1);
     assert_int_equal(now.stopped.status, status);
-    assert_int_equal(now.stopped.value, 0);
+    assert_int_equal(now.stopped.result.value, 0);
     assert_false(stop__was_forced());
     assert_true(stop__is_running());
 }
@@ -353,8 +315,8 @@ static void an_asking_that_hangs_ends_by_a_cancel(void **state)
 {
     (void)state;
     iocp_op_t op = asked__start(UINT64_MAX);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    stop__wait(&now.stopped, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.stopped, 1);
     assert_stopped_asking(IOCP_ECANCELED);
 }
 
@@ -362,18 +324,18 @@ static void an_asking_that_hangs_ends_by_a_deadline(void **state)
 {
     (void)state;
     iocp_op_t op = asked__start(STOP_LASTING);
-    assert_int_equal(iocp_op_deadline(now.loop, op, STOP_MS), IOCP_OK);
-    stop__wait(&now.stopped, 1);
+    assert_int_equal(iocp_op_deadline(win.loop, op, STOP_MS), IOCP_OK);
+    win_wait(&now.stopped, 1);
     assert_stopped_asking(IOCP_ETIMEDOUT);
 }
 
 static void an_asking_that_hangs_ends_with_its_handle(void **state)
 {
-    stop_record closed = {0};
+    contract_record closed = {0};
     (void)state;
     (void)asked__start(STOP_LASTING);
-    assert_int_equal(iocp_close(now.loop, now.child, stop__keep, &closed, NULL), IOCP_OK);
-    stop__wait(&closed, 1);
+    assert_int_equal(iocp_close(win.loop, now.child, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
     assert_stopped_asking(IOCP_ECANCELED);
 }
 
@@ -381,7 +343,7 @@ static void an_asking_that_hangs_ends_with_its_loop(void **state)
 {
     (void)state;
     (void)asked__start(STOP_LASTING);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_stopped_asking(IOCP_ECANCELED);
 }
 
@@ -398,9 +360,9 @@ static void a_cancel_while_it_asks_keeps_it_from_waiting(void **state)
 {
     (void)state;
     iocp_op_t op = asked__start(STOP_LASTING);
-    now.sys.CancelSynchronousIo = asked__cancel_too_late;
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    stop__wait(&now.stopped, 1);
+    win.sys.CancelSynchronousIo = asked__cancel_too_late;
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.stopped, 1);
     assert_stopped_asking(IOCP_ECANCELED);
 }
 
@@ -409,13 +371,13 @@ static void a_grace_that_passes_while_it_asks_ends_the_process(void **state)
     (void)state;
     (void)asked__start(STOP_MS);
     while (stop__is_running()) {
-        assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+        assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     }
     assert_int_equal(now.stopped.calls, 0); /* not before the pool is through with it */
     asked__let_go();
-    stop__wait(&now.stopped, 1);
+    win_wait(&now.stopped, 1);
     assert_int_equal(now.stopped.status, IOCP_OK);
-    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_int_equal(now.stopped.result.value, STOP_EXIT_CODE);
     assert_true(stop__was_forced());
 }
 
@@ -424,9 +386,9 @@ static void a_process_that_cannot_be_ended_while_it_is_asked_is_told_of(void **s
     (void)state;
     (void)asked__start(STOP_MS);
     win_faults_fail_all_of(WIN_END_PROCESS, ERROR_INVALID_PARAMETER);
-    stop__wait(&now.stopped, 1);
+    win_wait(&now.stopped, 1);
     assert_stopped_asking(IOCP_EINVAL);
-    assert_int_equal(now.stopped.native_error, ERROR_INVALID_PARAMETER);
+    assert_int_equal(now.stopped.result.native_error, ERROR_INVALID_PARAMETER);
 }
 
 static void WINAPI asked__hold(PTP_WORK work)
@@ -438,13 +400,13 @@ static void an_asking_that_has_not_begun_is_taken_back_at_once(void **state)
 {
     (void)state;
     stop__spawn(IOCP_SPAWN_GROUP);
-    now.sys.SubmitThreadpoolWork = asked__hold;
-    now.sys.GenerateConsoleCtrlEvent = asked__heed;
+    win.sys.SubmitThreadpoolWork = asked__hold;
+    win.sys.GenerateConsoleCtrlEvent = asked__heed;
     iocp_op_t op = stop__start(STOP_LASTING);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_non_null(asked.held);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    stop__wait(&now.stopped, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.stopped, 1);
     assert_stopped_asking(IOCP_ECANCELED);
     assert_int_equal(asked.calls, 0);
 }
@@ -476,7 +438,7 @@ static void a_tree_is_ended_with_its_first_process(void **state)
     (void)state;
     HANDLE child = tree__spawn(IOCP_SPAWN_TREE);
     assert_int_equal(stop__run(STOP_MS), IOCP_OK);
-    assert_int_equal(now.stopped.value, STOP_EXIT_CODE);
+    assert_int_equal(now.stopped.result.value, STOP_EXIT_CODE);
     assert_true(stop__was_forced());
     assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
     assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 0);
@@ -488,11 +450,11 @@ static void what_is_left_of_a_tree_after_an_orderly_end_is_ended(void **state)
     (void)state;
     HANDLE child = tree__spawn(IOCP_SPAWN_TREE);
     (void)stop__start(STOP_LASTING);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     contract_spawn_order_end(&now.spawn, now.id, 3);
-    stop__wait(&now.stopped, 1);
+    win_wait(&now.stopped, 1);
     assert_int_equal(now.stopped.status, IOCP_OK);
-    assert_int_equal(now.stopped.value, 3);
+    assert_int_equal(now.stopped.result.value, 3);
     assert_false(stop__was_forced());
     assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
     assert_true(CloseHandle(child));
@@ -519,7 +481,7 @@ static void a_tree_whose_rest_cannot_be_ended_is_told_of(void **state)
     win_faults_fail_next_of(WIN_END_JOB, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(stop__run(0), IOCP_ENOMEM);
     assert_int_equal(stop__run(0), IOCP_OK);
-    assert_int_equal(now.stopped.value, 3);
+    assert_int_equal(now.stopped.result.value, 3);
 }
 
 /* ---- Ends that are refused ---- */
@@ -530,14 +492,14 @@ static void a_process_that_ends_by_itself_was_not_forced(void **state)
     stop__spawn(0);
     win_faults_fail_all_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED); /* it is ending */
     (void)stop__start(0);
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
-    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     assert_int_equal(now.stopped.calls, 0);
     assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 1);
     contract_spawn_order_end(&now.spawn, now.id, 8);
-    stop__wait(&now.stopped, 1);
+    win_wait(&now.stopped, 1);
     assert_int_equal(now.stopped.status, IOCP_OK);
-    assert_int_equal(now.stopped.value, 8);
+    assert_int_equal(now.stopped.result.value, 8);
     assert_false(stop__was_forced());
 }
 
@@ -554,7 +516,7 @@ static void where_a_handle_does_not_say_its_rights_it_has_none(void **state)
     win_faults_fail_next_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED);
     win_faults_fail_next_of(WIN_GET_MODULE, 0);
     assert_int_equal(stop__run(0), IOCP_EACCES);
-    now.sys.GetProcAddress = stop__find_no_rights;
+    win.sys.GetProcAddress = stop__find_no_rights;
     win_faults_fail_next_of(WIN_END_PROCESS, ERROR_ACCESS_DENIED);
     assert_int_equal(stop__run(0), IOCP_EACCES);
     assert_true(stop__is_running());
@@ -570,10 +532,10 @@ static BOOL WINAPI stop__be_slower(HANDLE process, UINT exit_code)
 static void one_that_was_quicker_than_its_end_was_not_forced(void **state)
 {
     (void)state;
-    now.sys.TerminateProcess = stop__be_slower;
+    win.sys.TerminateProcess = stop__be_slower;
     stop__spawn(0);
     assert_int_equal(stop__run(0), IOCP_OK);
-    assert_int_equal(now.stopped.value, 8);
+    assert_int_equal(now.stopped.result.value, 8);
     assert_false(stop__was_forced());
 }
 
@@ -586,10 +548,10 @@ static void a_handle_without_the_right_is_denied_access(void **state)
     stop__spawn(0);
     assert_true(DuplicateHandle(GetCurrentProcess(), now.native, GetCurrentProcess(), &guarded,
                                 access, FALSE, 0));
-    assert_int_equal(iocp_process_adopt(now.loop, guarded, &now.child), IOCP_OK);
+    assert_int_equal(iocp_process_adopt(win.loop, guarded, &now.child), IOCP_OK);
     for (size_t i = 0; i < IOC_COUNT_OF(graces); i++) {
         assert_int_equal(stop__run(graces[i]), IOCP_EACCES);
-        assert_int_equal(now.stopped.native_error, ERROR_ACCESS_DENIED);
+        assert_int_equal(now.stopped.result.native_error, ERROR_ACCESS_DENIED);
         assert_true(stop__is_running());
     }
 }
@@ -604,7 +566,7 @@ static void what_the_system_says_of_an_end_is_told(void **state)
         for (size_t k = 0; k < IOC_COUNT_OF(graces); k++) {
             win_faults_fail_next_of(i == 0 ? WIN_END_PROCESS : WIN_END_JOB, 0);
             assert_int_equal(stop__run(graces[k]), IOCP_ENOMEM);
-            assert_int_equal(now.stopped.native_error, ERROR_NOT_ENOUGH_MEMORY);
+            assert_int_equal(now.stopped.result.native_error, ERROR_NOT_ENOUGH_MEMORY);
             assert_true(stop__is_running());
         }
         assert_int_equal(stop__run(0), IOCP_OK);
@@ -618,10 +580,10 @@ static void what_the_system_says_of_an_end_is_told(void **state)
 /* A stop of a child with everything, which has no grace but for the asking. */
 static void whole__run(void)
 {
-    bool is_started =
-        iocp_process_stop(now.loop, now.child, STOP_MS, stop__keep, &now.stopped, NULL) == IOCP_OK;
+    bool is_started = iocp_process_stop(win.loop, now.child, STOP_MS, contract_keep, &now.stopped,
+                                        NULL) == IOCP_OK;
     for (int i = 0; is_started && now.stopped.calls == 0 && i < 100; i++) {
-        (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
+        (void)iocp_loop_run(win.loop, IOCP_RUN_ONCE);
     }
     assert_int_equal(now.stopped.calls, is_started);
 }
@@ -636,11 +598,11 @@ static void whole__begin(void)
 static bool whole__end(void)
 {
     win_faults_stop();
-    unit_memory_allow(&now.memory, UINT64_MAX);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     bool is_whole = now.stopped.calls == 1 && now.stopped.status == IOCP_OK;
     assert_true(!is_whole || !stop__is_running());
-    assert_int_equal(iocp_close(now.loop, now.child, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, now.child, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
     stop__forget_child();
     return is_whole;
 }
@@ -667,13 +629,13 @@ static void any_one_allocation_of_a_stop_may_be_refused(void **state)
     bool is_whole = false;
     (void)state;
     while (!is_whole) {
-        win_loop_destroy(&now.loop); /* a fresh one has no memory to spare */
-        assert_int_equal(win_loop_try_create(&now.sys, &now.memory,
+        win_loop_destroy(&win.loop); /* a fresh one has no memory to spare */
+        assert_int_equal(win_loop_try_create(&win.sys, &win.memory,
                                              (iocp_loop_options_t){.sleep_method = IOCP_SLEEP_PORT},
-                                             &now.loop),
+                                             &win.loop),
                          IOCP_OK);
         whole__begin();
-        unit_memory_allow(&now.memory, allowed++);
+        unit_memory_allow(&win.memory, allowed++);
         whole__run();
         is_whole = whole__end();
     }

@@ -3,7 +3,6 @@
 
 #include "win32/sys.h"
 
-#include "contract_net.h"
 #include "win_faults.h"
 #include "win_leaks.h"
 #include "win_loop.h"
@@ -11,10 +10,6 @@
 #include <string.h>
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     iocp_handle_t handle;
     int modes;      /* how often FIONBIO was set */
     u_long mode;    /* to what, at last */
@@ -53,23 +48,11 @@ static int try__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.sys = *win_faults_table();
-    now.sys.ioctlsocket = spy__ioctl_socket;
-    now.sys.WSASend = spy__send;
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
-    assert_int_equal(iocp_socket_open(now.loop, AF_INET, SOCK_STREAM, 0, &now.handle), IOCP_OK);
-    return 0;
-}
-
-static int try__teardown(void **state)
-{
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    win_begin();
+    win.sys.ioctlsocket = spy__ioctl_socket;
+    win.sys.WSASend = spy__send;
+    win_open(IOCP_COMPLETION_AUTO);
+    now.handle = contract_open(win.loop, AF_INET);
     return 0;
 }
 
@@ -77,7 +60,7 @@ static int try__send(iocp_handle_t handle, uint64_t *sent)
 {
     char data[3] = "abc";
     iocp_buf_t list[] = {{.base = data, .length = 1}, {.base = data + 1, .length = 2}};
-    return iocp_try_send(now.loop, handle, list, 2, sent);
+    return iocp_try_send(win.loop, handle, list, 2, sent);
 }
 
 static void a_socket_is_made_one_that_does_not_wait_once(void **state)
@@ -121,7 +104,7 @@ static void what_the_system_answers_is_told(void **state)
         uint64_t sent = 4711;
         now.error = table[i].error;
         assert_int_equal(try__send(now.handle, &sent), table[i].status);
-        assert_int_equal(iocp_loop_native_error(now.loop), table[i].error);
+        assert_int_equal(iocp_loop_native_error(win.loop), table[i].error);
         assert_int_equal(sent, 4711);
     }
 }
@@ -131,22 +114,21 @@ static void nothing_is_asked_of_a_socket_that_was_adopted(void **state)
     (void)state;
     iocp_handle_t handle = {0};
     uint64_t sent = 0;
-    assert_int_equal(iocp_socket_adopt(now.loop, contract_socket_create(AF_INET), &handle),
+    assert_int_equal(iocp_socket_adopt(win.loop, contract_socket_create(AF_INET), &handle),
                      IOCP_OK);
     assert_int_equal(try__send(handle, &sent), IOCP_ENOTSUP);
     assert_int_equal(now.modes, 0);
     assert_int_equal(now.sends, 0);
 }
 
-#define TRY_TEST(function) cmocka_unit_test_setup_teardown(function, try__setup, try__teardown)
+#define TRY_TEST(function) cmocka_unit_test_setup_teardown(function, try__setup, win_end)
 
 /* What the system opens once and keeps is open before the first test counts. */
 static int try__warm_up(void **state)
 {
-    WSADATA data;
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     assert_int_equal(try__setup(state), 0);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     return 0;
 }
 

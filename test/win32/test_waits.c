@@ -24,37 +24,9 @@ static bool waits_have_packets; /* the way that the tests run in now */
 
 /* How a loop of the test's is to be. */
 static struct {
-    ioc_sys sys;
-    unit_memory memory;
-    iocp_loop_t *loop;
-    size_t handles_before;
     uint64_t sent_before;
     unsigned failing_unregisters; /* so many more do not take place and say so */
 } now;
-
-/* What the callback of a wait, or of its cancel, was told. */
-typedef struct wait_record {
-    int calls;
-    int rearms; /* answer IOCP_REARM this many more times */
-    int status;
-    uint32_t native_error;
-    uint32_t flags;
-    uint64_t value;
-    iocp_op_t op;
-} wait_record;
-
-static iocp_action_t IOCP_CALL waits__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
-{
-    wait_record *record = userdata;
-    (void)loop;
-    record->calls++;
-    record->status = result->status;
-    record->native_error = result->native_error;
-    record->flags = result->flags;
-    record->value = result->value;
-    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
 
 static BOOL WINAPI waits__unregister(HANDLE registration, HANDLE event)
 {
@@ -74,26 +46,18 @@ static void waits__open(iocp_completion_mode_t mode)
         .completion_mode = (uint32_t)mode,
         .sleep_method = IOCP_SLEEP_PORT, /* so that every packet is a wait's */
     };
-    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
-}
-
-static void waits__reopen(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&now.loop);
-    waits__open(mode);
+    win_open_with(options);
 }
 
 static int waits__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
+    win_begin();
     win_packets_begin();
     win_packets_offer(waits_have_packets ? WIN_PACKETS_ALL : WIN_PACKETS_NONE);
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.sys = *win_packets_table();
-    now.sys.UnregisterWaitEx = waits__unregister;
+    win.sys = *win_packets_table();
+    win.sys.UnregisterWaitEx = waits__unregister;
     waits__open(IOCP_COMPLETION_AUTO);
     return 0;
 }
@@ -143,13 +107,12 @@ static size_t waits__open_handles(size_t expected)
 static int waits__teardown(void **state)
 {
     (void)state;
-    win_faults_stop();
     win_packets_hold_up(WIN_PACKET_FLOWS);
-    win_loop_destroy(&now.loop);
+    win_close();
     assert_int_equal(win_packets_misuses(), 0);
     assert_true(win_packets_end());
-    assert_int_equal(unit_memory_live(&now.memory), 0);
-    assert_true(waits__open_handles(now.handles_before) <= now.handles_before);
+    assert_int_equal(unit_memory_live(&win.memory), 0);
+    assert_true(waits__open_handles(win.handles_before) <= win.handles_before);
     return 0;
 }
 
@@ -167,41 +130,35 @@ static bool waits__is_signaled(HANDLE object)
     return WaitForSingleObject(object, 0) == WAIT_OBJECT_0;
 }
 
-static void waits__start(HANDLE object, wait_record *record)
+static void waits__start(HANDLE object, contract_record *record)
 {
     int rearms = record->rearms;
-    *record = (wait_record){.rearms = rearms};
-    assert_int_equal(iocp_wait(now.loop, object, waits__keep, record, &record->op), IOCP_OK);
+    *record = (contract_record){.rearms = rearms};
+    assert_int_equal(iocp_wait(win.loop, object, contract_keep, record, &record->result.op),
+                     IOCP_OK);
 }
 
-static void waits__cancel(const wait_record *record, wait_record *cancel)
+static void waits__cancel(const contract_record *record, contract_record *cancel)
 {
-    *cancel = (wait_record){0};
-    assert_int_equal(iocp_cancel(now.loop, record->op, waits__keep, cancel, NULL), IOCP_OK);
+    *cancel = (contract_record){0};
+    assert_int_equal(iocp_cancel(win.loop, record->result.op, contract_keep, cancel, NULL),
+                     IOCP_OK);
 }
 
 static void waits__submit(void)
 {
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
 }
 
 static void waits__turn(void)
 {
-    assert_int_equal(iocp_loop_tick(now.loop, 0), IOCP_OK);
-}
-
-static void waits__run(const wait_record *record, int calls)
-{
-    while (record->calls < calls) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
-    assert_int_equal(record->calls, calls);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
 }
 
 /* A wait that ends as it should, and is not heard of again. */
-static void waits__end(const wait_record *record, int status)
+static void waits__end(const contract_record *record, int status)
 {
-    waits__run(record, 1);
+    win_wait(record, 1);
     assert_int_equal(record->status, status);
     for (int i = 0; i < 3; i++) {
         waits__turn();
@@ -240,7 +197,7 @@ static void waits__refuse_cancel(void)
 static iocp_stats_t waits__stats(void)
 {
     iocp_stats_t stats = {.size = sizeof stats};
-    assert_int_equal(iocp_loop_stats(now.loop, &stats), IOCP_OK);
+    assert_int_equal(iocp_loop_stats(win.loop, &stats), IOCP_OK);
     return stats;
 }
 
@@ -249,7 +206,7 @@ static iocp_stats_t waits__stats(void)
 static void an_auto_reset_event_is_taken_by_one_wait(void **state)
 {
     (void)state;
-    wait_record records[3] = {{0}};
+    contract_record records[3] = {{0}};
     HANDLE event = waits__event(false);
     for (int i = 0; i < 3; i++) {
         waits__start(event, &records[i]);
@@ -257,7 +214,7 @@ static void an_auto_reset_event_is_taken_by_one_wait(void **state)
     waits__submit();
     for (int i = 1; i <= 3; i++) {
         assert_true(SetEvent(event));
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
         waits__turn();
         assert_int_equal(records[0].calls + records[1].calls + records[2].calls, i);
         assert_false(waits__is_signaled(event));
@@ -265,7 +222,7 @@ static void an_auto_reset_event_is_taken_by_one_wait(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(records[i].calls, 1);
         assert_int_equal(records[i].status, IOCP_OK);
-        assert_int_equal(records[i].native_error, 0);
+        assert_int_equal(records[i].result.native_error, 0);
     }
     assert_true(CloseHandle(event));
 }
@@ -273,7 +230,7 @@ static void an_auto_reset_event_is_taken_by_one_wait(void **state)
 static void a_manual_reset_event_ends_all_waits_and_stays_set(void **state)
 {
     (void)state;
-    wait_record records[3] = {{0}};
+    contract_record records[3] = {{0}};
     HANDLE event = waits__event(true);
     for (int i = 0; i < 3; i++) {
         waits__start(event, &records[i]);
@@ -290,7 +247,7 @@ static void a_manual_reset_event_ends_all_waits_and_stays_set(void **state)
 static void a_semaphore_is_taken_once_for_each_callback(void **state)
 {
     (void)state;
-    wait_record records[5] = {{0}};
+    contract_record records[5] = {{0}};
     HANDLE semaphore = CreateSemaphoreW(NULL, 2, 100, NULL);
     for (int i = 0; i < 5; i++) {
         waits__start(semaphore, &records[i]);
@@ -309,7 +266,7 @@ static void a_semaphore_is_taken_once_for_each_callback(void **state)
 static void a_waitable_timer_ends_a_wait(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     LARGE_INTEGER due;
     HANDLE timer = CreateWaitableTimerW(NULL, FALSE, NULL);
     waits__start(timer, &record);
@@ -328,7 +285,7 @@ static void waits__do_nothing(void *arg)
 static void a_thread_ends_a_wait(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     test_thread thread;
     assert_true(test_thread_start(&thread, waits__do_nothing, NULL));
     waits__start(thread.native, &record);
@@ -363,21 +320,21 @@ static void waits__start_a_first_process(void)
 static iocp_handle_t waits__adopt(HANDLE process)
 {
     iocp_handle_t handle = {0};
-    assert_int_equal(iocp_process_adopt(now.loop, process, &handle), IOCP_OK);
+    assert_int_equal(iocp_process_adopt(win.loop, process, &handle), IOCP_OK);
     return handle;
 }
 
-static void waits__start_process(iocp_handle_t process, wait_record *record)
+static void waits__start_process(iocp_handle_t process, contract_record *record)
 {
-    *record = (wait_record){0};
-    assert_int_equal(iocp_process_wait(now.loop, process, waits__keep, record, &record->op),
-                     IOCP_OK);
+    *record = (contract_record){0};
+    assert_int_equal(
+        iocp_process_wait(win.loop, process, contract_keep, record, &record->result.op), IOCP_OK);
 }
 
 static void a_process_ends_a_wait_with_its_exit_code(void **state)
 {
     (void)state;
-    wait_record record;
+    contract_record record;
     PROCESS_INFORMATION child = waits__child();
     iocp_handle_t process = waits__adopt(child.hProcess);
     waits__start_process(process, &record);
@@ -385,25 +342,25 @@ static void a_process_ends_a_wait_with_its_exit_code(void **state)
     assert_int_equal(record.calls, 0);
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     waits__end(&record, IOCP_OK);
-    assert_int_equal(record.value, WAITS_EXIT_CODE);
+    assert_int_equal(record.result.value, WAITS_EXIT_CODE);
     waits__start_process(process, &record); /* ended already */
     waits__end(&record, IOCP_OK);
-    assert_int_equal(record.value, WAITS_EXIT_CODE);
+    assert_int_equal(record.result.value, WAITS_EXIT_CODE);
     assert_true(CloseHandle(child.hThread));
 }
 
 static void a_process_wait_is_cancelled_and_has_no_exit_code_then(void **state)
 {
     (void)state;
-    wait_record record;
-    wait_record cancel;
+    contract_record record;
+    contract_record cancel;
     PROCESS_INFORMATION child = waits__child();
     iocp_handle_t process = waits__adopt(child.hProcess);
     waits__start_process(process, &record);
     waits__submit();
     waits__cancel(&record, &cancel);
     waits__end(&record, IOCP_ECANCELED);
-    assert_int_equal(record.value, 0);
+    assert_int_equal(record.result.value, 0);
     assert_int_equal(win_faults_count_of(WIN_GET_EXIT_CODE), 0);
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     assert_int_equal(WaitForSingleObject(child.hProcess, 30000), WAIT_OBJECT_0);
@@ -413,7 +370,7 @@ static void a_process_wait_is_cancelled_and_has_no_exit_code_then(void **state)
 static void an_exit_code_that_is_refused_is_the_waits_error(void **state)
 {
     (void)state;
-    wait_record record;
+    contract_record record;
     PROCESS_INFORMATION child = waits__child();
     iocp_handle_t process = waits__adopt(child.hProcess);
     waits__start_process(process, &record);
@@ -421,7 +378,7 @@ static void an_exit_code_that_is_refused_is_the_waits_error(void **state)
     win_faults_fail_next_of(WIN_GET_EXIT_CODE, 0);
     assert_true(ResumeThread(child.hThread) != (DWORD)-1);
     waits__end(&record, IOCP_EACCES);
-    assert_int_equal(record.value, 0);
+    assert_int_equal(record.result.value, 0);
     assert_true(CloseHandle(child.hThread));
 }
 
@@ -430,17 +387,17 @@ static void an_exit_code_that_is_refused_is_the_waits_error(void **state)
 static void a_wait_that_is_rearmed_takes_one_signal_after_another(void **state)
 {
     (void)state;
-    wait_record record = {.rearms = 99};
+    contract_record record = {.rearms = 99};
     HANDLE semaphore = CreateSemaphoreW(NULL, 0, 200, NULL);
     waits__start(semaphore, &record);
     waits__submit();
     for (int i = 1; i <= 50; i++) {
         assert_true(ReleaseSemaphore(semaphore, 1, NULL));
-        waits__run(&record, i);
+        win_wait(&record, i);
         assert_int_equal(record.status, IOCP_OK);
     }
     assert_true(ReleaseSemaphore(semaphore, 51, NULL));
-    waits__run(&record, 100);
+    win_wait(&record, 100);
     waits__turn();
     waits__turn();
     assert_int_equal(record.calls, 100);
@@ -454,9 +411,9 @@ static void an_object_that_is_signaled_already_ends_its_wait_in_the_next_turn(vo
     (void)state;
     static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_AUTO, IOCP_COMPLETION_PACKET};
     for (size_t i = 0; i < IOC_COUNT_OF(modes); i++) {
-        wait_record record = {0};
+        contract_record record = {0};
         HANDLE event = waits__event(false);
-        waits__reopen(modes[i]);
+        waits__open(modes[i]);
         assert_true(SetEvent(event));
         waits__start(event, &record);
         waits__submit();
@@ -464,7 +421,7 @@ static void an_object_that_is_signaled_already_ends_its_wait_in_the_next_turn(vo
         assert_false(waits__is_signaled(event));
         bool is_inline = !waits_have_packets && modes[i] == IOCP_COMPLETION_AUTO;
         waits__end(&record, IOCP_OK);
-        assert_int_equal((record.flags & IOCP_RESULT_INLINE) != 0, is_inline);
+        assert_int_equal((record.result.flags & IOCP_RESULT_INLINE) != 0, is_inline);
         assert_int_equal(waits__stats().packets, is_inline ? 0 : 1);
         assert_int_equal(waits__stats().inline_results, is_inline ? 1 : 0);
         assert_true(CloseHandle(event));
@@ -474,10 +431,10 @@ static void an_object_that_is_signaled_already_ends_its_wait_in_the_next_turn(vo
 static void a_wait_of_an_object_that_is_signaled_already_cannot_be_cancelled(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
-    waits__reopen(IOCP_COMPLETION_PACKET);
+    waits__open(IOCP_COMPLETION_PACKET);
     assert_true(SetEvent(event));
     waits__start(event, &record);
     waits__submit();
@@ -490,13 +447,13 @@ static void a_wait_of_an_object_that_is_signaled_already_cannot_be_cancelled(voi
 /* ---- Many ---- */
 
 static HANDLE many_events[WAITS_MANY];
-static wait_record many_records[WAITS_MANY];
+static contract_record many_records[WAITS_MANY];
 
 static void waits__start_many(int count)
 {
     for (int i = 0; i < count; i++) {
         many_events[i] = waits__event(false);
-        many_records[i] = (wait_record){0};
+        many_records[i] = (contract_record){0};
         waits__start(many_events[i], &many_records[i]);
     }
     waits__submit();
@@ -521,7 +478,7 @@ static void a_thousand_waits_are_pending_at_once(void **state)
             i = (i + 1) % WAITS_MANY;
         }
         assert_true(SetEvent(many_events[i]));
-        waits__run(&many_records[i], 1);
+        win_wait(&many_records[i], 1);
         assert_int_equal(many_records[i].status, IOCP_OK);
     }
     waits__turn();
@@ -539,7 +496,7 @@ static void a_thousand_waits_are_cancelled_by_the_end_of_the_loop(void **state)
 {
     (void)state;
     waits__start_many(WAITS_MANY);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     for (int i = 0; i < WAITS_MANY; i++) {
         assert_int_equal(many_records[i].calls, 1);
         assert_int_equal(many_records[i].status, IOCP_ECANCELED);
@@ -554,14 +511,14 @@ static void packets_are_used_again(void **state)
 {
     (void)state;
     for (int round = 0; round < 50; round++) {
-        wait_record cancel;
+        contract_record cancel;
         waits__start_many(5);
         for (int i = 0; i < 4; i++) {
             assert_true(SetEvent(many_events[i]));
         }
         waits__cancel(&many_records[4], &cancel);
         for (int i = 0; i < 5; i++) {
-            waits__run(&many_records[i], 1);
+            win_wait(&many_records[i], 1);
         }
         waits__close_many(5);
     }
@@ -575,15 +532,15 @@ static void packets_are_used_again(void **state)
 static void registrations_are_given_back(void **state)
 {
     (void)state;
-    wait_record cancel;
+    contract_record cancel;
     waits__start_many(10);
     for (int i = 0; i < 5; i++) {
         assert_true(SetEvent(many_events[i]));
-        waits__run(&many_records[i], 1);
+        win_wait(&many_records[i], 1);
     }
     waits__cancel(&many_records[5], &cancel);
-    waits__run(&many_records[5], 1);
-    win_loop_destroy(&now.loop);
+    win_wait(&many_records[5], 1);
+    win_loop_destroy(&win.loop);
     assert_int_equal(win_faults_count_of(WIN_REGISTER_WAIT), 10);
     assert_int_equal(win_faults_count_of(WIN_UNREGISTER_WAIT), 10);
     waits__close_many(10);
@@ -594,8 +551,8 @@ static void registrations_are_given_back(void **state)
 static void a_cancel_before_the_signal_leaves_the_signal_to_others(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
     for (int i = 0; i < 20; i++) {
         waits__start(event, &record);
@@ -614,8 +571,8 @@ static void a_cancel_before_the_signal_leaves_the_signal_to_others(void **state)
 static void a_cancel_after_the_signal_comes_too_late(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
     for (int i = 0; i < 20; i++) {
         waits__note_sent();
@@ -634,8 +591,8 @@ static void a_cancel_after_the_signal_comes_too_late(void **state)
 static void a_cancel_that_meets_a_packet_in_flight_is_too_late(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
     win_packets_hold_up(WIN_PACKET_IN_FLIGHT);
     waits__start(event, &record);
@@ -658,8 +615,8 @@ static void a_cancel_that_meets_a_packet_in_flight_is_too_late(void **state)
 static void a_cancel_that_meets_a_packet_that_was_picked_up_is_too_late(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
     win_packets_hold_up(WIN_PACKET_PICKED_UP);
     waits__start(event, &record);
@@ -682,9 +639,9 @@ static void a_cancel_that_meets_a_packet_that_was_picked_up_is_too_late(void **s
 static void cancelling_twice_ends_a_wait_once(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancels[2];
-    wait_record late;
+    contract_record record = {0};
+    contract_record cancels[2];
+    contract_record late;
     HANDLE event = waits__event(false);
     waits__start(event, &record);
     waits__submit();
@@ -703,7 +660,7 @@ static void a_pseudo_handle_is_no_object_to_wait_for(void **state)
 {
     (void)state;
     for (intptr_t number = -1; number >= -6; number--) {
-        wait_record record = {0};
+        contract_record record = {0};
         waits__start((HANDLE)number, &record);
         waits__end(&record, IOCP_EBADF);
     }
@@ -714,15 +671,15 @@ static void a_pseudo_handle_is_no_object_to_wait_for(void **state)
 static void a_wait_goes_on_if_its_cancel_is_refused(void **state)
 {
     (void)state;
-    wait_record record = {0};
-    wait_record cancel;
+    contract_record record = {0};
+    contract_record cancel;
     HANDLE event = waits__event(false);
     waits__start(event, &record);
     waits__submit();
     waits__refuse_cancel();
     waits__cancel(&record, &cancel);
     waits__end(&cancel, IOCP_EACCES);
-    assert_int_equal(cancel.native_error, ERROR_ACCESS_DENIED);
+    assert_int_equal(cancel.result.native_error, ERROR_ACCESS_DENIED);
     assert_int_equal(record.calls, 0);
     assert_true(SetEvent(event));
     waits__end(&record, IOCP_OK);
@@ -740,9 +697,9 @@ static void a_wait_goes_on_if_its_cancel_is_refused(void **state)
 static void a_wait_that_is_cancelled_by_its_neighbour_in_the_batch(void **state)
 {
     (void)state;
-    wait_record first = {0};
-    wait_record second = {0};
-    wait_record cancel;
+    contract_record first = {0};
+    contract_record second = {0};
+    contract_record cancel;
     HANDLE events[2] = {waits__event(false), waits__event(false)};
     waits__note_sent();
     waits__start(events[0], &first);
@@ -751,9 +708,9 @@ static void a_wait_that_is_cancelled_by_its_neighbour_in_the_batch(void **state)
     assert_true(SetEvent(events[0]));
     assert_true(SetEvent(events[1]));
     waits__await_sent(2);
-    waits__run(&first, 1);
+    win_wait(&first, 1);
     waits__cancel(&second, &cancel);
-    waits__run(&cancel, 1);
+    win_wait(&cancel, 1);
     waits__end(&second, IOCP_OK);
     assert_true(CloseHandle(events[0]));
     assert_true(CloseHandle(events[1]));
@@ -764,10 +721,10 @@ static void a_wait_that_is_cancelled_by_its_neighbour_in_the_batch(void **state)
 static void a_deadline_ends_a_wait_and_leaves_the_signal_to_others(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     waits__start(event, &record);
-    assert_int_equal(iocp_op_deadline(now.loop, record.op, 2 * WAITS_MS), IOCP_OK);
+    assert_int_equal(iocp_op_deadline(win.loop, record.result.op, 2 * WAITS_MS), IOCP_OK);
     waits__end(&record, IOCP_ETIMEDOUT);
     assert_true(SetEvent(event));
     assert_true(waits__is_signaled(event));
@@ -777,11 +734,11 @@ static void a_deadline_ends_a_wait_and_leaves_the_signal_to_others(void **state)
 static void a_signal_that_was_quicker_than_the_deadline_counts(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     waits__note_sent();
     waits__start(event, &record);
-    assert_int_equal(iocp_op_deadline(now.loop, record.op, 5 * WAITS_MS), IOCP_OK);
+    assert_int_equal(iocp_op_deadline(win.loop, record.result.op, 5 * WAITS_MS), IOCP_OK);
     waits__submit();
     assert_true(SetEvent(event));
     waits__await_sent(1);
@@ -793,10 +750,10 @@ static void a_signal_that_was_quicker_than_the_deadline_counts(void **state)
 static void a_deadline_whose_cancel_is_refused_asks_again(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     waits__start(event, &record);
-    assert_int_equal(iocp_op_deadline(now.loop, record.op, WAITS_MS), IOCP_OK);
+    assert_int_equal(iocp_op_deadline(win.loop, record.result.op, WAITS_MS), IOCP_OK);
     waits__refuse_cancel();
     waits__end(&record, IOCP_ETIMEDOUT);
     assert_true(CloseHandle(event));
@@ -806,10 +763,10 @@ static void a_deadline_whose_cancel_is_refused_asks_again(void **state)
 
 static void waits__fail(HANDLE object, int status)
 {
-    wait_record record = {0};
+    contract_record record = {0};
     waits__start(object, &record);
     waits__end(&record, status);
-    assert_int_not_equal(record.native_error, 0);
+    assert_int_not_equal(record.result.native_error, 0);
     assert_int_equal(waits__stats().kernel, 0);
     assert_int_equal(win_packets_in_use(), 0);
 }
@@ -831,7 +788,7 @@ static void what_cannot_be_waited_for_is_the_waits_error(void **state)
 static void a_refusal_of_the_system_is_the_waits_error(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     if (waits_have_packets) {
         win_packets_refuse_nth(WIN_PACKET_CREATE, 1, 0xC0000017); /* no memory */
@@ -860,7 +817,7 @@ static void a_packet_that_the_wait_thread_cannot_post_is_not_needed(void **state
     HANDLE event = waits__event(false);
     win_faults_fail_all_of(WIN_POST, 0);
     for (int i = 0; i < 100; i++) {
-        wait_record record = {0};
+        contract_record record = {0};
         waits__note_sent();
         waits__start(event, &record);
         waits__submit();
@@ -877,14 +834,14 @@ static void a_packet_that_the_wait_thread_cannot_post_is_not_needed(void **state
 static void a_packet_that_the_loops_own_thread_cannot_post_is_not_needed(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
-    waits__reopen(IOCP_COMPLETION_PACKET);
+    waits__open(IOCP_COMPLETION_PACKET);
     win_faults_fail_all_of(WIN_POST, 0);
     assert_true(SetEvent(event));
     waits__start(event, &record);
     waits__end(&record, IOCP_OK);
-    assert_int_equal(record.flags & IOCP_RESULT_INLINE, 0);
+    assert_int_equal(record.result.flags & IOCP_RESULT_INLINE, 0);
     assert_true(CloseHandle(event));
 }
 
@@ -894,12 +851,12 @@ static void the_object_may_be_closed_in_the_callback(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++) {
-        wait_record record = {0};
+        contract_record record = {0};
         HANDLE event = waits__event(false);
         waits__start(event, &record);
         waits__submit();
         assert_true(SetEvent(event));
-        waits__run(&record, 1);
+        win_wait(&record, 1);
         assert_true(CloseHandle(event));
     }
 }
@@ -907,19 +864,19 @@ static void the_object_may_be_closed_in_the_callback(void **state)
 static void a_loop_ends_with_waits_in_every_state(void **state)
 {
     (void)state;
-    wait_record cancel;
+    contract_record cancel;
     waits__note_sent();
     waits__start_many(8);
     assert_true(SetEvent(many_events[0]));
     assert_true(SetEvent(many_events[1]));
     waits__await_sent(2);
     waits__cancel(&many_records[2], &cancel);
-    many_records[7] = (wait_record){0};
+    many_records[7] = (contract_record){0};
     assert_true(SetEvent(many_events[7]));
     waits__await_sent(3);
-    assert_int_equal(iocp_wait(now.loop, many_events[6], waits__keep, &many_records[7], NULL),
+    assert_int_equal(iocp_wait(win.loop, many_events[6], contract_keep, &many_records[7], NULL),
                      IOCP_OK); /* not started yet */
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     for (int i = 0; i < 7; i++) {
         assert_int_equal(many_records[i].calls, 1);
         assert_int_equal(many_records[i].status, i < 2 ? IOCP_OK : IOCP_ECANCELED);
@@ -931,17 +888,17 @@ static void a_loop_ends_with_waits_in_every_state(void **state)
 static void a_loop_does_not_end_before_a_packet_in_flight(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     win_packets_hold_up(WIN_PACKET_IN_FLIGHT);
     waits__start(event, &record);
     waits__submit();
     assert_true(SetEvent(event));
     waits__await_sent(1);
-    assert_int_equal(iocp_loop_destroy(now.loop, WAITS_MS), IOCP_ETIMEDOUT);
+    assert_int_equal(iocp_loop_destroy(win.loop, WAITS_MS), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
     win_packets_hold_up(WIN_PACKET_FLOWS);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_OK);
     assert_true(CloseHandle(event));
@@ -950,17 +907,17 @@ static void a_loop_does_not_end_before_a_packet_in_flight(void **state)
 static void a_loop_that_may_not_cancel_waits_for_the_signal(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     waits__note_sent();
     waits__start(event, &record);
     waits__submit();
     waits__refuse_cancel();
-    assert_int_equal(iocp_loop_destroy(now.loop, 0), IOCP_ETIMEDOUT);
+    assert_int_equal(iocp_loop_destroy(win.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
     assert_true(SetEvent(event));
     waits__await_sent(1);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_OK);
     assert_true(CloseHandle(event));
@@ -969,12 +926,12 @@ static void a_loop_that_may_not_cancel_waits_for_the_signal(void **state)
 static void a_loop_that_may_not_cancel_asks_again(void **state)
 {
     (void)state;
-    wait_record record = {0};
+    contract_record record = {0};
     HANDLE event = waits__event(false);
     waits__start(event, &record);
     waits__submit();
     waits__refuse_cancel();
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(record.calls, 1);
     assert_int_equal(record.status, IOCP_ECANCELED);
     assert_true(CloseHandle(event));
@@ -1020,12 +977,12 @@ static void no_signal_is_taken_twice_or_by_a_wait_that_was_cancelled(void **stat
     uint32_t cancelled = 0;
     assert_true(test_thread_start(&thread, waits__release_all, &race));
     while (ioc_load_u32(&race.is_over) == 0) {
-        wait_record record = {0};
-        wait_record cancel;
+        contract_record record = {0};
+        contract_record cancel;
         waits__start(race.semaphore, &record);
         waits__submit();
         waits__cancel(&record, &cancel);
-        waits__run(&record, 1);
+        win_wait(&record, 1);
         taken += record.status == IOCP_OK;
         cancelled += record.status == IOCP_ECANCELED;
         assert_true(record.status == IOCP_OK || record.status == IOCP_ECANCELED);
@@ -1064,10 +1021,10 @@ static void a_loop_ends_while_signals_come(void **state)
         ioc_atomic_u32 go = {0};
         wait_setter setter = {.event = event, .go = &go};
         assert_true(ResetEvent(event));
-        waits__reopen(IOCP_COMPLETION_AUTO);
+        waits__open(IOCP_COMPLETION_AUTO);
         assert_true(test_thread_start(&setter.thread, waits__set_when_told, &setter));
         for (int k = 0; k < 8; k++) {
-            many_records[k] = (wait_record){0};
+            many_records[k] = (contract_record){0};
             waits__start(event, &many_records[k]);
         }
         waits__submit();
@@ -1075,7 +1032,7 @@ static void a_loop_ends_while_signals_come(void **state)
             win_faults_fail_all_of(WIN_POST, 0);
         }
         ioc_store_u32(&go, 1);
-        win_loop_destroy(&now.loop);
+        win_loop_destroy(&win.loop);
         win_faults_stop();
         test_thread_join(&setter.thread);
         for (int k = 0; k < 8; k++) {

@@ -15,14 +15,10 @@
 #define WORK_MOST_HELD 32
 
 typedef struct work_test {
-    unit_memory memory;
-    ioc_sys sys;
-    iocp_loop_t *loop;
     HANDLE begun;       /* set by a function that then waits until the loop sleeps */
     HANDLE asleep;      /* set when the loop is about to sleep without a time limit */
     HANDLE delivered;   /* set when an APC has been sent to it */
     ioc_atomic_u32 out; /* calls of QueueUserAPC that have returned, and done so */
-    size_t handles_before;
 } work_test;
 
 static work_test work_now;
@@ -94,19 +90,15 @@ static DWORD WINAPI work__spy_slow_apc(PAPCFUNC function, HANDLE thread, ULONG_P
 static void work__create_loop(void)
 {
     iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
-    assert_int_equal(win_loop_try_create(&work_now.sys, &work_now.memory, options, &work_now.loop),
-                     IOCP_OK);
+    win_open_with(options);
 }
 
 static int work__setup(void **state)
 {
     (void)state;
-    win_faults_reset();
-    unit_memory_init(&work_now.memory);
+    win_begin();
     memset(&work_held, 0, sizeof work_held);
-    work_now.sys = *win_faults_table();
-    work_now.sys.GetQueuedCompletionStatusEx = work__spy_dequeue;
-    work_now.handles_before = win_open_handles();
+    win.sys.GetQueuedCompletionStatusEx = work__spy_dequeue;
     work_now.begun = contract_event_create(false, false);
     work_now.asleep = contract_event_create(false, false);
     work_now.delivered = contract_event_create(false, false);
@@ -117,37 +109,14 @@ static int work__setup(void **state)
 
 static int work__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&work_now.loop);
+    win_close();
     contract_object_close(work_now.begun);
     contract_object_close(work_now.asleep);
     contract_object_close(work_now.delivered);
-    win_loop_check_leaks(&work_now.memory, work_now.handles_before);
-    return 0;
+    return win_end(state);
 }
 
 /* ---- Steps ---- */
-
-typedef struct work_record {
-    int calls;
-    int rearms; /* answer IOCP_REARM this many more times */
-    int status; /* of the last call, as what follows */
-    uint32_t native_error;
-    uint64_t value;
-} work_record;
-
-static iocp_action_t IOCP_CALL work__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                          void *userdata)
-{
-    work_record *record = userdata;
-    (void)loop;
-    record->calls++;
-    record->status = result->status;
-    record->native_error = result->native_error;
-    record->value = result->value;
-    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
 
 static uint64_t IOCP_CALL work__count(void *arg)
 {
@@ -167,31 +136,30 @@ static uint64_t IOCP_CALL work__count_once_it_sleeps(void *arg)
     return work__count(arg);
 }
 
-static iocp_op_t work__start(iocp_work_fn function, ioc_atomic_u32 *runs, work_record *record)
+static iocp_op_t work__start(iocp_work_fn function, ioc_atomic_u32 *runs, contract_record *record)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_work(work_now.loop, function, runs, work__keep, record, &op), IOCP_OK);
+    assert_int_equal(iocp_work(win.loop, function, runs, contract_keep, record, &op), IOCP_OK);
     return op;
 }
 
 static void work__run(void)
 {
-    assert_int_equal(iocp_loop_run(work_now.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE), IOCP_OK);
 }
 
-static void assert_ended(const work_record *record, int status, uint64_t value)
+static void assert_ended(const contract_record *record, int status, uint64_t value)
 {
     assert_int_equal(record->calls, 1);
     assert_int_equal(record->status, status);
-    assert_int_equal(record->value, value);
+    assert_int_equal(record->result.value, value);
 }
 
 /* Another loop, whose pool begins when the test says so. */
 static void work__hold_pool(void)
 {
-    win_loop_destroy(&work_now.loop);
-    work_now.sys.SubmitThreadpoolWork = work__spy_hold;
-    work_now.sys.CloseThreadpoolWork = work__spy_close;
+    win.sys.SubmitThreadpoolWork = work__spy_hold;
+    win.sys.CloseThreadpoolWork = work__spy_close;
     work__create_loop();
 }
 
@@ -200,25 +168,25 @@ static void work__hold_pool(void)
 static void work_that_the_pool_refuses_is_an_error_and_can_be_tried_again(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {.rearms = 2};
+    contract_record record = {.rearms = 2};
     (void)state;
     win_faults_fail_next_of(WIN_CREATE_WORK, 0);
     (void)work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     assert_ended(&record, IOCP_ENOMEM, 0);
-    assert_int_equal(record.native_error, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(record.result.native_error, ERROR_NOT_ENOUGH_MEMORY);
     assert_int_equal(ioc_load_u32(&runs), 0);
     work__run();
     assert_int_equal(record.calls, 3);
     assert_int_equal(record.status, IOCP_OK);
-    assert_int_equal(record.value, 2);
+    assert_int_equal(record.result.value, 2);
     assert_int_equal(ioc_load_u32(&runs), 2);
 }
 
 static void work_runs_when_its_module_cannot_be_found(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     win_faults_fail_all_of(WIN_GET_MODULE_OF, 0);
     (void)work__start(work__count, &runs, &record);
@@ -229,25 +197,25 @@ static void work_runs_when_its_module_cannot_be_found(void **state)
 
 /* ---- Who is quicker ---- */
 
-static void work__expect_cancelled(const work_record *record, const ioc_atomic_u32 *runs)
+static void work__expect_cancelled(const contract_record *record, const ioc_atomic_u32 *runs)
 {
     assert_ended(record, IOCP_ECANCELED, 0);
-    assert_int_equal(record->native_error, ERROR_OPERATION_ABORTED);
+    assert_int_equal(record->result.native_error, ERROR_OPERATION_ABORTED);
     assert_int_equal(ioc_load_u32(runs), 0);
-    assert_int_equal(iocp_loop_active(work_now.loop), 0);
+    assert_int_equal(iocp_loop_active(win.loop), 0);
 }
 
 static void work_that_is_cancelled_in_the_queue_of_the_pool_is_back_at_once(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
-    work_record cancel = {0};
+    contract_record record = {0};
+    contract_record cancel = {0};
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    assert_int_equal(iocp_cancel(work_now.loop, op, work__keep, &cancel, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancel, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     assert_ended(&cancel, IOCP_OK, 0);
     work__expect_cancelled(&record, &runs);
     assert_int_equal(work_held.closed, 1);
@@ -257,15 +225,15 @@ static void work_that_is_cancelled_in_the_queue_of_the_pool_is_back_at_once(void
 static void a_thread_of_the_pool_that_comes_late_leaves_cancelled_work_alone(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     work__hold_pool();
-    work_now.sys.WaitForThreadpoolWorkCallbacks = work__spy_late_thread;
+    win.sys.WaitForThreadpoolWorkCallbacks = work__spy_late_thread;
     iocp_op_t op = work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
     uint64_t packets = win_faults_count_of(WIN_POST);
-    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
     work__expect_cancelled(&record, &runs);
     assert_int_equal(work_held.late, 1);
     assert_int_equal(win_faults_count_of(WIN_POST), packets);
@@ -275,12 +243,12 @@ static void a_thread_of_the_pool_that_comes_late_leaves_cancelled_work_alone(voi
 static void a_deadline_takes_work_out_of_the_queue_of_the_pool(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK); /* before its time has come */
-    assert_int_equal(iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK); /* before its time has come */
+    assert_int_equal(iocp_op_deadline(win.loop, op, IOC_NS_PER_MS), IOCP_OK);
     work__run(); /* without the pool's doing */
     assert_ended(&record, IOCP_ETIMEDOUT, 0);
     assert_int_equal(ioc_load_u32(&runs), 0);
@@ -290,15 +258,15 @@ static void a_deadline_takes_work_out_of_the_queue_of_the_pool(void **state)
 static void a_cancel_of_work_that_has_run_delivers_its_answer_and_is_kept(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {.rearms = 1};
+    contract_record record = {.rearms = 1};
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     work__begin_next();
-    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_tick(work_now.loop, 0), IOCP_OK);
-    assert_int_equal(record.value, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_tick(win.loop, 0), IOCP_OK);
+    assert_int_equal(record.result.value, 1);
     work__run();
     assert_int_equal(record.calls, 2);
     assert_int_equal(record.status, IOCP_ECANCELED);
@@ -308,16 +276,16 @@ static void a_cancel_of_work_that_has_run_delivers_its_answer_and_is_kept(void *
 static void destroy_takes_work_back_that_has_not_begun(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record records[3] = {{.rearms = 5}, {.rearms = 5}, {.rearms = 5}};
+    contract_record records[3] = {{.rearms = 5}, {.rearms = 5}, {.rearms = 5}};
     (void)state;
     work__hold_pool();
     for (int i = 0; i < 3; i++) {
         (void)work__start(work__count, &runs, &records[i]);
-        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     }
     work__begin_next();
-    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_OK);
-    work_now.loop = NULL;
+    assert_int_equal(iocp_loop_destroy(win.loop, 0), IOCP_OK);
+    win.loop = NULL;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(records[i].status, IOCP_ECANCELED);
         assert_int_equal(records[i].calls, i == 0 ? 2 : 1); /* the first has run, and rearmed */
@@ -329,21 +297,21 @@ static void destroy_takes_work_back_that_has_not_begun(void **state)
 static void destroy_waits_for_work_that_has_begun(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     (void)work__start(work__count_once_it_sleeps, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     contract_object_block(work_now.begun);
-    assert_int_equal(iocp_loop_destroy(work_now.loop, 0), IOCP_ETIMEDOUT);
+    assert_int_equal(iocp_loop_destroy(win.loop, 0), IOCP_ETIMEDOUT);
     assert_int_equal(record.calls, 0);
-    win_loop_destroy(&work_now.loop);
+    win_loop_destroy(&win.loop);
     assert_ended(&record, IOCP_OK, 1);
 }
 
 static void work_that_begins_says_that_it_may_run_long(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record records[2] = {{0}};
+    contract_record records[2] = {{0}};
     (void)state;
     (void)work__start(work__times_it_said_so, &runs, &records[0]);
     work__run();
@@ -377,12 +345,11 @@ static BOOL WINAPI pool__find_module(DWORD flags, const wchar_t *name, HMODULE *
 static void work_keeps_its_module_for_as_long_as_it_runs(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     memset(&pool_seen, 0, sizeof pool_seen);
-    win_loop_destroy(&work_now.loop);
-    work_now.sys.CreateThreadpoolWork = pool__create_work;
-    work_now.sys.GetModuleHandleExW = pool__find_module;
+    win.sys.CreateThreadpoolWork = pool__create_work;
+    win.sys.GetModuleHandleExW = pool__find_module;
     work__create_loop();
     (void)work__start(work__count, &runs, &record);
     work__run();
@@ -399,7 +366,7 @@ static void work_whose_packet_is_refused_wakes_a_loop_that_sleeps(void **state)
     (void)state;
     for (int i = 0; i < 20; i++) {
         ioc_atomic_u32 runs = {0};
-        work_record record = {0};
+        contract_record record = {0};
         uint64_t packets = win_faults_count_of(WIN_POST);
         win_faults_fail_all_of(WIN_POST, 0);
         (void)work__start(work__count_once_it_sleeps, &runs, &record);
@@ -414,13 +381,13 @@ static void work_whose_packet_is_refused_wakes_a_loop_that_sleeps(void **state)
 static void work_whose_packet_is_refused_before_the_sleep_prevents_it(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record records[3] = {{0}};
+    contract_record records[3] = {{0}};
     (void)state;
     work__hold_pool();
     for (int i = 0; i < 3; i++) {
         (void)work__start(work__count, &runs, &records[i]);
     }
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_all_of(WIN_POST, 0);
     for (int i = 0; i < 3; i++) {
         work__begin_next();
@@ -435,11 +402,11 @@ static void work_whose_packet_is_refused_before_the_sleep_prevents_it(void **sta
 static void work_comes_back_without_any_means_to_wake_the_loop(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     work__hold_pool();
     (void)work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_all_of(WIN_POST, 0);
     win_faults_fail_all_of(WIN_QUEUE_APC, 0);
     work__begin_next();
@@ -450,13 +417,13 @@ static void work_comes_back_without_any_means_to_wake_the_loop(void **state)
 static void a_cancel_of_work_needs_no_packet(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     work__hold_pool();
     iocp_op_t op = work__start(work__count, &runs, &record);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     win_faults_fail_all_of(WIN_POST, 0);
-    assert_int_equal(iocp_cancel(work_now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
     work__run();
     work__expect_cancelled(&record, &runs);
 }
@@ -465,7 +432,7 @@ static void a_cancel_of_work_needs_no_packet(void **state)
 
 static void no_work_is_lost_while_packets_are_refused(void **state)
 {
-    static work_record records[WORK_MANY];
+    static contract_record records[WORK_MANY];
     ioc_atomic_u32 runs = {0};
     uint64_t sum = 0;
     (void)state;
@@ -475,13 +442,13 @@ static void no_work_is_lost_while_packets_are_refused(void **state)
             win_faults_fail_next_of(WIN_POST, 0);
         }
         (void)work__start(work__count, &runs, &records[i]);
-        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     }
     work__run();
     for (int i = 0; i < WORK_MANY; i++) {
         assert_int_equal(records[i].calls, 1);
         assert_int_equal(records[i].status, IOCP_OK);
-        sum += records[i].value;
+        sum += records[i].result.value;
     }
     assert_int_equal(ioc_load_u32(&runs), WORK_MANY);
     assert_int_equal(sum, WORK_MANY * (WORK_MANY + 1) / 2);
@@ -495,7 +462,7 @@ typedef struct work_runner {
 static void work__run_on_thread(void *arg)
 {
     work_runner *runner = arg;
-    runner->status = iocp_loop_run(work_now.loop, IOCP_RUN_UNTIL_DONE);
+    runner->status = iocp_loop_run(win.loop, IOCP_RUN_UNTIL_DONE);
 }
 
 static void work_whose_packet_is_refused_finds_the_thread_that_sleeps_now(void **state)
@@ -504,7 +471,7 @@ static void work_whose_packet_is_refused_finds_the_thread_that_sleeps_now(void *
     for (int i = 0; i < 4; i++) {
         work_runner runner = {.status = IOCP_EUNKNOWN};
         ioc_atomic_u32 runs = {0};
-        work_record record = {0};
+        contract_record record = {0};
         win_faults_fail_all_of(WIN_POST, 0);
         (void)work__start(work__count_once_it_sleeps, &runs, &record);
         assert_true(test_thread_start(&runner.thread, work__run_on_thread, &runner));
@@ -519,17 +486,16 @@ static void work_whose_packet_is_refused_finds_the_thread_that_sleeps_now(void *
 static void a_port_is_closed_after_its_guests_have_left(void **state)
 {
     ioc_atomic_u32 runs = {0};
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
-    win_loop_destroy(&work_now.loop);
-    work_now.sys.QueueUserAPC = work__spy_slow_apc;
+    win.sys.QueueUserAPC = work__spy_slow_apc;
     work__create_loop();
     win_faults_fail_all_of(WIN_POST, 0);
     (void)work__start(work__count_once_it_sleeps, &runs, &record);
     work__run();
     assert_ended(&record, IOCP_OK, 1);
     contract_object_block(work_now.delivered);
-    win_loop_destroy(&work_now.loop);
+    win_loop_destroy(&win.loop);
     assert_int_equal(ioc_load_u32(&work_now.out), 1);
 }
 
@@ -540,12 +506,12 @@ static iocp_handle_t work__open_file(void)
     char folder[MAX_PATH];
     char path[MAX_PATH];
     iocp_handle_t file = {0};
-    work_record record = {0};
+    contract_record record = {0};
     assert_in_range(GetTempPathA(MAX_PATH, folder), 1, MAX_PATH - 1);
     assert_true(GetTempFileNameA(folder, "iol", 0, path) != 0);
-    assert_int_equal(iocp_file_open(work_now.loop, path, IOCP_FILE_WRITE, &file), IOCP_OK);
+    assert_int_equal(iocp_file_open(win.loop, path, IOCP_FILE_WRITE, &file), IOCP_OK);
     assert_true(DeleteFileA(path)); /* gone with its last handle */
-    assert_int_equal(iocp_pwrite(work_now.loop, file, "data", 4, 0, work__keep, &record, NULL),
+    assert_int_equal(iocp_pwrite(win.loop, file, "data", 4, 0, contract_keep, &record, NULL),
                      IOCP_OK);
     work__run();
     assert_ended(&record, IOCP_OK, 0);
@@ -554,15 +520,15 @@ static iocp_handle_t work__open_file(void)
 
 static void a_flush_runs_on_the_pool(void **state)
 {
-    work_record record = {.rearms = 2};
+    contract_record record = {.rearms = 2};
     (void)state;
     iocp_handle_t file = work__open_file();
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &record, NULL), IOCP_OK);
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 0);
     work__run();
     assert_int_equal(record.calls, 3);
     assert_int_equal(record.status, IOCP_OK);
-    assert_int_equal(record.value, 0);
+    assert_int_equal(record.result.value, 0);
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 3);
     assert_int_equal(win_faults_count_of(WIN_CREATE_WORK), 3);
 }
@@ -580,17 +546,16 @@ static BOOL WINAPI flush__spy(HANDLE file)
 /* So that closing the file for another reason does not pull it away under the pool's thread. */
 static void a_flush_has_a_handle_of_its_own(void **state)
 {
-    work_record record = {0};
+    contract_record record = {0};
     void *native = NULL;
     DWORD flags = 0;
     (void)state;
     flush_flags = HANDLE_FLAG_INHERIT;
-    win_loop_destroy(&work_now.loop);
-    work_now.sys.FlushFileBuffers = flush__spy;
+    win.sys.FlushFileBuffers = flush__spy;
     work__create_loop();
     iocp_handle_t file = work__open_file();
-    assert_int_equal(iocp_handle_native(work_now.loop, file, &native), IOCP_OK);
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, file, &native), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &record, NULL), IOCP_OK);
     work__run();
     assert_ended(&record, IOCP_OK, 0);
     assert_true(flush_seen != NULL && flush_seen != native);
@@ -600,17 +565,17 @@ static void a_flush_has_a_handle_of_its_own(void **state)
 
 static void a_flush_that_fails_tells_why(void **state)
 {
-    work_record failed = {0};
-    work_record refused = {0};
+    contract_record failed = {0};
+    contract_record refused = {0};
     (void)state;
     iocp_handle_t file = work__open_file();
     win_faults_fail_next_of(WIN_FLUSH_FILE, 0);
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &failed, NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &failed, NULL), IOCP_OK);
     work__run();
     assert_ended(&failed, IOCP_EIO, 0);
-    assert_int_equal(failed.native_error, ERROR_IO_DEVICE);
+    assert_int_equal(failed.result.native_error, ERROR_IO_DEVICE);
     win_faults_fail_next_of(WIN_CREATE_WORK, 0);
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &refused, NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &refused, NULL), IOCP_OK);
     work__run();
     assert_ended(&refused, IOCP_ENOMEM, 0);
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 1);
@@ -618,14 +583,14 @@ static void a_flush_that_fails_tells_why(void **state)
 
 static void a_flush_of_a_file_that_is_closed_does_not_run(void **state)
 {
-    work_record record = {.rearms = 3};
-    work_record closed = {0};
+    contract_record record = {.rearms = 3};
+    contract_record closed = {0};
     (void)state;
     work__hold_pool();
     iocp_handle_t file = work__open_file();
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
-    assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
-    assert_int_equal(iocp_close(work_now.loop, file, work__keep, &closed, NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(iocp_close(win.loop, file, contract_keep, &closed, NULL), IOCP_OK);
     work__run(); /* the pool never comes to it */
     assert_ended(&record, IOCP_ECANCELED, 0);
     assert_ended(&closed, IOCP_OK, 0);
@@ -638,13 +603,13 @@ static void a_flush_that_has_not_begun_ends_by_cancel_and_by_deadline(void **sta
     work__hold_pool();
     iocp_handle_t file = work__open_file();
     for (int is_deadline = 0; is_deadline <= 1; is_deadline++) {
-        work_record record = {0};
+        contract_record record = {0};
         iocp_op_t op = {0};
-        assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, &op), IOCP_OK);
-        assert_int_equal(iocp_loop_submit(work_now.loop), IOCP_OK);
+        assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &record, &op), IOCP_OK);
+        assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
         size_t handles = win_open_handles();
-        assert_int_equal(is_deadline ? iocp_op_deadline(work_now.loop, op, IOC_NS_PER_MS)
-                                     : iocp_cancel(work_now.loop, op, NULL, NULL, NULL),
+        assert_int_equal(is_deadline ? iocp_op_deadline(win.loop, op, IOC_NS_PER_MS)
+                                     : iocp_cancel(win.loop, op, NULL, NULL, NULL),
                          IOCP_OK);
         work__run();
         assert_ended(&record, is_deadline ? IOCP_ETIMEDOUT : IOCP_ECANCELED, 0);
@@ -655,11 +620,11 @@ static void a_flush_that_has_not_begun_ends_by_cancel_and_by_deadline(void **sta
 
 static void a_flush_whose_packet_is_refused_comes_back(void **state)
 {
-    work_record record = {0};
+    contract_record record = {0};
     (void)state;
     iocp_handle_t file = work__open_file();
     win_faults_fail_all_of(WIN_POST, 0);
-    assert_int_equal(iocp_file_flush(work_now.loop, file, work__keep, &record, NULL), IOCP_OK);
+    assert_int_equal(iocp_file_flush(win.loop, file, contract_keep, &record, NULL), IOCP_OK);
     work__run();
     assert_ended(&record, IOCP_OK, 0);
     assert_int_equal(win_faults_count_of(WIN_FLUSH_FILE), 1);
