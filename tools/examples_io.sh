@@ -1,6 +1,105 @@
-# Sourced by test.sh, after common.sh and echo.sh: the examples that move datagrams and files, each
-# against something foreign.
+# Sourced by test.sh, after common.sh and echo.sh: the examples that move datagrams and files, and one
+# of TCP, each against something foreign.
 # shellcheck shell=bash
+
+# ---- workers ----
+
+# workers_said PATTERN...: the server's lines, of which some match.
+workers_said() {
+    local pattern
+    for pattern; do
+        tr -d '\r' <"$echo_log" | grep -E -- "$pattern" >&2 || die "no line matches: $pattern"
+    done
+}
+
+# workers_open: a connection; sets connection, a file descriptor of this shell.
+workers_open() {
+    exec {connection}<>"/dev/tcp/127.0.0.1/$echo_port"
+}
+
+# workers_ask CONNECTION LINE: sends the line, and the same comes back.
+workers_ask() {
+    local answer
+    printf '%s\n' "$2" >&"$1"
+    read -r -t 60 -u "$1" answer
+    [ "$answer" = "$2" ] || die "not what was sent: $answer"
+}
+
+# workers_ended CONNECTION: there is an end behind what was sent, and not a reset.
+workers_ended() {
+    local rest
+    rest=$(timeout 60 cat <&"$1")
+    [ -z "$rest" ] || die "there is something left: $rest"
+}
+
+# Each gets as many of those that are open as the others; when the server ends they are idle.
+workers_share() {
+    local i open=()
+    echo_start mingw-x64-release workers --workers 3
+    for i in 1 2 3 4 5 6; do
+        workers_open
+        workers_ask "$connection" "connection $i"
+        open+=("$connection")
+    done
+    echo_stop
+    for connection in "${open[@]}"; do
+        workers_ended "$connection"
+    done
+    workers_said '^worker 1: connections: 2, bytes: 26$' '^worker 2: connections: 2, bytes: 26$' \
+        '^worker 3: connections: 2, bytes: 26$' '^connections: 6, bytes: 78, cut off: 0$'
+}
+
+workers_are_exact() {
+    local mode
+    echo_start mingw-x64-release workers --workers 4
+    for mode in throughput half-close reset; do
+        "$build/load_client" --port "$echo_port" --mode $mode --connections 40 --seconds 1
+    done
+    echo_stop
+    workers_said '^worker 1: connections: [1-9]' '^worker 2: connections: [1-9]' \
+        '^worker 3: connections: [1-9]' '^worker 4: connections: [1-9]' '^connections: 120,.* cut off: 0$'
+}
+
+# What waits in the server's sockets to be received, in bytes, for each in which something does.
+workers_unread() {
+    awk -v "port=:$(printf %04X "$echo_port")$" '$2 ~ port && $4 == "01" && sub(/.*:0*/, "", $5) &&
+        $5 != "" { print $5 }' /proc/net/tcp
+}
+
+# A peer that sends and never receives: at last the server's send does not end, so nothing is received
+# any more. The answers on another connection say that the loop has looked, and left it there. The end
+# waits for this one as long as there is time, and cuts it off.
+workers_cut_off() {
+    local before idle tries=0
+    echo_start mingw-x64-release workers --workers 1
+    workers_open
+    head -c 200M /dev/zero >&"$connection" &
+    workers_open
+    idle=$connection
+    while [ $tries -lt 3 ]; do
+        before=$(workers_unread)
+        workers_ask "$idle" "still there"
+        [ -n "$before" ] && [ "$(workers_unread)" = "$before" ] && tries=$((tries + 1)) || tries=0
+    done
+    echo_stop
+    workers_ended "$idle"
+    workers_said '^connections: 2, .* cut off: 1$'
+}
+
+# check_workers NAME FUNCTION: a function from above, in a shell of its own.
+check_workers() {
+    check 180 "workers $1" bash -c 'source tools/common.sh
+        source tools/echo.sh
+        source tools/examples_io.sh
+        set -euo pipefail
+        "$1"' - "$2" || true
+}
+
+examples_workers() {
+    check_workers "share what is open" workers_share
+    check_workers "send back what they get, native clients" workers_are_exact
+    check_workers "cut off who does not receive" workers_cut_off
+}
 
 # ---- udp_echo ----
 

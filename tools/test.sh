@@ -116,8 +116,8 @@ suite() {
 need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
-            -j "$jobs" --target iocploop iocploop_static echo_server echo_client udp_echo file_copy \
-            pipe_chat run_process pipeline tick_timers
+            -j "$jobs" --target iocploop iocploop_static echo_server echo_client workers udp_echo \
+            file_copy pipe_chat run_process pipeline tick_timers
 }
 
 need_load_clients() {
@@ -166,6 +166,7 @@ examples_step() {
     need_release && need_load_clients || return 0
     need 60 "a program for the examples builds" \
         bash -c 'source tools/common.sh; source tools/examples.sh; build_stage' || return 0
+    examples_workers
     examples_udp_echo
     examples_file_copy
     examples_filter
