@@ -69,6 +69,7 @@ set(win32_sources
     src/win32/object/pipe_server.c
     src/win32/object/process.c
     src/win32/object/program.c
+    src/win32/object/pseudo_console.c
     src/win32/object/stdio.c
     src/win32/overlapped.c
     src/win32/port.c

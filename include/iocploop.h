@@ -29,7 +29,7 @@
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
- *    and iocp_process_stop, for the standard streams, when the last iocp_console_watch ends, and for
+ *    and iocp_process_stop, for the standard streams, to close a pseudo console, when the last iocp_console_watch ends, and for
  *    iocp_wait, iocp_process_wait and iocp_process_stop where the system has no wait completion
  *    packets; by nothing else. The console's handler is Windows' and the process's, and is there
  *    while somebody watches.)
@@ -95,14 +95,15 @@ IOCP_API const char *IOCP_CALL iocp_version_string(void);
 
 /* What this system has beyond Windows 10 1607; without it the library takes another way. */
 typedef enum iocp_capability {
-    IOCP_CAP_WAIT_PACKETS = 1,          /* wait completion packets: waits need no thread */
-    IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2 /* waitable timers that do not follow the system's tick */
+    IOCP_CAP_WAIT_PACKETS = 1,           /* wait completion packets: waits need no thread */
+    IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2, /* waitable timers that do not follow the system's tick */
+    IOCP_CAP_PSEUDO_CONSOLE = 4          /* IOCP_SPAWN_PSEUDO_CONSOLE */
 } iocp_capability_t;
 
 /*
  * The IOCP_CAP_ bits of this system. Any thread.
  * Win32: NtAssociateWaitCompletionPacket (Windows 8, not documented for programs before 10),
- * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803).
+ * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809).
  */
 IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 
@@ -1625,7 +1626,8 @@ typedef enum iocp_spawn_flag {
     IOCP_SPAWN_NEW_CONSOLE = 16,  /* a console window of its own, which it also gets as its streams
                                     where all three are IOCP_GIVE_OURS */
     IOCP_SPAWN_DETACHED = 32,     /* no console */
-    IOCP_SPAWN_HIDDEN = 64        /* its first window is hidden */
+    IOCP_SPAWN_HIDDEN = 64,       /* its first window is hidden */
+    IOCP_SPAWN_PSEUDO_CONSOLE = 128 /* a console whose window is this program: see iocp_spawn */
 } iocp_spawn_flag_t;
 
 /* What a child gets as a standard stream. */
@@ -1666,6 +1668,8 @@ typedef struct iocp_spawn_options {
     void *job;                /* a job of the program's own, or NULL. With it no TREE */
     const char *command_line; /* instead of `arguments`, as it is, for programs that take their
                                  command line apart in a way of their own. With `program` */
+    uint32_t columns;         /* with PSEUDO_CONSOLE: its size, 1 to 32767 each */
+    uint32_t rows;
 } iocp_spawn_options_t;
 
 /*
@@ -1689,11 +1693,26 @@ typedef struct iocp_spawn_options {
  * N.B. A spawn that was cancelled too late succeeds, and the child runs: look at the status.
  * IOCP_REARM starts the program once more, with the same of everything but ends of pipe pairs, which
  * are gone: with one it is IOCP_EBADF.
- * Errors: IOCP_EINVAL (what contradicts itself or is not UTF-8; two of NO_WINDOW, NEW_CONSOLE and
- * DETACHED), IOCP_EBADF (an end that is none, a native handle that is none). Errors in the result:
- * IOCP_ENOTFOUND, IOCP_EACCES, IOCP_ENOEXEC, IOCP_EELEVATION, IOCP_ENOTFOLDER (the working folder),
- * IOCP_EINVAL, IOCP_ENOMEM.
- * Win32: CreateProcessW, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST.
+ *
+ * IOCP_SPAWN_PSEUDO_CONSOLE (ConPTY) is for terminals and remote shells: the child's streams are a console
+ * of its own, which reads what is typed from stdio[IOCP_STDIN] and writes what is to be seen to
+ * stdio[IOCP_STDOUT], as UTF-8 with virtual terminal sequences. Two pairs, IOCP_GIVE_PIPE; or two
+ * synchronous handles, IOCP_GIVE_NATIVE. stdio[IOCP_STDERR] stays 0: a window has one output. It ends
+ * with the process's handle and not before, whatever has become of the child: iocp_close is the window
+ * that is closed. What still runs in it is told (IOCP_CONSOLE_CLOSE) and ended by Windows after some
+ * seconds, and what is still to be seen can be read, up to IOCP_EOF. So wait for the child, close it,
+ * and read to the end. No call waits for the console, the end of the loop neither: what nobody has read
+ * by then is lost. Ctrl-C is "\x03", written to its input; iocp_process_stop cannot ask.
+ * N.B. It takes the end of its input, too, for a window that is closed: keep our end open.
+ * N.B. A thread of the pool waits, before Windows 11 24H2, until what was closed has been read, or our
+ * end of its output is closed.
+ *
+ * Errors: IOCP_EINVAL (what contradicts itself or is not UTF-8; two of NO_WINDOW, NEW_CONSOLE, DETACHED
+ * and PSEUDO_CONSOLE), IOCP_EBADF (an end that is none, a native handle that is none), IOCP_ENOTSUP
+ * (without IOCP_CAP_PSEUDO_CONSOLE). Errors in the result: IOCP_ENOTFOUND, IOCP_EACCES, IOCP_ENOEXEC,
+ * IOCP_EELEVATION, IOCP_ENOTFOLDER (the working folder), IOCP_EINVAL, IOCP_ENOMEM.
+ * Win32: CreateProcessW, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST,
+ * PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, CreatePseudoConsole, ClosePseudoConsole (Windows 10 1809).
  */
 IOCP_API int IOCP_CALL iocp_spawn(iocp_loop_t *loop, const iocp_spawn_options_t *options,
                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
@@ -1737,6 +1756,16 @@ IOCP_API int IOCP_CALL iocp_process_stop(iocp_loop_t *loop, iocp_handle_t proces
 /* A process's id. Loop thread. Errors: IOCP_EBADF, IOCP_ENOTSUP (not a process), IOCP_EINVAL. */
 IOCP_API int IOCP_CALL iocp_process_get_id(const iocp_loop_t *loop, iocp_handle_t process,
                                            uint32_t *process_id);
+
+/*
+ * Another size for the pseudo console that a process was spawned in; its programs are told.
+ * N.B. The console's host is told through a pipe. If its output is not read it does not listen, and
+ * after some hundred sizes this would wait for it: resize what is read.
+ * Loop thread. Errors: IOCP_EINVAL (not 1 to 32767), IOCP_EBADF, IOCP_ENOTSUP (not a process, or in
+ * no such console), IOCP_EPIPE and IOCP_EOF (its host has ended). Win32: ResizePseudoConsole.
+ */
+IOCP_API int IOCP_CALL iocp_console_resize(iocp_loop_t *loop, iocp_handle_t process,
+                                           uint32_t columns, uint32_t rows);
 
 /*
  * Example: a program that reads nothing, what it prints, and how it has ended; after a minute it is

@@ -206,6 +206,10 @@ typedef struct ioc_backend {
     /* As socket_open; sets process_id, too. After an error the native handle is the caller's. */
     int (*process_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 
+    /* Of a process that was spawned in a pseudo console; IOCP_ENOTSUP: in none. Sizes are good ones. */
+    int (*console_resize)(ioc_port *port, struct ioc_handle *handle, uint32_t columns,
+                          uint32_t rows);
+
     /* ---- Standard streams ---- */
 
     /* As socket_open. What it is, is asked when its first operation has begun, and nothing here. */

@@ -254,3 +254,8 @@ bool ioc_api_is_address(const struct sockaddr *address, size_t length)
 {
     return address != NULL && length >= API_ADDRESS_MIN && length <= API_ADDRESS_MAX;
 }
+
+bool ioc_api_is_console_size(uint32_t columns, uint32_t rows)
+{
+    return columns > 0 && columns <= INT16_MAX && rows > 0 && rows <= INT16_MAX;
+}

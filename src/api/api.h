@@ -78,6 +78,9 @@ size_t ioc_api_one_buffer(iocp_buf_t *buffer, const void *data, size_t size);
 /* Whether it may be an address at all: a family, and not more than any has. */
 bool ioc_api_is_address(const struct sockaddr *address, size_t length);
 
+/* Whether a console may have this size: COORD's are below 32768. */
+bool ioc_api_is_console_size(uint32_t columns, uint32_t rows);
+
 /* For calls that change nothing that the caller can see, only what the loop has looked up. */
 static inline iocp_loop_t *ioc_api_mutable(const iocp_loop_t *loop)
 {

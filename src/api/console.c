@@ -8,6 +8,15 @@ int IOCP_CALL iocp_console_watch(iocp_loop_t *loop, iocp_callback_t callback, vo
     return status == IOCP_OK ? ioc_api_end(loop, op, IOCP_OK, id) : status;
 }
 
+int IOCP_CALL iocp_console_resize(iocp_loop_t *loop, iocp_handle_t process, uint32_t columns,
+                                  uint32_t rows)
+{
+    ioc_handle *handle = NULL;
+    int status = ioc_api_find_handle(loop, process, IOC_ON(IOCP_HANDLE_PROCESS),
+                                     ioc_api_is_console_size(columns, rows), &handle);
+    return status == IOCP_OK ? IOC_API_ASK(loop, console_resize, handle, columns, rows) : status;
+}
+
 /* What is still at work on it when it closes is waited for by an operation of the library's own. */
 int IOCP_CALL iocp_stdio_open(iocp_loop_t *loop, iocp_stdio_t which, iocp_handle_t *id)
 {

@@ -12,10 +12,10 @@
 
 static bool spawn__is_flags(uint32_t flags, const void *job)
 {
-    const uint32_t consoles =
-        flags & (IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE | IOCP_SPAWN_DETACHED);
+    const uint32_t consoles = flags & (IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE |
+                                       IOCP_SPAWN_DETACHED | IOCP_SPAWN_PSEUDO_CONSOLE);
     bool is_tree = (flags & IOCP_SPAWN_TREE) != 0;
-    return flags < 2u * IOCP_SPAWN_HIDDEN && (consoles & (consoles - 1)) == 0 &&
+    return flags < 2u * IOCP_SPAWN_PSEUDO_CONSOLE && (consoles & (consoles - 1)) == 0 &&
            (is_tree || (flags & IOCP_SPAWN_KILL_ON_CLOSE) == 0) && !(is_tree && job != NULL);
 }
 
@@ -28,6 +28,25 @@ static bool spawn__is_stdio(const iocp_spawn_stdio_t *stdio)
 {
     return stdio->give <= IOCP_GIVE_NATIVE && stdio->reserved == 0 &&
            (stdio->give != IOCP_GIVE_NATIVE || spawn__is_native(stdio->native));
+}
+
+/*
+ * One synchronous handle cannot be read and written at once, so there are two. A size without a console
+ * is a flag that was forgotten.
+ */
+static bool spawn__is_console(const iocp_spawn_options_t *options)
+{
+    const iocp_spawn_stdio_t *input = &options->stdio[IOCP_STDIN];
+    const iocp_spawn_stdio_t *output = &options->stdio[IOCP_STDOUT];
+    if ((options->flags & IOCP_SPAWN_PSEUDO_CONSOLE) == 0) {
+        return options->columns == 0 && options->rows == 0;
+    }
+    bool is_one = input->give == output->give &&
+                  (input->give == IOCP_GIVE_PIPE ? input->handle.id == output->handle.id
+                                                 : input->native == output->native);
+    return ioc_api_is_console_size(options->columns, options->rows) &&
+           input->give >= IOCP_GIVE_PIPE && output->give >= IOCP_GIVE_PIPE && !is_one &&
+           options->stdio[IOCP_STDERR].give == IOCP_GIVE_OURS;
 }
 
 static bool spawn__is_inherited(void *const *inherit, size_t count)
@@ -56,7 +75,7 @@ static bool spawn__read_options(const iocp_spawn_options_t *given, iocp_spawn_op
     return given != NULL && ioc_api_read_options(given, options, sizeof *options) == IOCP_OK &&
            spawn__is_flags(options->flags, options->job) && spawn__is_command(options) &&
            spawn__is_stdio(&options->stdio[0]) && spawn__is_stdio(&options->stdio[1]) &&
-           spawn__is_stdio(&options->stdio[2]) &&
+           spawn__is_stdio(&options->stdio[2]) && spawn__is_console(options) &&
            spawn__is_inherited(options->inherit, options->inherit_count);
 }
 

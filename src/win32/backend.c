@@ -16,6 +16,7 @@
 #include "object/pipe_client.h"
 #include "object/pipe_server.h"
 #include "object/process.h"
+#include "object/pseudo_console.h"
 #include "object/stdio.h"
 #include "overlapped.h"
 #include "sleep.h"
@@ -83,9 +84,11 @@ static uint32_t backend__capabilities(void)
 {
     const ioc_sys *sys = ioc_sys_default();
     ioc_nt nt;
+    ioc_pseudo_calls calls;
     ioc_nt_load(&nt, sys);
     return (ioc_nt_has_wait_packets(&nt) ? IOCP_CAP_WAIT_PACKETS : 0u) |
-           (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u);
+           (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u) |
+           (ioc_pseudo_console_find(sys, &calls) ? IOCP_CAP_PSEUDO_CONSOLE : 0u);
 }
 
 static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
@@ -314,6 +317,7 @@ static const ioc_backend iocp_backend = {
     .pipe_pair = ioc_pipe_server_pair,
     .spawn_plan = ioc_child_plan,
     .process_adopt = ioc_process_adopt,
+    .console_resize = ioc_pseudo_console_resize,
     .stdio_open = ioc_stdio_open,
     .handle_adopt = ioc_adopt_handle,
     .handle_native = backend__native,

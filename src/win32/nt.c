@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-/* A function's address as the type of the member that takes it. */
-static void nt__look_up(const ioc_sys *sys, HMODULE ntdll, const char *name, void *member)
+void ioc_nt_look_up(const ioc_sys *sys, HMODULE module, const char *name, void *member)
 {
-    FARPROC function = sys->GetProcAddress(ntdll, name);
+    FARPROC function = sys->GetProcAddress(module, name);
     memcpy(member, &function, sizeof function);
 }
 
@@ -16,11 +15,11 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys)
     if (ntdll == NULL) {
         return;
     }
-    nt__look_up(sys, ntdll, "NtQueryInformationFile", &nt->NtQueryInformationFile);
-    nt__look_up(sys, ntdll, "NtCreateWaitCompletionPacket", &nt->NtCreateWaitCompletionPacket);
-    nt__look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
-                &nt->NtAssociateWaitCompletionPacket);
-    nt__look_up(sys, ntdll, "NtCancelWaitCompletionPacket", &nt->NtCancelWaitCompletionPacket);
+    ioc_nt_look_up(sys, ntdll, "NtQueryInformationFile", &nt->NtQueryInformationFile);
+    ioc_nt_look_up(sys, ntdll, "NtCreateWaitCompletionPacket", &nt->NtCreateWaitCompletionPacket);
+    ioc_nt_look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
+                   &nt->NtAssociateWaitCompletionPacket);
+    ioc_nt_look_up(sys, ntdll, "NtCancelWaitCompletionPacket", &nt->NtCancelWaitCompletionPacket);
 }
 
 bool ioc_nt_has_wait_packets(const ioc_nt *nt)
@@ -44,7 +43,7 @@ ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle)
     HMODULE ntdll = sys->GetModuleHandleW(L"ntdll.dll");
     nt_object object;
     if (ntdll != NULL) {
-        nt__look_up(sys, ntdll, "NtQueryObject", &query);
+        ioc_nt_look_up(sys, ntdll, "NtQueryObject", &query);
     }
     bool has_said =
         query != NULL && query(handle, NT_OBJECT, &object, sizeof object, NULL) == IOC_NT_SUCCESS;

@@ -38,6 +38,9 @@ typedef struct ioc_nt {
 
 void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys);
 
+/* A function's address as the type of the member that takes it, or NULL. */
+void ioc_nt_look_up(const ioc_sys *sys, HMODULE module, const char *name, void *member);
+
 /* All three functions, or none of them is of use. */
 bool ioc_nt_has_wait_packets(const ioc_nt *nt);
 

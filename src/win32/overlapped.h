@@ -34,6 +34,7 @@
 #include "port.h"
 
 struct ioc_family;
+struct ioc_pseudo_console;
 struct ioc_pipe_listener;
 
 typedef struct ioc_win_handle {
@@ -43,8 +44,9 @@ typedef struct ioc_win_handle {
         SOCKET socket;
     };
     union {
-        const struct ioc_family *family; /* of a socket */
-        struct ioc_stdio *stdio;         /* of a standard stream */
+        const struct ioc_family *family;    /* of a socket */
+        struct ioc_stdio *stdio;            /* of a standard stream */
+        struct ioc_pseudo_console *console; /* of a process, or NULL */
         uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
     };
     union {

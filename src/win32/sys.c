@@ -53,6 +53,7 @@ static const ioc_sys sys_table = {
     .WaitForThreadpoolWorkCallbacks = WaitForThreadpoolWorkCallbacks,
     .CloseThreadpoolWork = CloseThreadpoolWork,
     .TrySubmitThreadpoolCallback = TrySubmitThreadpoolCallback,
+    .QueueUserWorkItem = QueueUserWorkItem,
     .FreeLibraryWhenCallbackReturns = FreeLibraryWhenCallbackReturns,
     .CallbackMayRunLong = CallbackMayRunLong,
     .GetProcessId = GetProcessId,

@@ -59,6 +59,7 @@ typedef struct ioc_sys {
     void(WINAPI *WaitForThreadpoolWorkCallbacks)(PTP_WORK, BOOL);
     void(WINAPI *CloseThreadpoolWork)(PTP_WORK);
     BOOL(WINAPI *TrySubmitThreadpoolCallback)(PTP_SIMPLE_CALLBACK, void *, PTP_CALLBACK_ENVIRON);
+    BOOL(WINAPI *QueueUserWorkItem)(LPTHREAD_START_ROUTINE, void *, ULONG);
     void(WINAPI *FreeLibraryWhenCallbackReturns)(PTP_CALLBACK_INSTANCE, HMODULE);
     BOOL(WINAPI *CallbackMayRunLong)(PTP_CALLBACK_INSTANCE);
     DWORD(WINAPI *GetProcessId)(HANDLE);

@@ -403,7 +403,7 @@ static int backend__socket_try_send(ioc_port *base, struct ioc_handle *handle,
 
 static uint32_t backend__capabilities(void)
 {
-    return 0;
+    return IOCP_CAP_PSEUDO_CONSOLE;
 }
 
 static void backend__release(ioc_port *base, struct ioc_op *core_op)
@@ -496,6 +496,15 @@ static int backend__process_adopt(ioc_port *base, struct ioc_handle *core_handle
     return backend__return(base, IOCP_OK);
 }
 
+static int backend__console_resize(ioc_port *base, struct ioc_handle *handle, uint32_t columns,
+                                   uint32_t rows)
+{
+    (void)base;
+    (void)columns;
+    (void)rows;
+    return backend__handle(handle)->has_console ? IOCP_OK : IOCP_ENOTSUP;
+}
+
 /* ---- Handles ---- */
 
 static void *backend__handle_native(ioc_port *base, struct ioc_handle *handle)
@@ -529,6 +538,9 @@ static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle
         sim_file_close(handle->file);
         handle->file = NULL;
     } else if (handle->process != 0) {
+        if (handle->has_console) {
+            sim_process_close_console(handle->process);
+        }
         sim_process_close(handle->process);
         handle->process = 0;
     } else if (handle->adopted != 0) {
@@ -576,6 +588,7 @@ const ioc_backend *ioc_backend_default(void)
         .pipe_pair = backend__pipe_pair,
         .spawn_plan = backend__spawn_plan,
         .process_adopt = backend__process_adopt,
+        .console_resize = backend__console_resize,
         .stdio_open = backend__stdio_open,
         .handle_adopt = backend__handle_adopt,
         .handle_native = backend__handle_native,

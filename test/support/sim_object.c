@@ -44,6 +44,7 @@ typedef struct sim_object {
     sim_socket *ends[3];    /* of pipes, that a process has until it ends */
     bool is_spawned;        /* by a loop */
     bool has_group;         /* it can be asked to end, and then it does */
+    bool has_console;       /* a pseudo console, which has the ends and outlives it */
     bool is_guarded;        /* it cannot be ended */
     bool is_forced;         /* a stop has ended it */
     uint32_t processes;     /* of a job, those that run */
@@ -181,13 +182,14 @@ bool sim_process_is(uintptr_t number)
     return object != NULL && object->kind == OBJECT_PROCESS;
 }
 
-uintptr_t sim_process_spawn(sim_socket **ends, bool has_group)
+uintptr_t sim_process_spawn(sim_socket **ends, bool has_group, bool has_console)
 {
     sim_object *process = object__new(OBJECT_PROCESS);
     process->references++; /* it runs */
     process->is_spawned = true;
     object_spawned++;
-    process->has_group = has_group;
+    process->has_group = has_group && !has_console;
+    process->has_console = has_console;
     memcpy(process->ends, ends, sizeof process->ends);
     memset(ends, 0, sizeof process->ends);
     return process->number;
@@ -458,7 +460,9 @@ static void process__end(sim_object *process, uint32_t exit_code)
 {
     SIM_CHECK(process->kind == OBJECT_PROCESS && process->signals == 0);
     process->exit_code = exit_code;
-    sim_pipe_close_ends(process->ends);
+    if (!process->has_console) {
+        sim_pipe_close_ends(process->ends);
+    }
     process__leave_job(process);
     object__signal(process, 1);
     object__drop(process);
@@ -520,6 +524,13 @@ void sim_process_tell_stop(sim_op *op)
     if (op->outcome.status == IOCP_OK && process->is_forced && op->value == PROCESS_STOPPED) {
         op->op.flags |= IOCP_RESULT_FORCED;
     }
+}
+
+void sim_process_close_console(uintptr_t number)
+{
+    sim_object *process = object__get(number);
+    sim_pipe_close_ends(process->ends);
+    (void)process__force(process);
 }
 
 void sim_process_guard(uintptr_t number)

@@ -34,7 +34,10 @@ int sim_process_start_wait(sim_op *op);
 void sim_process_close(uintptr_t number);
 
 /* One that runs, of which there is one handle; these three ends of pipes, or NULL, are its own. */
-uintptr_t sim_process_spawn(sim_socket **ends, bool has_group);
+uintptr_t sim_process_spawn(sim_socket **ends, bool has_group, bool has_console);
+
+/* Its pseudo console, whose the ends of pipes are; all that is in it ends with it. */
+void sim_process_close_console(uintptr_t number);
 
 /* Its stops: slots of sim_kind, and of the backend. False: it cannot be ended. */
 int sim_process_start_stop(sim_op *op);

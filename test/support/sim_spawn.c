@@ -11,6 +11,7 @@
 typedef struct sim_plan {
     bool is_missing; /* the program */
     bool has_group;
+    bool has_console;
     bool has_ends;
     sim_socket *ends[IOC_SPAWN_STREAMS]; /* until a run has taken or closed them */
 } sim_plan;
@@ -27,6 +28,7 @@ void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_
     const char *name = options->program != NULL ? options->program : options->arguments[0];
     plan->is_missing = strcmp(name, SIM_NO_PROGRAM) == 0;
     plan->has_group = (options->flags & IOCP_SPAWN_GROUP) != 0;
+    plan->has_console = (options->flags & IOCP_SPAWN_PSEUDO_CONSOLE) != 0;
     for (int i = 0; i < IOC_SPAWN_STREAMS; i++) {
         if (ends[i] != NULL) {
             plan->ends[i] = IOC_CONTAINER_OF(ends[i], sim_handle, handle)->socket;
@@ -57,7 +59,8 @@ void sim_spawn_carry_out(sim_op *op)
 {
     op->effect_ns = IOC_FOREVER;
     sim_plan *plan = plan__of(op);
-    op->value = plan->is_missing ? 0 : sim_process_spawn(plan->ends, plan->has_group);
+    op->value =
+        plan->is_missing ? 0 : sim_process_spawn(plan->ends, plan->has_group, plan->has_console);
     sim_complete(op, op->value == 0 ? IOCP_ENOTFOUND : IOCP_OK, 0);
 }
 
@@ -70,6 +73,7 @@ void sim_spawn_tell(sim_op *op)
         return;
     }
     IOC_CONTAINER_OF(process, sim_handle, handle)->process = (uintptr_t)op->value;
+    IOC_CONTAINER_OF(process, sim_handle, handle)->has_console = plan__of(op)->has_console;
     process->kind = IOCP_HANDLE_PROCESS;
     process->process_id = (uint32_t)op->value;
 }

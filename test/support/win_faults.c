@@ -51,6 +51,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_UNREGISTER_WAIT] = {"UnregisterWaitEx", ERROR_INVALID_HANDLE},
     [WIN_CREATE_WORK] = {"CreateThreadpoolWork", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_TRY_SUBMIT] = {"TrySubmitThreadpoolCallback", ERROR_NOT_ENOUGH_MEMORY},
+    [WIN_QUEUE_WORK] = {"QueueUserWorkItem", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_MAY_RUN_LONG] = {"CallbackMayRunLong", ERROR_TOO_MANY_TCBS},
     [WIN_GET_PROCESS_ID] = {"GetProcessId", ERROR_ACCESS_DENIED},
     [WIN_GET_EXIT_CODE] = {"GetExitCodeProcess", ERROR_ACCESS_DENIED},
@@ -412,6 +413,13 @@ static BOOL WINAPI fault__try_submit(PTP_SIMPLE_CALLBACK function, void *context
 {
     return !fault__strikes(WIN_TRY_SUBMIT) &&
            TrySubmitThreadpoolCallback(function, context, environment);
+}
+
+/* It is a pseudo console's end that is queued. */
+static BOOL WINAPI fault__queue_work(LPTHREAD_START_ROUTINE function, void *context, ULONG flags)
+{
+    BOOL is_queued = QueueUserWorkItem(function, context, flags);
+    return !fault__strikes(WIN_QUEUE_WORK) && is_queued;
 }
 
 static BOOL WINAPI fault__may_run_long(PTP_CALLBACK_INSTANCE instance)
@@ -817,6 +825,7 @@ static const ioc_sys fault_table = {
     .CloseThreadpoolWork = fault__close_work,
     .TrySubmitThreadpoolCallback = fault__try_submit,
     .FreeLibraryWhenCallbackReturns = FreeLibraryWhenCallbackReturns,
+    .QueueUserWorkItem = fault__queue_work,
     .CallbackMayRunLong = fault__may_run_long,
     .GetProcessId = fault__get_process_id,
     .GetExitCodeProcess = fault__get_exit_code,

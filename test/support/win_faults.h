@@ -2,7 +2,8 @@
  * A table of system calls in which any call can be made to fail, and which counts all of them.
  *
  * A call that fails did not take place, and left an error that the system could have left. The
- * exceptions are calls that give something back (CloseHandle, closesocket, WSACleanup): these take
+ * exceptions are calls that give something back (CloseHandle, closesocket, WSACleanup, QueueUserWorkItem,
+ * by which pseudo consoles are closed): these take
  * place and say that they failed, since nobody could do anything else about it.
  *
  * One table for the whole process, since the system's functions have no room for a context. Counting
@@ -55,6 +56,7 @@ typedef enum win_call {
     WIN_UNREGISTER_WAIT,
     WIN_CREATE_WORK,
     WIN_TRY_SUBMIT,
+    WIN_QUEUE_WORK,
     WIN_MAY_RUN_LONG,
     WIN_GET_PROCESS_ID,
     WIN_GET_EXIT_CODE,

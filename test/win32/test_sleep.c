@@ -483,7 +483,12 @@ static void the_capabilities_are_what_the_system_has(void **state)
     uint32_t capabilities = iocp_capabilities();
     assert_int_equal((capabilities & IOCP_CAP_WAIT_PACKETS) != 0, has_packets);
     assert_int_equal((capabilities & IOCP_CAP_HIGH_RESOLUTION_TIMERS) != 0, timer != NULL);
-    assert_in_range(capabilities, 0, IOCP_CAP_WAIT_PACKETS | IOCP_CAP_HIGH_RESOLUTION_TIMERS);
+    bool has_consoles =
+        GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "CreatePseudoConsole") != NULL;
+    assert_int_equal((capabilities & IOCP_CAP_PSEUDO_CONSOLE) != 0, has_consoles);
+    assert_in_range(capabilities, 0,
+                    IOCP_CAP_WAIT_PACKETS | IOCP_CAP_HIGH_RESOLUTION_TIMERS |
+                        IOCP_CAP_PSEUDO_CONSOLE);
     if (timer != NULL) {
         assert_true(CloseHandle(timer));
     }

@@ -97,12 +97,59 @@ static int child__exit(char **arguments)
     return atoi(arguments[0]);
 }
 
+/* What Wine does not make its streams, see docs/testing.md. */
+static HANDLE child__open_console(const wchar_t *name)
+{
+    return CreateFileW(name, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                       OPEN_EXISTING, 0, NULL);
+}
+
+static bool child__is_console(DWORD stream)
+{
+    DWORD mode = 0;
+    return GetConsoleMode(GetStdHandle(stream), &mode);
+}
+
+/* "<100x30 line>" for each line that is typed, and at first. The exit code: whether it has streams. */
+static int child__use_console(char **arguments)
+{
+    CONSOLE_SCREEN_BUFFER_INFO screen;
+    DWORD mode = 0;
+    char line[64] = "";
+    HANDLE input = child__open_console(L"CONIN$");
+    HANDLE output = child__open_console(L"CONOUT$");
+    (void)arguments;
+    if (!GetConsoleMode(input, &mode) || !GetConsoleMode(output, &mode)) {
+        return 92;
+    }
+    while (strcmp(line, "end") != 0) {
+        char text[128];
+        DWORD bytes = 0;
+        if (!GetConsoleScreenBufferInfo(output, &screen)) {
+            return 93;
+        }
+        int length = snprintf(text, sizeof text, "<%dx%d %s>\r\n", screen.dwSize.X,
+                              screen.srWindow.Bottom - screen.srWindow.Top + 1, line);
+        if (!WriteFile(output, text, (DWORD)length, &bytes, NULL) ||
+            !ReadFile(input, line, sizeof line - 1, &bytes, NULL)) {
+            return 94;
+        }
+        line[bytes] = '\0';
+        line[strcspn(line, "\r\n")] = '\0';
+    }
+    return child__is_console(STD_INPUT_HANDLE) && child__is_console(STD_OUTPUT_HANDLE) &&
+                   child__is_console(STD_ERROR_HANDLE)
+               ? 5
+               : 6;
+}
+
 static const struct {
     const char *name;
     int (*function)(char **arguments);
 } child_roles[] = {
-    {"tell", child__tell},  {"copy", child__copy}, {"signal", child__signal},
-    {"job", child__in_job}, {"stay", child__stay}, {"exit", child__exit},
+    {"console", child__use_console}, {"tell", child__tell},  {"copy", child__copy},
+    {"signal", child__signal},       {"job", child__in_job}, {"stay", child__stay},
+    {"exit", child__exit},
 };
 
 static void child__be(int count, char **arguments)
@@ -695,6 +742,7 @@ static struct {
     DWORD startup;
     WORD show;
     BOOL inherits;
+    bool has_streams;
     wchar_t environment[256];
 } seen;
 
@@ -717,6 +765,8 @@ static BOOL WINAPI spawn__spy_create(const wchar_t *program, wchar_t *line,
     seen.startup = startup->dwFlags;
     seen.show = startup->wShowWindow;
     seen.inherits = inherits;
+    seen.has_streams =
+        startup->hStdInput != NULL || startup->hStdOutput != NULL || startup->hStdError != NULL;
     SetLastError(ERROR_ACCESS_DENIED);
     return FALSE;
 }
@@ -940,6 +990,352 @@ static void a_spawn_that_has_not_begun_is_taken_back_at_once(void **state)
     slow__close();
 }
 
+/* ---- Pseudo consoles ---- */
+
+static struct {
+    iocp_handle_t input;
+    iocp_handle_t output;
+    char seen[16384];
+    size_t bytes;
+} terminal;
+
+static void terminal__open(const char *role, const char *argument)
+{
+    memset(&terminal, 0, sizeof terminal);
+    spawn__use(role, argument);
+    now.options.flags = IOCP_SPAWN_PSEUDO_CONSOLE;
+    now.options.columns = 100;
+    now.options.rows = 30;
+    terminal.input = spawn__give_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
+    terminal.output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
+}
+
+/* More of the output, or that it has ended. */
+static int terminal__read(void)
+{
+    spawn_record record = {0};
+    assert_in_range(terminal.bytes, 0, sizeof terminal.seen - 2);
+    assert_int_equal(iocp_read(now.loop, terminal.output, terminal.seen + terminal.bytes,
+                               sizeof terminal.seen - 1 - terminal.bytes, spawn__keep, &record,
+                               NULL),
+                     IOCP_OK);
+    spawn__wait(&record, 1);
+    terminal.bytes += (size_t)record.bytes;
+    terminal.seen[terminal.bytes] = '\0';
+    return record.status;
+}
+
+static void terminal__expect(const char *text)
+{
+    while (strstr(terminal.seen, text) == NULL) {
+        assert_int_equal(terminal__read(), IOCP_OK);
+    }
+}
+
+static void terminal__type(const char *text)
+{
+    spawn_record record = {0};
+    assert_int_equal(
+        iocp_write(now.loop, terminal.input, text, strlen(text), spawn__keep, &record, NULL),
+        IOCP_OK);
+    spawn__wait(&record, 1);
+    assert_int_equal(record.status, IOCP_OK);
+}
+
+/* Resizes come to the console by another way than what is typed. In Wine they do not come. */
+static void terminal__resize(void)
+{
+    int status = iocp_console_resize(now.loop, now.started.opened, 60, 20);
+    if (win_is_wine()) {
+        assert_int_equal(status, IOCP_ENOTSUP);
+        return;
+    }
+    assert_int_equal(status, IOCP_OK);
+    while (strstr(terminal.seen, "<60x20 again>") == NULL) {
+        terminal__type("again\r");
+        assert_int_equal(terminal__read(), IOCP_OK);
+    }
+}
+
+static void a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_seen(void **state)
+{
+    (void)state;
+    terminal__open("console", NULL);
+    assert_int_equal(spawn__status(), IOCP_OK);
+    terminal__expect("<100x30 >");
+    terminal__type("hello\r");
+    terminal__expect("<100x30 hello>");
+    terminal__resize();
+    terminal__type("end\r");
+    assert_int_equal(spawn__exit_code(), win_is_wine() ? 6 : 5);
+    spawn__close(now.started.opened);
+    int status = IOCP_OK;
+    while (status == IOCP_OK) {
+        status = terminal__read();
+    }
+    assert_int_equal(status, IOCP_EOF);
+}
+
+/* Nobody reads what it writes, and nobody has closed it. */
+static void a_loop_ends_with_a_pseudo_console_in_it(void **state)
+{
+    (void)state;
+    terminal__open("console", NULL);
+    now.options.flags |= IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
+    assert_int_equal(spawn__status(), IOCP_OK);
+    terminal__expect("<100x30 >");
+    terminal__type("hello\r");
+    win_loop_destroy(&now.loop);
+}
+
+/* ---- Pseudo consoles: a double ---- */
+
+#define FAKE_LAST_BYTES 200000 /* more than a pipe holds */
+
+/*
+ * A host whose last words are long: like Windows' it does not end until they are written, or nobody can
+ * read them any more.
+ */
+static struct {
+    HRESULT refusal;       /* of the next call */
+    const char *missing;   /* a function that the system does not have */
+    bool refuses_to_start; /* as an attribute of a child */
+    int created;
+    int closed; /* once `gone` is set */
+    bool is_attribute;
+    COORD size;
+    DWORD flags;
+    DWORD closing_thread;
+    DWORD closing_error;
+    HANDLE input;
+    HANDLE output;
+    HANDLE gone;
+} fake;
+
+static HANDLE fake__copy(HANDLE handle)
+{
+    HANDLE copy = NULL;
+    (void)DuplicateHandle(GetCurrentProcess(), handle, GetCurrentProcess(), &copy, 0, FALSE,
+                          DUPLICATE_SAME_ACCESS);
+    return copy;
+}
+
+static HRESULT WINAPI fake__create(COORD size, HANDLE input, HANDLE output, DWORD flags,
+                                   void **console)
+{
+    if (fake.refusal != 0) {
+        return fake.refusal;
+    }
+    fake.created++;
+    fake.size = size;
+    fake.flags = flags;
+    fake.input = fake__copy(input);
+    fake.output = fake__copy(output);
+    *console = &fake;
+    return 0;
+}
+
+static HRESULT WINAPI fake__resize(void *console, COORD size)
+{
+    assert_ptr_equal(console, &fake);
+    if (fake.refusal == 0) {
+        fake.size = size;
+    }
+    return fake.refusal;
+}
+
+static void WINAPI fake__close(void *console)
+{
+    static const char words[1000];
+    DWORD bytes = 0;
+    fake.closing_thread = GetCurrentThreadId();
+    for (int i = 0; i < FAKE_LAST_BYTES / 1000 && fake.closing_error == 0; i++) {
+        bool is_written = WriteFile(fake.output, words, sizeof words, &bytes, NULL);
+        fake.closing_error = is_written ? 0 : GetLastError();
+    }
+    (void)CloseHandle(fake.input);
+    (void)CloseHandle(fake.output);
+    fake.closed += console == &fake;
+    (void)SetEvent(fake.gone);
+}
+
+static FARPROC WINAPI fake__find(HMODULE module, const char *name)
+{
+    static const struct {
+        const char *name;
+        uintptr_t function;
+    } doubles[] = {
+        {"CreatePseudoConsole", (uintptr_t)fake__create},
+        {"ResizePseudoConsole", (uintptr_t)fake__resize},
+        {"ClosePseudoConsole", (uintptr_t)fake__close},
+    };
+    FARPROC function = win_faults_table()->GetProcAddress(module, name);
+    for (size_t i = 0; i < IOC_COUNT_OF(doubles); i++) {
+        if (strcmp(name, doubles[i].name) == 0) {
+            bool is_there =
+                function != NULL && (fake.missing == NULL || strcmp(fake.missing, name) != 0);
+            return is_there ? (FARPROC)doubles[i].function : NULL;
+        }
+    }
+    return function;
+}
+
+static BOOL WINAPI fake__set_attribute(LPPROC_THREAD_ATTRIBUTE_LIST list, DWORD flags,
+                                       DWORD_PTR attribute, void *value, SIZE_T size,
+                                       void *previous, SIZE_T *returned)
+{
+    if (attribute != 0x00020016) { /* PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE */
+        return win_faults_table()->UpdateProcThreadAttribute(list, flags, attribute, value, size,
+                                                             previous, returned);
+    }
+    fake.is_attribute = value == &fake && size == sizeof(void *);
+    if (fake.refuses_to_start) {
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    return !fake.refuses_to_start;
+}
+
+static int fake__setup(void **state)
+{
+    memset(&fake, 0, sizeof fake);
+    fake.gone = contract_event_create(false, false);
+    int status = spawn__setup(state);
+    now.sys.GetProcAddress = fake__find;
+    now.sys.UpdateProcThreadAttribute = fake__set_attribute;
+    return status;
+}
+
+static int fake__teardown(void **state)
+{
+    int status = spawn__teardown(state);
+    assert_int_equal(fake.created, fake.closed);
+    contract_object_close(fake.gone);
+    return status;
+}
+
+/* On another thread, whoever reads. */
+static void assert_console_gone(void)
+{
+    contract_object_block(fake.gone);
+    assert_int_equal(fake.closed, 1);
+    assert_int_not_equal(fake.closing_thread, GetCurrentThreadId());
+}
+
+static size_t terminal__drain(void)
+{
+    static char words[FAKE_LAST_BYTES + 1];
+    return spawn__read_all(terminal.output, words, sizeof words);
+}
+
+static void what_a_closed_pseudo_console_still_writes_is_read_to_its_end(void **state)
+{
+    (void)state;
+    terminal__open("exit", "3");
+    assert_int_equal(spawn__run(), 3);
+    assert_int_equal(fake.created, 1);
+    assert_int_equal(fake.flags, 0);
+    spawn__close(now.started.opened); /* does not wait for who reads, for that is us */
+    assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
+    assert_console_gone();
+    assert_int_equal(fake.closing_error, 0);
+}
+
+static void a_loop_that_ends_does_not_wait_for_what_nobody_reads(void **state)
+{
+    (void)state;
+    terminal__open("exit", "3");
+    assert_int_equal(spawn__run(), 3);
+    win_loop_destroy(&now.loop);
+    assert_console_gone();
+    assert_true(fake.closing_error == ERROR_NO_DATA || fake.closing_error == ERROR_BROKEN_PIPE);
+}
+
+static void a_console_is_closed_when_its_child_cannot_be_started(void **state)
+{
+    (void)state;
+    terminal__open("exit", "3");
+    fake.refuses_to_start = true;
+    assert_int_equal(spawn__status(), IOCP_ENOMEM);
+    assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
+    assert_console_gone();
+}
+
+static void a_console_that_the_system_refuses_is_told(void **state)
+{
+    static const struct {
+        HRESULT refusal;
+        int status;
+        uint32_t native_error;
+    } rows[] = {
+        {(HRESULT)0x8007000E, IOCP_ENOMEM, ERROR_OUTOFMEMORY},
+        {(HRESULT)0x80070005, IOCP_EACCES, ERROR_ACCESS_DENIED},
+        {(HRESULT)0x80004001, IOCP_ENOTSUP, ERROR_CALL_NOT_IMPLEMENTED},
+        {(HRESULT)0x8000FFFF, IOCP_EUNKNOWN, 0x8000FFFF},
+    };
+    char nothing[8];
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
+        terminal__open("exit", "3");
+        fake.refusal = rows[i].refusal;
+        assert_int_equal(spawn__status(), rows[i].status);
+        assert_int_equal(now.started.native_error, rows[i].native_error);
+        assert_int_equal(spawn__read_all(terminal.output, nothing, sizeof nothing), 0);
+    }
+    assert_int_equal(fake.created, 0);
+}
+
+static void a_system_without_pseudo_consoles_refuses_the_call(void **state)
+{
+    static const char *const names[] = {"CreatePseudoConsole", "ResizePseudoConsole",
+                                        "ClosePseudoConsole"};
+    (void)state;
+    terminal__open("exit", "3");
+    for (size_t i = 0; i < IOC_COUNT_OF(names); i++) {
+        fake.missing = names[i];
+        assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+                         IOCP_ENOTSUP);
+        assert_int_equal(iocp_handle_kind(now.loop, now.options.stdio[IOCP_STDIN].handle),
+                         IOCP_HANDLE_PIPE_END);
+    }
+    assert_int_equal(now.started.calls, 0);
+    spawn__use("exit", "4"); /* other children do not need them */
+    assert_int_equal(spawn__run(), 4);
+}
+
+/* Streams that are none, or it would get ours where these are no console's (microsoft/terminal 11276). */
+static void the_streams_of_a_pseudo_console_are_its_own(void **state)
+{
+    (void)state;
+    now.sys.CreateProcessW = spawn__spy_create;
+    terminal__open("exit", "3");
+    assert_int_equal(spawn__status(), IOCP_EACCES);
+    assert_true(fake.is_attribute);
+    assert_int_equal(seen.creation, EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT);
+    assert_int_equal(seen.startup, STARTF_USESTDHANDLES);
+    assert_false(seen.has_streams);
+    assert_false(seen.inherits);
+    assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
+    assert_console_gone();
+}
+
+static void a_pseudo_console_is_as_large_as_it_was_told(void **state)
+{
+    (void)state;
+    terminal__open("exit", "3");
+    assert_int_equal(spawn__run(), 3);
+    assert_int_equal(fake.size.X, 100);
+    assert_int_equal(fake.size.Y, 30);
+    assert_int_equal(iocp_console_resize(now.loop, now.started.opened, 32767, 1), IOCP_OK);
+    assert_int_equal(fake.size.X, 32767);
+    assert_int_equal(fake.size.Y, 1);
+    fake.refusal = (HRESULT)0x800700E8;
+    assert_int_equal(iocp_console_resize(now.loop, now.started.opened, 1, 1), IOCP_EPIPE);
+    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_NO_DATA);
+    spawn__close(now.started.opened);
+    assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
+    assert_console_gone();
+}
+
 /* ---- What fails leaves nothing ---- */
 
 /* A spawn with everything. False: it could not be asked for. */
@@ -1041,6 +1437,7 @@ static int spawn__warm_up(void **state)
 
 #define SPAWN_TEST(function) \
     cmocka_unit_test_setup_teardown(function, spawn__setup, spawn__teardown)
+#define FAKE_TEST(function) cmocka_unit_test_setup_teardown(function, fake__setup, fake__teardown)
 
 int main(int count, char **arguments)
 {
@@ -1068,6 +1465,15 @@ int main(int count, char **arguments)
         SPAWN_TEST(a_spawn_that_runs_is_asked_to_end_with_its_loop),
         SPAWN_TEST(a_spawn_that_is_cancelled_too_late_is_the_success_that_it_is),
         SPAWN_TEST(a_spawn_that_has_not_begun_is_taken_back_at_once),
+        SPAWN_TEST(a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_seen),
+        SPAWN_TEST(a_loop_ends_with_a_pseudo_console_in_it),
+        FAKE_TEST(what_a_closed_pseudo_console_still_writes_is_read_to_its_end),
+        FAKE_TEST(a_loop_that_ends_does_not_wait_for_what_nobody_reads),
+        FAKE_TEST(a_console_is_closed_when_its_child_cannot_be_started),
+        FAKE_TEST(a_console_that_the_system_refuses_is_told),
+        FAKE_TEST(a_system_without_pseudo_consoles_refuses_the_call),
+        FAKE_TEST(the_streams_of_a_pseudo_console_are_its_own),
+        FAKE_TEST(a_pseudo_console_is_as_large_as_it_was_told),
         SPAWN_TEST(any_one_system_call_of_a_spawn_may_fail),
         SPAWN_TEST(any_one_allocation_of_a_spawn_may_be_refused),
     };

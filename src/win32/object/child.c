@@ -4,6 +4,7 @@
 #include "path.h"
 #include "process.h"
 #include "program.h"
+#include "pseudo_console.h"
 #include "spawn.h"
 #include "text/command_line.h"
 #include "text/environment.h"
@@ -35,11 +36,14 @@ typedef struct spawn_plan {
     HANDLE job;                        /* the program's own, or NULL */
     HANDLE *inherited;                 /* room for the streams' copies, and behind it the others */
     size_t others;
+    ioc_pseudo_calls calls; /* of PSEUDO_CONSOLE */
+    COORD size;
 
     /* What came of a run. */
     bool is_refused;
     HANDLE process;
     HANDLE tree;
+    ioc_pseudo_console *console;
     DWORD process_id;
 } spawn_plan;
 
@@ -295,6 +299,19 @@ static int plan__set_program(spawn_plan *plan, const iocp_spawn_options_t *optio
 
 /* ---- Making a plan ---- */
 
+static bool plan__has_console(const spawn_plan *plan)
+{
+    return (plan->flags & IOCP_SPAWN_PSEUDO_CONSOLE) != 0;
+}
+
+static int plan__set_console(spawn_plan *plan, const iocp_spawn_options_t *options)
+{
+    plan->size = (COORD){.X = (SHORT)options->columns, .Y = (SHORT)options->rows};
+    return !plan__has_console(plan) || ioc_pseudo_console_find(plan->port->sys, &plan->calls)
+               ? IOCP_OK
+               : IOCP_ENOTSUP;
+}
+
 static void plan__free(spawn_plan *plan)
 {
     ioc_alloc *alloc = plan->port->alloc;
@@ -309,7 +326,10 @@ static void plan__free(spawn_plan *plan)
 
 static int plan__fill(spawn_plan *plan, const iocp_spawn_options_t *options)
 {
-    int status = plan__set_line(plan, options);
+    int status = plan__set_console(plan, options);
+    if (status == IOCP_OK) {
+        status = plan__set_line(plan, options);
+    }
     if (status == IOCP_OK) {
         status = plan__set_environment(plan, options->environment);
     }
@@ -407,6 +427,16 @@ static bool plan__gives_streams(const spawn_plan *plan)
            plan->gives[1] != IOCP_GIVE_OURS || plan->gives[2] != IOCP_GIVE_OURS;
 }
 
+/*
+ * Its streams are the console's where it is given none. Were it not said that it is given none, it would
+ * get ours, if they are no console's (microsoft/terminal 11276).
+ */
+static uint32_t child__open_console(spawn_plan *plan)
+{
+    return ioc_pseudo_console_open(plan->port, &plan->calls, plan->size, plan->streams[IOCP_STDIN],
+                                   plan->streams[IOCP_STDOUT], &plan->console);
+}
+
 /* Those that there are stand at the end of the places for them, before the others. */
 static uint32_t child__open_streams(spawn_child *child, spawn_plan *plan)
 {
@@ -417,6 +447,9 @@ static uint32_t child__open_streams(spawn_child *child, spawn_plan *plan)
         return 0;
     }
     startup->dwFlags |= STARTF_USESTDHANDLES;
+    if (plan__has_console(plan)) {
+        return child__open_console(plan);
+    }
     for (int i = 0; i < IOC_SPAWN_STREAMS && error == 0; i++) {
         HANDLE stream = NULL;
         error = child__open_stream(plan, i, &stream);
@@ -519,23 +552,32 @@ static uint32_t child__create(spawn_child *child, spawn_plan *plan)
     return 0;
 }
 
-static bool child__set_attributes(spawn_child *child, spawn_plan *plan, HANDLE *job)
+/* Of no bytes: it is not set. */
+static bool child__set_attribute(const spawn_child *child, const spawn_plan *plan,
+                                 DWORD_PTR attribute, void *value, size_t bytes)
 {
-    const ioc_sys *sys = plan->port->sys;
+    return bytes == 0 ||
+           plan->port->sys->UpdateProcThreadAttribute(child->startup.lpAttributeList, 0, attribute,
+                                                      value, bytes, NULL, NULL);
+}
+
+static bool child__set_attributes(const spawn_child *child, const spawn_plan *plan, HANDLE *job)
+{
     size_t count = child->streams + plan->others;
     HANDLE *inherited = plan->inherited + (IOC_SPAWN_STREAMS - child->streams);
-    return (count == 0 || sys->UpdateProcThreadAttribute(
-                              child->startup.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
-                              inherited, count * sizeof *inherited, NULL, NULL)) &&
-           (*job == NULL || sys->UpdateProcThreadAttribute(child->startup.lpAttributeList, 0,
-                                                           PROC_THREAD_ATTRIBUTE_JOB_LIST, job,
-                                                           sizeof *job, NULL, NULL));
+    HANDLE console = plan->console != NULL ? plan->console->native : NULL;
+    return child__set_attribute(child, plan, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, inherited,
+                                count * sizeof *inherited) &&
+           child__set_attribute(child, plan, PROC_THREAD_ATTRIBUTE_JOB_LIST, job,
+                                *job != NULL ? sizeof *job : 0) &&
+           child__set_attribute(child, plan, IOC_PSEUDO_CONSOLE_ATTRIBUTE, console,
+                                console != NULL ? sizeof console : 0);
 }
 
 static uint32_t child__create_with_attributes(spawn_child *child, spawn_plan *plan)
 {
     enum {
-        ATTRIBUTES = 2
+        ATTRIBUTES = 3
     };
     const ioc_sys *sys = plan->port->sys;
     HANDLE job = plan->tree != NULL ? plan->tree : plan->job;
@@ -557,6 +599,18 @@ static uint32_t child__create_with_attributes(spawn_child *child, spawn_plan *pl
     return error;
 }
 
+static void plan__undo(spawn_plan *plan)
+{
+    if (plan->tree != NULL) {
+        (void)plan->port->sys->CloseHandle(plan->tree);
+        plan->tree = NULL;
+    }
+    if (plan->console != NULL) {
+        ioc_pseudo_console_close(plan->port, plan->console);
+        plan->console = NULL;
+    }
+}
+
 /* 0, or the Win32 code: then nothing of the child is there. */
 static uint64_t IOCP_CALL spawn__run(void *arg)
 {
@@ -574,9 +628,8 @@ static uint64_t IOCP_CALL spawn__run(void *arg)
     error = error == 0 ? child__create_with_attributes(&child, plan) : error;
     child__close_streams(&child, plan);
     ioc_alloc_give(plan->port->alloc, child.batch_line);
-    if (error != 0 && plan->tree != NULL) {
-        (void)sys->CloseHandle(plan->tree);
-        plan->tree = NULL;
+    if (error != 0) {
+        plan__undo(plan);
     }
     return error;
 }
@@ -586,7 +639,8 @@ static uint64_t IOCP_CALL spawn__run(void *arg)
 /* One that our console knows of. With a console of its own a child has no group. */
 static bool plan__has_group(const spawn_plan *plan)
 {
-    const uint32_t others = IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE | IOCP_SPAWN_DETACHED;
+    const uint32_t others = IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE | IOCP_SPAWN_DETACHED |
+                            IOCP_SPAWN_PSEUDO_CONSOLE;
     return (plan->flags & IOCP_SPAWN_GROUP) != 0 && (plan->flags & others) == 0;
 }
 
@@ -621,7 +675,9 @@ bool ioc_child_started(ioc_port *base, ioc_op *op)
     } else {
         ioc_process_open(ioc_spawn_of(op)->handle, plan->process, plan->process_id, plan->tree);
         ioc_win_handle_of(ioc_spawn_of(op)->handle)->has_group = plan__has_group(plan);
+        ioc_win_handle_of(ioc_spawn_of(op)->handle)->console = plan->console;
         plan->tree = NULL;
+        plan->console = NULL;
     }
     return true;
 }

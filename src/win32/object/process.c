@@ -2,6 +2,7 @@
 
 #include "../wait.h"
 #include "../work.h"
+#include "pseudo_console.h"
 #include "stop.h"
 #include "watch.h"
 
@@ -38,6 +39,10 @@ void ioc_process_close(ioc_win_port *port, ioc_win_handle *handle)
     if (handle->tree != NULL) {
         (void)port->sys->CloseHandle(handle->tree);
         handle->tree = NULL;
+    }
+    if (handle->console != NULL) {
+        ioc_pseudo_console_close(port, handle->console);
+        handle->console = NULL;
     }
 }
 
