@@ -203,6 +203,131 @@ static void an_end_is_closed_by_a_spawn_that_is_cancelled(void **state)
     contract_spawn_close(&spawn);
 }
 
+/* ---- Pseudo consoles ---- */
+
+typedef struct console {
+    contract_spawn spawn;
+    contract_record started;
+    contract_record seen; /* how its output has ended */
+    iocp_handle_t input;
+    iocp_handle_t output;
+} console;
+
+static void console__open(iocp_loop_t *loop, console *self)
+{
+    if ((iocp_capabilities() & IOCP_CAP_PSEUDO_CONSOLE) == 0) {
+        skip();
+    }
+    memset(self, 0, sizeof *self);
+    contract_spawn_open(&self->spawn);
+    self->spawn.options.flags = IOCP_SPAWN_PSEUDO_CONSOLE;
+    self->spawn.options.columns = 80;
+    self->spawn.options.rows = 25;
+    pair__open(loop, IOCP_PIPE_WRITE, &self->input, &self->spawn.options.stdio[IOCP_STDIN]);
+    pair__open(loop, IOCP_PIPE_READ, &self->output, &self->spawn.options.stdio[IOCP_STDOUT]);
+}
+
+/* What is seen is the system's affair. */
+static iocp_action_t IOCP_CALL console__see(iocp_loop_t *loop, const iocp_result_t *result,
+                                            void *userdata)
+{
+    return result->status == IOCP_OK ? IOCP_REARM : contract_keep(loop, result, userdata);
+}
+
+static void console__start(iocp_loop_t *loop, console *self)
+{
+    static char buffer[64];
+    (void)spawn__start(loop, &self->spawn, &self->started);
+    assert_int_equal(
+        iocp_read(loop, self->output, buffer, sizeof buffer, console__see, &self->seen, NULL),
+        IOCP_OK);
+    contract_wait(loop, &self->started, 1);
+}
+
+static void console__wait_until_gone(iocp_loop_t *loop, console *self)
+{
+    contract_wait(loop, &self->seen, 1);
+    assert_int_equal(self->seen.status, IOCP_EOF);
+    contract_spawn_close(&self->spawn);
+}
+
+static void a_pseudo_console_outlives_its_child_and_ends_with_its_handle(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record stopped = {0};
+    contract_record closed = {0};
+    console self;
+    console__open(loop, &self);
+    console__start(loop, &self);
+    assert_int_equal(self.started.status, IOCP_OK);
+    iocp_handle_t child = self.started.result.opened;
+    assert_int_equal(iocp_process_stop(loop, child, 0, contract_keep, &stopped, NULL), IOCP_OK);
+    contract_wait(loop, &stopped, 1);
+    assert_int_equal(stopped.status, IOCP_OK);
+    contract_idle(loop);
+    assert_int_equal(self.seen.calls, 0);
+    assert_int_equal(iocp_close(loop, child, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    console__wait_until_gone(loop, &self);
+}
+
+static void what_runs_in_a_pseudo_console_ends_with_its_handle(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record ended = {0};
+    void *native = NULL;
+    console self;
+    console__open(loop, &self);
+    console__start(loop, &self);
+    assert_int_equal(iocp_handle_native(loop, self.started.result.opened, &native), IOCP_OK);
+    void *own = contract_object_duplicate(native);
+    assert_int_equal(iocp_wait(loop, own, contract_keep, &ended, NULL), IOCP_OK);
+    assert_int_equal(iocp_close(loop, self.started.result.opened, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &ended, 1);
+    assert_int_equal(ended.status, IOCP_OK);
+    console__wait_until_gone(loop, &self);
+    contract_object_close(own);
+}
+
+static void a_spawn_that_fails_leaves_no_pseudo_console(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    console self;
+    console__open(loop, &self);
+    spawn__use_missing_program(&self.spawn);
+    console__start(loop, &self);
+    assert_int_equal(self.started.status, IOCP_ENOTFOUND);
+    console__wait_until_gone(loop, &self);
+}
+
+static void a_pseudo_console_has_another_size_when_it_is_told(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record plain = {0};
+    contract_spawn spawn;
+    console self;
+    console__open(loop, &self);
+    console__start(loop, &self);
+    iocp_handle_t child = self.started.result.opened;
+    int status = contract_is_wine() ? IOCP_ENOTSUP : IOCP_OK;
+    assert_int_equal(iocp_console_resize(loop, child, 1, 1), status);
+    assert_int_equal(iocp_console_resize(loop, child, 32767, 32767), status);
+    assert_int_equal(iocp_console_resize(loop, child, 0, 1), IOCP_EINVAL);
+    assert_int_equal(iocp_console_resize(loop, child, 1, 0), IOCP_EINVAL);
+    assert_int_equal(iocp_console_resize(loop, child, 32768, 1), IOCP_EINVAL);
+    assert_int_equal(iocp_console_resize(loop, child, 1, 32768), IOCP_EINVAL);
+    assert_int_equal(iocp_console_resize(NULL, child, 1, 1), IOCP_EINVAL);
+    assert_int_equal(iocp_console_resize(loop, self.output, 1, 1), IOCP_ENOTSUP);
+    contract_spawn_open(&spawn);
+    (void)spawn__start(loop, &spawn, &plain);
+    contract_wait(loop, &plain, 1);
+    assert_int_equal(iocp_console_resize(loop, plain.result.opened, 1, 1), IOCP_ENOTSUP);
+    contract_spawn_close(&spawn);
+    assert_int_equal(iocp_close(loop, child, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_console_resize(loop, child, 1, 1), IOCP_EBADF);
+    console__wait_until_gone(loop, &self);
+}
+
 /* ---- What is refused ---- */
 
 static void assert_refused(iocp_loop_t *loop, const iocp_spawn_options_t *options, int status)
@@ -242,7 +367,7 @@ static void flags_that_contradict_each_other_are_refused(void **state)
         IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_NEW_CONSOLE,
         IOCP_SPAWN_NO_WINDOW | IOCP_SPAWN_DETACHED,
         IOCP_SPAWN_NEW_CONSOLE | IOCP_SPAWN_DETACHED,
-        2u * IOCP_SPAWN_HIDDEN,
+        2u * IOCP_SPAWN_PSEUDO_CONSOLE,
         UINT32_MAX,
     };
     contract_spawn spawn;
@@ -286,6 +411,46 @@ static void a_command_that_is_none_or_two_is_refused(void **state)
     contract_spawn_close(&spawn);
 }
 
+static void a_pseudo_console_needs_a_size_and_two_pipes_of_its_own(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    console self;
+    console__open(loop, &self);
+    const iocp_spawn_options_t good = self.spawn.options;
+    iocp_spawn_options_t options = good;
+    options.columns = 0;
+    assert_refused(loop, &options, IOCP_EINVAL);
+    options.columns = 32768;
+    assert_refused(loop, &options, IOCP_EINVAL);
+    options = good;
+    options.rows = 0;
+    assert_refused(loop, &options, IOCP_EINVAL);
+    options.rows = UINT32_MAX;
+    assert_refused(loop, &options, IOCP_EINVAL);
+    for (int i = 0; i < 3; i++) {
+        for (uint32_t give = 0; give <= IOCP_GIVE_NOTHING; give++) {
+            options = good;
+            options.stdio[i].give = i == IOCP_STDERR ? IOCP_GIVE_NOTHING : give;
+            assert_refused(loop, &options, IOCP_EINVAL);
+        }
+    }
+    options = good;
+    options.stdio[IOCP_STDOUT] = good.stdio[IOCP_STDIN];
+    assert_refused(loop, &options, IOCP_EINVAL);
+    options.stdio[IOCP_STDIN] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = &self.spawn};
+    options.stdio[IOCP_STDOUT] = options.stdio[IOCP_STDIN];
+    assert_refused(loop, &options, IOCP_EINVAL);
+    options = good;
+    options.flags = 0;
+    options.rows = 0;
+    assert_refused(loop, &options, IOCP_EINVAL); /* a size for nothing */
+    options.columns = 0;
+    options.rows = 1;
+    assert_refused(loop, &options, IOCP_EINVAL);
+    contract_spawn_close(&self.spawn);
+}
+
 static void what_is_out_of_range_in_the_options_is_refused(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -326,9 +491,14 @@ int main(void)
         CONTRACT_TEST(one_end_may_stand_in_two_places),
         CONTRACT_TEST(an_end_is_closed_by_a_spawn_that_fails),
         CONTRACT_TEST(an_end_is_closed_by_a_spawn_that_is_cancelled),
+        CONTRACT_TEST(a_pseudo_console_outlives_its_child_and_ends_with_its_handle),
+        CONTRACT_TEST(what_runs_in_a_pseudo_console_ends_with_its_handle),
+        CONTRACT_TEST(a_spawn_that_fails_leaves_no_pseudo_console),
+        CONTRACT_TEST(a_pseudo_console_has_another_size_when_it_is_told),
         CONTRACT_TEST(a_refused_call_leaves_its_ends_alone),
         CONTRACT_TEST(flags_that_contradict_each_other_are_refused),
         CONTRACT_TEST(a_command_that_is_none_or_two_is_refused),
+        CONTRACT_TEST(a_pseudo_console_needs_a_size_and_two_pipes_of_its_own),
         CONTRACT_TEST(what_is_out_of_range_in_the_options_is_refused),
     };
     contract_object_begin();

@@ -1001,6 +1001,9 @@ static struct {
 
 static void terminal__open(const char *role, const char *argument)
 {
+    if ((iocp_capabilities() & IOCP_CAP_PSEUDO_CONSOLE) == 0) {
+        skip();
+    }
     memset(&terminal, 0, sizeof terminal);
     spawn__use(role, argument);
     now.options.flags = IOCP_SPAWN_PSEUDO_CONSOLE;
@@ -1169,11 +1172,12 @@ static FARPROC WINAPI fake__find(HMODULE module, const char *name)
         {"ResizePseudoConsole", (uintptr_t)fake__resize},
         {"ClosePseudoConsole", (uintptr_t)fake__close},
     };
+    uint64_t struck = win_faults_struck();
     FARPROC function = win_faults_table()->GetProcAddress(module, name);
     for (size_t i = 0; i < IOC_COUNT_OF(doubles); i++) {
         if (strcmp(name, doubles[i].name) == 0) {
-            bool is_there =
-                function != NULL && (fake.missing == NULL || strcmp(fake.missing, name) != 0);
+            bool is_missing = fake.missing != NULL && strcmp(fake.missing, name) == 0;
+            bool is_there = !is_missing && win_faults_struck() == struck;
             return is_there ? (FARPROC)doubles[i].function : NULL;
         }
     }
@@ -1338,12 +1342,27 @@ static void a_pseudo_console_is_as_large_as_it_was_told(void **state)
 
 /* ---- What fails leaves nothing ---- */
 
+static bool whole__open_pair(iocp_stdio_t which, uint32_t flags)
+{
+    iocp_handle_t ours = {0};
+    now.options.stdio[which] = (iocp_spawn_stdio_t){.give = IOCP_GIVE_PIPE};
+    return iocp_pipe_pair(now.loop, flags, &ours, &now.options.stdio[which].handle) == IOCP_OK;
+}
+
+static bool whole__use_console(void)
+{
+    now.options.flags |= IOCP_SPAWN_PSEUDO_CONSOLE;
+    now.options.columns = 80;
+    now.options.rows = 25;
+    now.options.stdio[IOCP_STDERR] = (iocp_spawn_stdio_t){0};
+    return whole__open_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
+}
+
 /* A spawn with everything. False: it could not be asked for. */
-static bool whole__start(HANDLE event)
+static bool whole__start(HANDLE event, bool in_console)
 {
     static const char *const environment[] = {"SystemRoot=C:\\windows", "A=1", "PATH=C:\\", NULL};
     static void *inherit[1];
-    iocp_handle_t ours = {0};
     spawn__use("exit", "0");
     inherit[0] = event;
     now.options.environment = environment;
@@ -1354,15 +1373,13 @@ static bool whole__start(HANDLE event)
     now.options.stdio[IOCP_STDIN].give = IOCP_GIVE_NOTHING;
     now.options.stdio[IOCP_STDERR] =
         (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = event};
-    now.options.stdio[IOCP_STDOUT].give = IOCP_GIVE_PIPE;
     memset(&now.started, 0, sizeof now.started);
-    return iocp_pipe_pair(now.loop, IOCP_PIPE_READ, &ours,
-                          &now.options.stdio[IOCP_STDOUT].handle) == IOCP_OK &&
+    return whole__open_pair(IOCP_STDOUT, IOCP_PIPE_READ) && (!in_console || whole__use_console()) &&
            iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL) == IOCP_OK;
 }
 
 /* A loop of its own, from its beginning to its end. True: the child was started. */
-static bool whole__run(void)
+static bool whole__run(bool in_console)
 {
     iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
     SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
@@ -1370,7 +1387,7 @@ static bool whole__run(void)
     now.loop = NULL;
     memset(&now.started, 0, sizeof now.started);
     if (win_loop_try_create(&now.sys, &now.memory, options, &now.loop) == IOCP_OK) {
-        bool is_started = whole__start(event);
+        bool is_started = whole__start(event, in_console);
         for (int i = 0; is_started && now.started.calls == 0 && i < 100; i++) {
             (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
         }
@@ -1383,46 +1400,75 @@ static bool whole__run(void)
     return now.started.calls == 1 && now.started.status == IOCP_OK;
 }
 
-static void whole__check(void)
+/* What is closed on the pool is closed before the next run. */
+static void whole__settle(void)
 {
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    if (fake.created > 0) {
+        assert_console_gone();
+    }
+    fake.created = fake.closed = 0;
+    fake.closing_error = 0;
 }
 
-static void any_one_system_call_of_a_spawn_may_fail(void **state)
+static void whole__fail_each_call(bool in_console)
 {
     uint64_t k = 0;
     bool has_struck = true;
-    (void)state;
     win_loop_destroy(&now.loop);
     while (has_struck) {
         win_faults_reset();
         win_faults_fail_nth(++k);
-        bool is_whole = whole__run();
+        bool is_whole = whole__run(in_console);
         has_struck = win_faults_struck() > 0;
         assert_true(is_whole || has_struck);
-        if (win_open_handles() != now.handles_before) {
+        whole__settle();
+        if (win_settled_handles(now.handles_before) != now.handles_before) {
             print_message("call %u: %s\n", (unsigned)k, win_call_name(win_faults_last_struck()));
         }
-        whole__check();
+        win_loop_check_leaks(&now.memory, now.handles_before);
     }
     print_message("%u calls were made to fail\n", (unsigned)k - 1);
     assert_true(k > 30);
 }
 
-static void any_one_allocation_of_a_spawn_may_be_refused(void **state)
+static void any_one_system_call_of_a_spawn_may_fail(void **state)
+{
+    (void)state;
+    whole__fail_each_call(false);
+}
+
+static void any_one_system_call_of_a_spawn_in_a_pseudo_console_may_fail(void **state)
+{
+    (void)state;
+    whole__fail_each_call(true);
+}
+
+static void whole__refuse_each_allocation(bool in_console)
 {
     uint64_t allowed = 0;
     bool is_whole = false;
-    (void)state;
     win_loop_destroy(&now.loop);
     while (!is_whole) {
         unit_memory_init(&now.memory);
         unit_memory_allow(&now.memory, allowed++);
-        is_whole = whole__run();
-        whole__check();
+        is_whole = whole__run(in_console);
+        whole__settle();
+        win_loop_check_leaks(&now.memory, now.handles_before);
     }
     print_message("%u allocations were refused\n", (unsigned)allowed - 1);
     assert_true(allowed > 10);
+}
+
+static void any_one_allocation_of_a_spawn_may_be_refused(void **state)
+{
+    (void)state;
+    whole__refuse_each_allocation(false);
+}
+
+static void any_one_allocation_of_a_spawn_in_a_pseudo_console_may_be_refused(void **state)
+{
+    (void)state;
+    whole__refuse_each_allocation(true);
 }
 
 /* On newer Wine it opens a handle that stays, and so does the pool. */
@@ -1476,6 +1522,8 @@ int main(int count, char **arguments)
         FAKE_TEST(a_pseudo_console_is_as_large_as_it_was_told),
         SPAWN_TEST(any_one_system_call_of_a_spawn_may_fail),
         SPAWN_TEST(any_one_allocation_of_a_spawn_may_be_refused),
+        FAKE_TEST(any_one_system_call_of_a_spawn_in_a_pseudo_console_may_fail),
+        FAKE_TEST(any_one_allocation_of_a_spawn_in_a_pseudo_console_may_be_refused),
     };
     child__be(count, arguments);
     contract_object_begin();
