@@ -29,10 +29,10 @@
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
- *    and iocp_process_stop, for the standard streams, to close a pseudo console, when the last iocp_console_watch ends, and for
- *    iocp_wait, iocp_process_wait and iocp_process_stop where the system has no wait completion
- *    packets; by nothing else. The console's handler is Windows' and the process's, and is there
- *    while somebody watches.)
+ *    and iocp_process_stop, for the standard streams, to close a pseudo console, when the last
+ *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait and iocp_process_stop where the
+ *    system has no wait completion packets; by nothing else. The console's handler is Windows' and
+ *    the process's, and is there while somebody watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -1694,23 +1694,24 @@ typedef struct iocp_spawn_options {
  * IOCP_REARM starts the program once more, with the same of everything but ends of pipe pairs, which
  * are gone: with one it is IOCP_EBADF.
  *
- * IOCP_SPAWN_PSEUDO_CONSOLE (ConPTY) is for terminals and remote shells: the child's streams are a console
- * of its own, which reads what is typed from stdio[IOCP_STDIN] and writes what is to be seen to
- * stdio[IOCP_STDOUT], as UTF-8 with virtual terminal sequences. Two pairs, IOCP_GIVE_PIPE; or two
- * synchronous handles, IOCP_GIVE_NATIVE. stdio[IOCP_STDERR] stays 0: a window has one output. It ends
- * with the process's handle and not before, whatever has become of the child: iocp_close is the window
- * that is closed. What still runs in it is told (IOCP_CONSOLE_CLOSE) and ended by Windows after some
- * seconds, and what is still to be seen can be read, up to IOCP_EOF. So wait for the child, close it,
- * and read to the end. No call waits for the console, the end of the loop neither: what nobody has read
- * by then is lost. Ctrl-C is "\x03", written to its input; iocp_process_stop cannot ask.
+ * IOCP_SPAWN_PSEUDO_CONSOLE (ConPTY) is for terminals and remote shells: the child's streams are a
+ * console of its own, which reads what is typed from stdio[IOCP_STDIN] and writes what is to be seen
+ * to stdio[IOCP_STDOUT], as UTF-8 with virtual terminal sequences. Two pairs, IOCP_GIVE_PIPE; or two
+ * synchronous handles, IOCP_GIVE_NATIVE. stdio[IOCP_STDERR] stays 0: a window has one output. It
+ * ends with the process's handle and not before, whatever has become of the child: iocp_close is the
+ * window that is closed. What still runs in it is told (IOCP_CONSOLE_CLOSE) and ended by Windows
+ * after some seconds, and what is still to be seen can be read, up to IOCP_EOF. So wait for the
+ * child, close it, and read to the end. No call waits for the console, the end of the loop neither:
+ * what nobody has read by then is lost. Ctrl-C is "\x03", written to its input; iocp_process_stop
+ * cannot ask.
  * N.B. It takes the end of its input, too, for a window that is closed: keep our end open.
- * N.B. A thread of the pool waits, before Windows 11 24H2, until what was closed has been read, or our
- * end of its output is closed.
+ * N.B. A thread of the pool waits, before Windows 11 24H2, until what was closed has been read, or
+ * our end of its output is closed.
  *
- * Errors: IOCP_EINVAL (what contradicts itself or is not UTF-8; two of NO_WINDOW, NEW_CONSOLE, DETACHED
- * and PSEUDO_CONSOLE), IOCP_EBADF (an end that is none, a native handle that is none), IOCP_ENOTSUP
- * (without IOCP_CAP_PSEUDO_CONSOLE). Errors in the result: IOCP_ENOTFOUND, IOCP_EACCES, IOCP_ENOEXEC,
- * IOCP_EELEVATION, IOCP_ENOTFOLDER (the working folder), IOCP_EINVAL, IOCP_ENOMEM.
+ * Errors: IOCP_EINVAL (what contradicts itself or is not UTF-8; two of NO_WINDOW, NEW_CONSOLE,
+ * DETACHED and PSEUDO_CONSOLE), IOCP_EBADF (an end that is none, a native handle that is none),
+ * IOCP_ENOTSUP (without IOCP_CAP_PSEUDO_CONSOLE). Errors in the result: IOCP_ENOTFOUND, IOCP_EACCES,
+ * IOCP_ENOEXEC, IOCP_EELEVATION, IOCP_ENOTFOLDER (the working folder), IOCP_EINVAL, IOCP_ENOMEM.
  * Win32: CreateProcessW, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST,
  * PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, CreatePseudoConsole, ClosePseudoConsole (Windows 10 1809).
  */
@@ -1828,6 +1829,71 @@ IOCP_API int IOCP_CALL iocp_console_resize(iocp_loop_t *loop, iocp_handle_t proc
  *       return status == IOCP_OK ? iocp_read(loop, output, printed, sizeof printed, on_print, NULL,
  *                                            NULL)
  *                                : status;
+ *   }
+ */
+
+/*
+ * Example: a shell in a pseudo console. What it shows goes to our own output, what is typed to
+ * `keyboard`; `shell` is told when our window has another size.
+ *
+ *   static iocp_handle_t keyboard;
+ *   static iocp_handle_t shell;
+ *   static char shown[4096];
+ *
+ *   static iocp_action_t IOCP_CALL on_shown(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           fwrite(shown, 1, (size_t)result->bytes, stdout);
+ *           return IOCP_REARM;
+ *       }
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
+ *       iocp_close(loop, keyboard, NULL, NULL, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_shell_end(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                               void *userdata)
+ *   {
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL); // the window: on_shown gets the rest
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_shell(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
+ *   {
+ *       shell = result->opened;
+ *       if (result->status == IOCP_OK) {
+ *           iocp_process_wait(loop, shell, on_shell_end, NULL, NULL);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int open_shell(iocp_loop_t *loop, uint32_t columns, uint32_t rows)
+ *   {
+ *       static const char *const arguments[] = {"cmd.exe", NULL};
+ *       iocp_spawn_options_t options = {.size = sizeof options, .arguments = arguments};
+ *       iocp_spawn_stdio_t *stdio = options.stdio;
+ *       iocp_handle_t screen;
+ *       options.flags = IOCP_SPAWN_PSEUDO_CONSOLE;
+ *       options.columns = columns;
+ *       options.rows = rows;
+ *       stdio[IOCP_STDIN].give = stdio[IOCP_STDOUT].give = IOCP_GIVE_PIPE;
+ *       int status = iocp_pipe_pair(loop, IOCP_PIPE_WRITE, &keyboard, &stdio[IOCP_STDIN].handle);
+ *       if (status == IOCP_OK) {
+ *           status = iocp_pipe_pair(loop, IOCP_PIPE_READ, &screen, &stdio[IOCP_STDOUT].handle);
+ *       }
+ *       if (status == IOCP_OK) {
+ *           status = iocp_spawn(loop, &options, on_shell, NULL, NULL);
+ *       }
+ *       return status == IOCP_OK ? iocp_read(loop, screen, shown, sizeof shown, on_shown, NULL,
+ *                                            NULL)
+ *                                : status;
+ *   }
+ *
+ *   static int resize_shell(iocp_loop_t *loop, uint32_t columns, uint32_t rows)
+ *   {
+ *       return iocp_console_resize(loop, shell, columns, rows);
  *   }
  */
 
