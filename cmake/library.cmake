@@ -25,6 +25,7 @@ set(core_sources
     src/kind.c
     src/loop.c
     src/op.c
+    src/opening.c
     src/pipe.c
     src/post.c
     src/queue/mpsc.c

@@ -1,5 +1,14 @@
 #include "accept.h"
 
+int ioc_accept_prepare(ioc_ops *ops, ioc_op *op)
+{
+    int status = ioc_op_take_block(ops, op, IOC_BLOCK_BYTES);
+    if (status == IOCP_OK) {
+        *ioc_accept_of(op) = (ioc_accept){.pause_ns = 0};
+    }
+    return status;
+}
+
 static bool accept__is_want(int status)
 {
     return status == IOCP_EMFILE || status == IOCP_ENOBUFS || status == IOCP_ENOMEM;
@@ -19,27 +28,13 @@ static void accept__pause(ioc_ops *ops, ioc_op *op)
     }
 }
 
-/* False: it is still queued, with its outcome. */
-static bool accept__try(ioc_ops *ops, ioc_op *op)
-{
-    ioc_accept *accept = ioc_accept_of(op);
-    if (accept->handle == NULL) {
-        accept->handle = ioc_handle_new(ops, op->handle->kind);
-    }
-    if (accept->handle == NULL) {
-        op->outcome = (ioc_outcome){.status = IOCP_ENOMEM};
-        return false;
-    }
-    return ioc_op_try_in_kernel(ops, op) == IOC_START_PENDING;
-}
-
 void ioc_accept_start(ioc_ops *ops, ioc_op *op)
 {
     ioc_accept *accept = ioc_accept_of(op);
     bool was_told = accept->pause_ns > 0 || accept__is_want(op->outcome.status);
     if (was_told && accept->pause_ns == 0) {
         accept__pause(ops, op);
-    } else if (accept__try(ops, op)) {
+    } else if (ioc_opening_try(ops, op) == IOC_START_PENDING) {
         accept->pause_ns = 0;
     } else if (was_told && accept__is_want(op->outcome.status)) {
         accept__pause(ops, op);
@@ -52,15 +47,7 @@ void ioc_accept_start(ioc_ops *ops, ioc_op *op)
 void ioc_accept_tell(const ioc_op *op, iocp_result_t *result)
 {
     const ioc_accept *accept = ioc_accept_of(op);
-    result->opened = ioc_handle_id(accept->handle);
+    ioc_opening_tell(op, result);
     result->address = accept->address;
     result->address_length = accept->address_length;
-}
-
-/* The connection belongs to the program now, or there is none. A rearmed accept gets a new one. */
-void ioc_accept_ended(ioc_ops *ops, ioc_op *op)
-{
-    ioc_accept *accept = ioc_accept_of(op);
-    ioc_handle_arrive(ops, accept->handle, op->outcome.status == IOCP_OK);
-    accept->handle = NULL;
 }

@@ -44,20 +44,6 @@ ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind)
     return handle;
 }
 
-void ioc_handle_arrive(ioc_ops *ops, ioc_handle *handle, bool is_open)
-{
-    if (handle == NULL) {
-        return;
-    }
-    if (!is_open) {
-        ioc_handle_free(ops, handle);
-        return;
-    }
-    handle->is_open = true;
-    handle->opened_ns = ops->now_ns;
-    handle->used_ns = ops->now_ns;
-}
-
 void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
 {
     IOC_ASSERT(ioc_list_is_empty(&handle->operations));

@@ -29,12 +29,6 @@ void ioc_handles_deinit(ioc_ops *ops);
 /* A handle with nothing open in it; NULL: no memory. */
 ioc_handle *ioc_handle_new(ioc_ops *ops, iocp_handle_kind_t kind);
 
-/*
- * A handle that an operation held ready, or NULL: it is open from now on, or there is nothing in it
- * and it is given back.
- */
-void ioc_handle_arrive(ioc_ops *ops, ioc_handle *handle, bool is_open);
-
 /* Close the kernel object if there is one, and give the handle back. Its books are empty. */
 void ioc_handle_free(ioc_ops *ops, ioc_handle *handle);
 

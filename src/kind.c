@@ -3,7 +3,7 @@
 #include "accept.h"
 #include "cancel.h"
 #include "handle.h"
-#include "pipe.h"
+#include "opening.h"
 #include "post.h"
 #include "spawn.h"
 #include "stop.h"
@@ -114,8 +114,9 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     [IOCP_TYPE_ACCEPT] = {
         .name = "accept", .type = IOCP_TYPE_ACCEPT,
         .handles = STREAM | LISTENER, .ends_alone = LISTENER, /* each on an instance of its own */
+        .opens = IOCP_HANDLE_STREAM, /* or a pipe */
         .queued = kind__not_booked, .start = ioc_accept_start,
-        .settle = kind__as_it_is, .tell = ioc_accept_tell, .ended = ioc_accept_ended,
+        .settle = kind__as_it_is, .tell = ioc_accept_tell, .ended = ioc_opening_ended,
     },
     [IOCP_TYPE_CONNECT] = {
         .name = "connect", .type = IOCP_TYPE_CONNECT,
@@ -219,14 +220,14 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
     },
     [IOCP_TYPE_PIPE_CONNECT] = {
-        .name = "pipe_connect", .type = IOCP_TYPE_PIPE_CONNECT, .traits = IOC_KIND_OPENS,
-        .queued = kind__not_booked, .start = ioc_pipe_start_connect,
-        .settle = kind__as_it_is, .tell = ioc_pipe_tell_connected, .ended = ioc_pipe_connect_ended,
+        .name = "pipe_connect", .type = IOCP_TYPE_PIPE_CONNECT, .opens = IOCP_HANDLE_PIPE,
+        .queued = kind__not_booked, .start = ioc_opening_start,
+        .settle = kind__as_it_is, .tell = ioc_opening_tell, .ended = ioc_opening_ended,
     },
     [IOCP_TYPE_SPAWN] = {
-        .name = "spawn", .type = IOCP_TYPE_SPAWN, .traits = IOC_KIND_OPENS,
-        .queued = kind__not_booked, .start = ioc_spawn_start,
-        .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_spawn_ended,
+        .name = "spawn", .type = IOCP_TYPE_SPAWN, .opens = IOCP_HANDLE_PROCESS,
+        .queued = kind__not_booked, .start = ioc_opening_start,
+        .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_opening_ended,
     },
     [IOCP_TYPE_PROCESS_STOP] = {
         .name = "process_stop", .type = IOCP_TYPE_PROCESS_STOP,

@@ -141,7 +141,7 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
         op->kind->tell(op, &result);
     }
     bool is_last = ioc_op_is_last(ops, op);
-    if (op->handle != NULL || (op->kind->traits & IOC_KIND_OPENS) != 0) {
+    if (op->handle != NULL || op->kind->opens != 0) {
         op->kind->ended(ops, op);
     }
     if (op->callback != NULL) {

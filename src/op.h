@@ -74,8 +74,7 @@ enum {
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
     IOC_KIND_SMALL = 64,  /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_OPENS = 128, /* on no handle, and its success is one: `ended` is called all the same */
-    IOC_KIND_LAST = 256   /* is parked until its handle or loop ends, and begins then; until then
+    IOC_KIND_LAST = 128   /* is parked until its handle or loop ends, and begins then; until then
                              nobody is told that it is there */
 };
 
@@ -94,6 +93,9 @@ typedef struct ioc_kind {
     uint32_t ends_alone;   /* on which no request to end all of the handle's reaches it: a thread
                               of the pool carries it out, or the kernel by another handle */
 
+    /* Its success is such a handle, or what the backend says instead; 0: none. See opening.h. */
+    iocp_handle_kind_t opens;
+
     /* On a handle: its books there, each time that it is queued. */
     void (*queued)(ioc_ops *ops, ioc_op *op);
 
@@ -107,8 +109,8 @@ typedef struct ioc_kind {
     void (*tell)(const ioc_op *op, iocp_result_t *result);
 
     /*
-     * On a handle, and of IOC_KIND_OPENS: its books there, each time, when the result is made and
-     * before the callback.
+     * On a handle: its books there; of what opens one: what becomes of that. Each time, when the
+     * result is made and before the callback.
      */
     void (*ended)(ioc_ops *ops, ioc_op *op);
 } ioc_kind;

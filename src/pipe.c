@@ -58,27 +58,3 @@ int ioc_pipe_set_name(ioc_ops *ops, ioc_op *op, const char *name, uint32_t flags
     }
     return status;
 }
-
-void ioc_pipe_start_connect(ioc_ops *ops, ioc_op *op)
-{
-    ioc_pipe_connect *connect = ioc_pipe_connect_of(op);
-    connect->handle = ioc_handle_new(ops, IOCP_HANDLE_PIPE);
-    if (connect->handle != NULL) {
-        ioc_op_start_in_kernel(ops, op);
-    } else {
-        ioc_op_finish(ops, op, IOCP_ENOMEM);
-    }
-}
-
-void ioc_pipe_tell_connected(const ioc_op *op, iocp_result_t *result)
-{
-    result->opened = ioc_handle_id(ioc_pipe_connect_of(op)->handle);
-}
-
-/* The connection belongs to the program now, or there is none. */
-void ioc_pipe_connect_ended(ioc_ops *ops, ioc_op *op)
-{
-    ioc_pipe_connect *connect = ioc_pipe_connect_of(op);
-    ioc_handle_arrive(ops, connect->handle, op->outcome.status == IOCP_OK);
-    connect->handle = NULL;
-}

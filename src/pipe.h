@@ -7,7 +7,7 @@
 #ifndef IOC_PIPE_H
 #define IOC_PIPE_H
 
-#include "handle.h"
+#include "opening.h"
 #include "watch.h"
 
 /* The longest name that there is, in bytes of UTF-8, with the zero: 256 units of UTF-16 have no more. */
@@ -19,10 +19,9 @@ bool ioc_pipe_is_remote(const char *name);
 
 /* In op->block. The operation's parameters are an ioc_work. */
 typedef struct ioc_pipe_connect {
-    ioc_handle *handle; /* where the connection goes; set before the start */
-    void *backend;      /* the backend's own, NULL at first */
-    uint32_t flags;     /* IOCP_PIPE_ bits, at least one way */
-    bool is_joined;     /* these two are the backend's, too */
+    ioc_opening opening;
+    uint32_t flags; /* IOCP_PIPE_ bits, at least one way */
+    bool is_joined; /* these two are the backend's, too */
     bool is_waiting;
     char name[];
 } ioc_pipe_connect;
@@ -34,10 +33,5 @@ static inline ioc_pipe_connect *ioc_pipe_connect_of(const ioc_op *op)
 
 /* Before it is queued. IOCP_ENOMEM. */
 int ioc_pipe_set_name(ioc_ops *ops, ioc_op *op, const char *name, uint32_t flags);
-
-/* Slots of ioc_kind. */
-void ioc_pipe_start_connect(ioc_ops *ops, ioc_op *op);
-void ioc_pipe_tell_connected(const ioc_op *op, iocp_result_t *result);
-void ioc_pipe_connect_ended(ioc_ops *ops, ioc_op *op);
 
 #endif

@@ -13,6 +13,7 @@ set(floors
     "slab"
     "op"
     "handle post timeout watch"
+    "opening"
     "accept cancel pipe spawn stop transfer"
     "kind stats win32"
     "loop"
@@ -20,7 +21,7 @@ set(floors
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
 # The last five own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error text alloc backend op handle queue accept pipe spawn stop transfer watch)
+set(win32_sees base atomic error text alloc backend op handle opening queue accept pipe spawn stop transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

@@ -109,7 +109,7 @@ static void spawn__take_ends(ioc_ops *ops, ioc_handle **ends)
 static int spawn__plan(iocp_loop_t *loop, ioc_op *op, const iocp_spawn_options_t *options,
                        ioc_handle **ends)
 {
-    const ioc_spawn none = {0};
+    const ioc_opening none = {0};
     ioc_ops *ops = &loop->loop_only.ops;
     int status = ioc_op_copy(ops, op, &none, sizeof none);
     if (status == IOCP_OK) {

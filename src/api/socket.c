@@ -165,7 +165,7 @@ int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener, iocp_callba
     if (status != IOCP_OK) {
         return status;
     }
-    status = ioc_op_take_block(&loop->loop_only.ops, op, IOC_BLOCK_BYTES);
+    status = ioc_accept_prepare(&loop->loop_only.ops, op);
     return ioc_api_end(loop, op, status, id);
 }
 

@@ -30,7 +30,7 @@
 #ifndef IOC_OVERLAPPED_H
 #define IOC_OVERLAPPED_H
 
-#include "handle.h"
+#include "opening.h"
 #include "port.h"
 
 struct ioc_family;
@@ -121,6 +121,12 @@ static inline ioc_win_op *ioc_win_op_of(const ioc_op *op)
 static inline ioc_win_handle *ioc_win_handle_of(const ioc_handle *handle)
 {
     return (ioc_win_handle *)(uintptr_t)handle;
+}
+
+/* The handle for what an operation opens (ioc_kind.opens). */
+static inline ioc_win_handle *ioc_win_opened_by(const ioc_op *op)
+{
+    return ioc_win_handle_of(ioc_opening_of(op)->handle);
 }
 
 /* Make the token ready for a starting call, and give what that call takes. */

@@ -878,8 +878,8 @@ void sim_accept_tell(sim_op *op)
     if (op->accepted == NULL) {
         return;
     }
-    sim_handle *handle = IOC_CONTAINER_OF(accept->handle, sim_handle, handle);
-    SIM_CHECK(handle->socket == NULL && op->op.block != NULL);
+    sim_handle *handle = sim_opened_by(op);
+    SIM_CHECK(handle->socket == NULL);
     handle->handle.kind = op->accepted->is_pipe ? IOCP_HANDLE_PIPE : IOCP_HANDLE_STREAM;
     handle->socket = op->accepted;
     handle->socket->is_adopted = true;
@@ -887,9 +887,10 @@ void sim_accept_tell(sim_op *op)
     if (handle->socket->is_pipe) {
         return; /* which has no address */
     }
-    size_t length = IOC_BLOCK_BYTES;
-    SIM_CHECK(sim_address_write(&handle->socket->remote, op->op.block, &length) == IOCP_OK);
-    accept->address = op->op.block;
+    struct sockaddr *room = (struct sockaddr *)(void *)accept->room;
+    size_t length = IOC_ACCEPT_ROOM_BYTES;
+    SIM_CHECK(sim_address_write(&handle->socket->remote, room, &length) == IOCP_OK);
+    accept->address = room;
     accept->address_length = (uint32_t)length;
 }
 

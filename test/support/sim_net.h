@@ -189,6 +189,12 @@ typedef struct sim_kind {
 
 const sim_kind *sim_kind_of(const sim_op *op);
 
+/* The handle for what an operation opens. */
+static inline sim_handle *sim_opened_by(const sim_op *op)
+{
+    return IOC_CONTAINER_OF(ioc_opening_of(&op->op)->handle, sim_handle, handle);
+}
+
 /* ---- sim_port.c ---- */
 
 /* Draw: true with a chance of `percent`. */

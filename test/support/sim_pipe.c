@@ -124,7 +124,7 @@ void sim_pipe_tell(sim_op *op)
     if (op->accepted == NULL) {
         return;
     }
-    sim_handle *handle = IOC_CONTAINER_OF(ioc_pipe_connect_of(&op->op)->handle, sim_handle, handle);
+    sim_handle *handle = sim_opened_by(op);
     pipe__fill(handle, op->accepted, IOCP_HANDLE_PIPE);
     handle->socket->port = op->port;
     op->accepted = NULL;

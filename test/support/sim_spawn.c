@@ -18,7 +18,7 @@ typedef struct sim_plan {
 
 static sim_plan *plan__of(const sim_op *op)
 {
-    return ioc_spawn_of(&op->op)->plan;
+    return ioc_opening_of(&op->op)->backend;
 }
 
 void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_handle *const *ends)
@@ -35,7 +35,7 @@ void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_
             plan->has_ends = true;
         }
     }
-    ioc_spawn_of(&op->op)->plan = plan;
+    ioc_opening_of(&op->op)->backend = plan;
     op->op.is_held = true;
 }
 
@@ -67,20 +67,18 @@ void sim_spawn_carry_out(sim_op *op)
 /* However it has ended, the ends of pipes are not ours any more. */
 void sim_spawn_tell(sim_op *op)
 {
-    ioc_handle *process = ioc_spawn_of(&op->op)->handle;
+    sim_handle *process = sim_opened_by(op);
     sim_pipe_close_ends(plan__of(op)->ends);
-    if (op->outcome.status != IOCP_OK) {
-        return;
+    if (op->outcome.status == IOCP_OK) {
+        process->process = (uintptr_t)op->value;
+        process->has_console = plan__of(op)->has_console;
+        process->handle.process_id = (uint32_t)op->value;
     }
-    IOC_CONTAINER_OF(process, sim_handle, handle)->process = (uintptr_t)op->value;
-    IOC_CONTAINER_OF(process, sim_handle, handle)->has_console = plan__of(op)->has_console;
-    process->kind = IOCP_HANDLE_PROCESS;
-    process->process_id = (uint32_t)op->value;
 }
 
 void sim_spawn_release(sim_op *op)
 {
     sim_pipe_close_ends(plan__of(op)->ends);
     free(plan__of(op));
-    ioc_spawn_of(&op->op)->plan = NULL;
+    ioc_opening_of(&op->op)->backend = NULL;
 }

@@ -8,7 +8,9 @@
 
 static ioc_op *queue_accept(unit_core *core)
 {
-    return unit_core_queue(core, IOCP_TYPE_ACCEPT, unit_core_open(core));
+    ioc_op *op = unit_core_queue(core, IOCP_TYPE_ACCEPT, unit_core_open(core));
+    assert_int_equal(ioc_accept_prepare(&core->ops, op), IOCP_OK);
+    return op;
 }
 
 static void set_start(unit_core *core, ioc_start answer, int status)
@@ -146,7 +148,7 @@ static void without_memory_for_the_connections_handle_it_pauses_too(void **state
     unit_memory_allow(&core->memory, 0);
     while (ioc_handle_new(&core->ops, IOCP_HANDLE_STREAM) != NULL) {}
     op->kind->start(&core->ops, op);
-    assert_null(ioc_accept_of(op)->handle);
+    assert_null(ioc_opening_of(op)->handle);
     unit_memory_allow(&core->memory, 3); /* for the alarm and its entry */
     rearm(core, op, IOCP_ENOMEM);
     pass_pause(core, op, IOC_NS_PER_MS);
@@ -154,7 +156,7 @@ static void without_memory_for_the_connections_handle_it_pauses_too(void **state
     assert_int_equal(core->port.starts, 0); /* the system was not asked */
     unit_memory_allow(&core->memory, UINT64_MAX);
     pass_pause(core, op, 2 * IOC_NS_PER_MS);
-    assert_non_null(ioc_accept_of(op)->handle);
+    assert_non_null(ioc_opening_of(op)->handle);
     end_by_packet(core, op);
 }
 

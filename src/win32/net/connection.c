@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-_Static_assert(2 * (sizeof(SOCKADDR_IN6) + 16) <= IOC_BLOCK_BYTES, "AcceptEx's buffer fits");
+_Static_assert(2 * (sizeof(SOCKADDR_IN6) + 16) <= IOC_ACCEPT_ROOM_BYTES, "AcceptEx's buffer fits");
 
 static void connection__fail(ioc_win_port *port, ioc_op *op)
 {
@@ -25,24 +25,19 @@ static DWORD accept__size(const ioc_win_handle *listener)
     return (DWORD)listener->family->address_size + 16;
 }
 
-static ioc_win_handle *accept__handle(const ioc_op *op)
-{
-    return ioc_win_handle_of(ioc_accept_of(op)->handle);
-}
-
 ioc_start ioc_connection_start_accept(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *listener = ioc_win_handle_of(op->handle);
-    ioc_win_handle *accepted = accept__handle(op);
+    ioc_win_handle *accepted = ioc_win_opened_by(op);
     if (!ioc_socket_open_accepted(port, listener, accepted)) {
         return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
     }
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
     DWORD size = accept__size(listener);
     const ioc_winsock_functions *functions = ioc_winsock_functions_of(port, listener->family);
-    BOOL is_done = functions->AcceptEx(listener->socket, accepted->socket, op->block, 0, size, size,
-                                       &ioc_win_op_of(op)->bytes, overlapped);
+    BOOL is_done = functions->AcceptEx(listener->socket, accepted->socket, ioc_accept_of(op)->room,
+                                       0, size, size, &ioc_win_op_of(op)->bytes, overlapped);
     uint32_t error = is_done ? 0 : (uint32_t)port->sys->WSAGetLastError();
     ioc_start start = ioc_overlapped_started(base, op, !is_done, error);
     if (start == IOC_START_FAILED) {
@@ -85,16 +80,17 @@ static ioc_link *accept__again(ioc_win_port *port, ioc_token *token)
 static void accept__tell_peer(const ioc_win_port *port, ioc_op *op)
 {
     const ioc_win_handle *listener = ioc_win_handle_of(op->handle);
+    ioc_accept *accept = ioc_accept_of(op);
     struct sockaddr *local = NULL;
     struct sockaddr *peer = NULL;
     int local_length = 0;
     int peer_length = 0;
     DWORD size = accept__size(listener);
     ioc_winsock_functions_of(port, listener->family)
-        ->GetAcceptExSockaddrs(op->block, 0, size, size, &local, &local_length, &peer,
+        ->GetAcceptExSockaddrs(accept->room, 0, size, size, &local, &local_length, &peer,
                                &peer_length);
-    ioc_accept_of(op)->address = peer;
-    ioc_accept_of(op)->address_length = (uint32_t)peer_length;
+    accept->address = peer;
+    accept->address_length = (uint32_t)peer_length;
 }
 
 /*
@@ -105,7 +101,7 @@ bool ioc_connection_accepted(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *listener = ioc_win_handle_of(op->handle);
-    ioc_win_handle *accepted = accept__handle(op);
+    ioc_win_handle *accepted = ioc_win_opened_by(op);
     if (op->outcome.status == IOCP_OK &&
         port->sys->setsockopt(accepted->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT,
                               (const char *)&listener->socket, sizeof listener->socket) != 0) {

@@ -49,7 +49,7 @@ typedef struct spawn_plan {
 
 static spawn_plan *spawn__plan_of(const ioc_op *op)
 {
-    return ioc_spawn_of(op)->plan;
+    return ioc_opening_of(op)->backend;
 }
 
 /* ---- Handles of a plan ---- */
@@ -362,7 +362,7 @@ int ioc_child_plan(ioc_port *base, ioc_op *op, const iocp_spawn_options_t *optio
         return status;
     }
     plan__take_ends(plan, ends);
-    ioc_spawn_of(op)->plan = plan;
+    ioc_opening_of(op)->backend = plan;
     op->is_held = true;
     return IOCP_OK;
 }
@@ -371,7 +371,7 @@ void ioc_child_release(ioc_port *port, ioc_op *op)
 {
     (void)port;
     plan__free(spawn__plan_of(op));
-    ioc_spawn_of(op)->plan = NULL;
+    ioc_opening_of(op)->backend = NULL;
 }
 
 /* ---- On a thread of the pool: what the child gets ---- */
@@ -673,9 +673,10 @@ bool ioc_child_started(ioc_port *base, ioc_op *op)
     } else if (ioc_work_of(op)->value != 0) {
         (void)ioc_overlapped_failed(op, (uint32_t)ioc_work_of(op)->value);
     } else {
-        ioc_process_open(ioc_spawn_of(op)->handle, plan->process, plan->process_id, plan->tree);
-        ioc_win_handle_of(ioc_spawn_of(op)->handle)->has_group = plan__has_group(plan);
-        ioc_win_handle_of(ioc_spawn_of(op)->handle)->console = plan->console;
+        ioc_win_handle *process = ioc_win_opened_by(op);
+        ioc_process_open(&process->handle, plan->process, plan->process_id, plan->tree);
+        process->has_group = plan__has_group(plan);
+        process->console = plan->console;
         plan->tree = NULL;
         plan->console = NULL;
     }

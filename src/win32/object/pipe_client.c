@@ -90,7 +90,7 @@ static wchar_t *connect__own_name(wchar_t *name)
 /* All pipes of the machine that the name is on: who has that can wait for one of them. */
 static uint32_t connect__open_pipes(const ioc_sys *sys, ioc_pipe_connect *connect, wchar_t *name)
 {
-    if (connect->backend != NULL) {
+    if (connect->opening.backend != NULL) {
         return 0;
     }
     *connect__own_name(name) = L'\0';
@@ -99,7 +99,7 @@ static uint32_t connect__open_pipes(const ioc_sys *sys, ioc_pipe_connect *connec
     if (pipes == INVALID_HANDLE_VALUE) {
         return sys->GetLastError();
     }
-    connect->backend = pipes;
+    connect->opening.backend = pipes;
     return 0;
 }
 
@@ -114,7 +114,7 @@ static uint64_t IOCP_CALL connect__try(void *arg)
         return ERROR_NO_UNICODE_TRANSLATION;
     }
     uint32_t error = ioc_pipe_client_open(sys, name, connect->flags, FILE_FLAG_OVERLAPPED,
-                                          &ioc_win_handle_of(connect->handle)->native);
+                                          &ioc_win_opened_by(op)->native);
     if (error != ERROR_PIPE_BUSY) {
         return error;
     }
@@ -163,15 +163,15 @@ static ioc_start connect__start_wait(ioc_win_port *port, ioc_op *op)
     ioc_pipe_connect *connect = ioc_pipe_connect_of(op);
     connect_wait wait;
     DWORD bytes = wait__fill(&wait, connect);
-    if (!connect->is_joined && ioc_port_associate(port, connect->backend) != IOCP_OK) {
+    if (!connect->is_joined && ioc_port_associate(port, connect->opening.backend) != IOCP_OK) {
         return ioc_overlapped_failed(op, port->base.native_error);
     }
     connect->is_joined = true;
     connect->is_waiting = true;
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
     /* What is done at once sends a packet, too. */
-    if (port->sys->DeviceIoControl(connect->backend, CONNECT_FSCTL_WAIT, &wait, bytes, NULL, 0,
-                                   NULL, overlapped)) {
+    if (port->sys->DeviceIoControl(connect->opening.backend, CONNECT_FSCTL_WAIT, &wait, bytes, NULL,
+                                   0, NULL, overlapped)) {
         return IOC_START_PENDING;
     }
     uint32_t error = port->sys->GetLastError();
@@ -201,7 +201,7 @@ static void connect__fail(ioc_op *op, uint32_t error)
 static void connect__use(ioc_win_port *port, ioc_op *op)
 {
     const ioc_pipe_connect *connect = ioc_pipe_connect_of(op);
-    ioc_win_handle *handle = ioc_win_handle_of(connect->handle);
+    ioc_win_handle *handle = ioc_win_opened_by(op);
     handle->is_remote = ioc_pipe_is_remote(connect->name);
     int status = ioc_file_join_port(port, handle);
     if (status != IOCP_OK) {
@@ -262,7 +262,7 @@ int ioc_pipe_client_cancel(ioc_port *base, ioc_op *op, bool *is_back)
     if (!connect->is_waiting) {
         return ioc_work_cancel_call(base, op, is_back);
     }
-    if (port->sys->CancelIoEx(connect->backend, &ioc_win_op_of(op)->token.overlapped)) {
+    if (port->sys->CancelIoEx(connect->opening.backend, &ioc_win_op_of(op)->token.overlapped)) {
         return IOCP_OK;
     }
     DWORD error = port->sys->GetLastError();
@@ -272,8 +272,8 @@ int ioc_pipe_client_cancel(ioc_port *base, ioc_op *op, bool *is_back)
 void ioc_pipe_client_release(ioc_port *base, ioc_op *op)
 {
     ioc_pipe_connect *connect = ioc_pipe_connect_of(op);
-    if (connect->backend != NULL) {
-        (void)ioc_win_port_of(base)->sys->CloseHandle(connect->backend);
-        connect->backend = NULL;
+    if (connect->opening.backend != NULL) {
+        (void)ioc_win_port_of(base)->sys->CloseHandle(connect->opening.backend);
+        connect->opening.backend = NULL;
     }
 }

@@ -1,6 +1,5 @@
 #include "pipe_server.h"
 
-#include "accept.h"
 #include "file.h"
 #include "pipe.h"
 #include "pipe_client.h"
@@ -309,11 +308,6 @@ static pipe_listener *accept__listener(const ioc_op *op)
     return ioc_win_handle_of(op->handle)->instances;
 }
 
-static ioc_win_handle *accept__instance(const ioc_op *op)
-{
-    return ioc_win_handle_of(ioc_accept_of(op)->handle);
-}
-
 /* One that waits already, the longest first: its client is there perhaps. Or a fresh one. */
 static int accept__take_instance(ioc_win_port *port, pipe_listener *self, ioc_win_handle *instance)
 {
@@ -348,7 +342,7 @@ static ioc_start accept__connect(ioc_port *base, ioc_op *op)
     const ioc_win_port *port = ioc_win_port_of(base);
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
     /* By an overlapped handle it is never done at once (its page). */
-    uint32_t error = port->sys->ConnectNamedPipe(accept__instance(op)->native, overlapped)
+    uint32_t error = port->sys->ConnectNamedPipe(ioc_win_opened_by(op)->native, overlapped)
                          ? ERROR_IO_PENDING
                          : port->sys->GetLastError();
     if (accept__has_client(error)) {
@@ -363,7 +357,7 @@ ioc_start ioc_pipe_server_start_accept(ioc_port *base, ioc_op *op)
     ioc_win_port *port = ioc_win_port_of(base);
     pipe_listener *self = accept__listener(op);
     base->native_error = 0;
-    int status = accept__take_instance(port, self, accept__instance(op));
+    int status = accept__take_instance(port, self, ioc_win_opened_by(op));
     if (status != IOCP_OK) {
         op->outcome = (ioc_outcome){.status = status, .native_error = base->native_error};
         return IOC_START_FAILED;
@@ -372,7 +366,7 @@ ioc_start ioc_pipe_server_start_accept(ioc_port *base, ioc_op *op)
     ioc_start start = accept__connect(base, op);
     if (start == IOC_START_FAILED) {
         self->accepts--;
-        listener__keep(self, accept__instance(op));
+        listener__keep(self, ioc_win_opened_by(op));
     }
     return start;
 }
@@ -384,7 +378,7 @@ ioc_start ioc_pipe_server_start_accept(ioc_port *base, ioc_op *op)
 int ioc_pipe_server_cancel_accept(ioc_port *base, ioc_op *op, bool *is_back)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    ioc_win_handle *instance = accept__instance(op);
+    ioc_win_handle *instance = ioc_win_opened_by(op);
     (void)is_back;
     if (instance->native == INVALID_HANDLE_VALUE ||
         port->sys->CancelIoEx(instance->native, &ioc_win_op_of(op)->token.overlapped)) {
@@ -415,7 +409,7 @@ bool ioc_pipe_server_accepted(ioc_port *base, ioc_op *op)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     pipe_listener *self = accept__listener(op);
-    ioc_win_handle *instance = accept__instance(op);
+    ioc_win_handle *instance = ioc_win_opened_by(op);
     self->accepts--;
     if (instance->native == INVALID_HANDLE_VALUE) {
         op->outcome = (ioc_outcome){.status = IOCP_ECANCELED};
