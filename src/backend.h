@@ -203,6 +203,12 @@ typedef struct ioc_backend {
     int (*spawn_plan)(ioc_port *port, struct ioc_op *op, const iocp_spawn_options_t *options,
                       struct ioc_handle *const *ends);
 
+    /*
+     * A run of a SPAWN has ended, also one that was never started: its ends of pairs are to be
+     * closed, if that was not done. Each time.
+     */
+    void (*spawn_ended)(ioc_port *port, struct ioc_op *op);
+
     /* As socket_open; sets process_id, too. After an error the native handle is the caller's. */
     int (*process_adopt)(ioc_port *port, struct ioc_handle *handle, void *native);
 

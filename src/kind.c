@@ -227,7 +227,7 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     [IOCP_TYPE_SPAWN] = {
         .name = "spawn", .type = IOCP_TYPE_SPAWN, .opens = IOCP_HANDLE_PROCESS,
         .queued = kind__not_booked, .start = ioc_opening_start,
-        .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_opening_ended,
+        .settle = kind__as_it_is, .tell = ioc_spawn_tell, .ended = ioc_spawn_ended,
     },
     [IOCP_TYPE_PROCESS_STOP] = {
         .name = "process_stop", .type = IOCP_TYPE_PROCESS_STOP,

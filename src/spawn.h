@@ -11,7 +11,8 @@
 
 #define IOC_SPAWN_STREAMS 3
 
-/* A slot of ioc_kind. */
+/* Slots of ioc_kind. */
 void ioc_spawn_tell(const ioc_op *op, iocp_result_t *result);
+void ioc_spawn_ended(ioc_ops *ops, ioc_op *op);
 
 #endif

@@ -316,6 +316,7 @@ static const ioc_backend iocp_backend = {
     .pipe_peer = ioc_pipe_client_peer,
     .pipe_pair = ioc_pipe_server_pair,
     .spawn_plan = ioc_child_plan,
+    .spawn_ended = ioc_child_ended,
     .process_adopt = ioc_process_adopt,
     .console_resize = ioc_pseudo_console_resize,
     .stdio_open = ioc_stdio_open,

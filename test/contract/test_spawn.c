@@ -203,6 +203,43 @@ static void an_end_is_closed_by_a_spawn_that_is_cancelled(void **state)
     contract_spawn_close(&spawn);
 }
 
+/* What ends one before it is started. */
+static void end_queued_by_cancel(iocp_loop_t *loop, iocp_op_t op)
+{
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+}
+
+static void end_queued_by_deadline(iocp_loop_t *loop, iocp_op_t op)
+{
+    assert_int_equal(iocp_op_deadline(loop, op, 0), IOCP_OK);
+}
+
+static void an_end_is_gone_when_a_spawn_that_never_began_is_rearmed(void **state)
+{
+    static const struct {
+        void (*end)(iocp_loop_t *loop, iocp_op_t op);
+        int status;
+    } ways[] = {{end_queued_by_cancel, IOCP_ECANCELED}, {end_queued_by_deadline, IOCP_ETIMEDOUT}};
+    iocp_loop_t *loop = contract_loop(state);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        contract_record started = {.rearms = 1};
+        contract_record read = {0};
+        contract_spawn spawn;
+        iocp_handle_t ours;
+        contract_spawn_open(&spawn);
+        pair__open(loop, IOCP_PIPE_READ, &ours, &spawn.options.stdio[IOCP_STDOUT]);
+        ways[i].end(loop, spawn__start(loop, &spawn, &started));
+        pair__read(loop, ours, &read);
+        contract_wait(loop, &started, 1);
+        assert_int_equal(started.status, ways[i].status);
+        contract_wait(loop, &started, 2);
+        assert_int_equal(started.status, IOCP_EBADF);
+        contract_wait(loop, &read, 1);
+        assert_int_equal(read.status, IOCP_EOF);
+        contract_spawn_close(&spawn);
+    }
+}
+
 /* ---- Pseudo consoles ---- */
 
 typedef struct console {
@@ -491,6 +528,7 @@ int main(void)
         CONTRACT_TEST(one_end_may_stand_in_two_places),
         CONTRACT_TEST(an_end_is_closed_by_a_spawn_that_fails),
         CONTRACT_TEST(an_end_is_closed_by_a_spawn_that_is_cancelled),
+        CONTRACT_TEST(an_end_is_gone_when_a_spawn_that_never_began_is_rearmed),
         CONTRACT_TEST(a_pseudo_console_outlives_its_child_and_ends_with_its_handle),
         CONTRACT_TEST(what_runs_in_a_pseudo_console_ends_with_its_handle),
         CONTRACT_TEST(a_spawn_that_fails_leaves_no_pseudo_console),

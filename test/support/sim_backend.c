@@ -483,6 +483,14 @@ static int backend__spawn_plan(ioc_port *base, struct ioc_op *op,
     return backend__return(base, IOCP_OK);
 }
 
+static void backend__spawn_ended(ioc_port *base, struct ioc_op *op)
+{
+    (void)base;
+    sim_lock();
+    sim_spawn_ended(IOC_CONTAINER_OF(op, sim_op, op));
+    sim_unlock();
+}
+
 static int backend__process_adopt(ioc_port *base, struct ioc_handle *core_handle, void *native)
 {
     sim_handle *handle = backend__handle(core_handle);
@@ -587,6 +595,7 @@ const ioc_backend *ioc_backend_default(void)
         .pipe_peer = backend__pipe_peer,
         .pipe_pair = backend__pipe_pair,
         .spawn_plan = backend__spawn_plan,
+        .spawn_ended = backend__spawn_ended,
         .process_adopt = backend__process_adopt,
         .console_resize = backend__console_resize,
         .stdio_open = backend__stdio_open,

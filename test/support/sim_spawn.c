@@ -64,16 +64,20 @@ void sim_spawn_carry_out(sim_op *op)
     sim_complete(op, op->value == 0 ? IOCP_ENOTFOUND : IOCP_OK, 0);
 }
 
-/* However it has ended, the ends of pipes are not ours any more. */
 void sim_spawn_tell(sim_op *op)
 {
     sim_handle *process = sim_opened_by(op);
-    sim_pipe_close_ends(plan__of(op)->ends);
     if (op->outcome.status == IOCP_OK) {
         process->process = (uintptr_t)op->value;
         process->has_console = plan__of(op)->has_console;
         process->handle.process_id = (uint32_t)op->value;
     }
+}
+
+/* However it has ended, the ends of pipes are not ours any more. */
+void sim_spawn_ended(sim_op *op)
+{
+    sim_pipe_close_ends(plan__of(op)->ends);
 }
 
 void sim_spawn_release(sim_op *op)

@@ -11,9 +11,10 @@
 
 /* ---- Under the lock ---- */
 
-/* A slot of the backend. */
+/* Slots of the backend. */
 void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options,
                     struct ioc_handle *const *ends);
+void sim_spawn_ended(sim_op *op);
 
 /* Slots of sim_kind. */
 int sim_spawn_start(sim_op *op);

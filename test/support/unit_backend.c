@@ -87,6 +87,12 @@ static void *port__give_away(ioc_port *port, ioc_handle *handle)
     return handle; /* stands for what it names */
 }
 
+static void port__spawn_ended(ioc_port *port, ioc_op *op)
+{
+    (void)op;
+    port__of(port)->spawns_ended++;
+}
+
 /* The slots of ports and sockets are missing: what is tested with this asks for none of them. */
 static const ioc_backend unit_backend_slots = {
     .name = "unit",
@@ -99,6 +105,7 @@ static const ioc_backend unit_backend_slots = {
     .cancel = port__cancel,
     .hurry = port__hurry,
     .handle_cancel = port__handle_cancel,
+    .spawn_ended = port__spawn_ended,
     .handle_give_away = port__give_away,
     .handle_close = port__handle_close,
 };

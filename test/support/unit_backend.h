@@ -32,6 +32,7 @@ typedef struct unit_port {
     unsigned hurries;
     unsigned handle_cancels;
     unsigned closes;
+    unsigned spawns_ended;
     unsigned wakes;
     const ioc_op *last_cancelled;
 } unit_port;

@@ -6,7 +6,7 @@
 #define OPENING_TEST(name) \
     cmocka_unit_test_setup_teardown(name, unit_core_set_up, unit_core_tear_down)
 
-/* A spawn stands for all. */
+/* A spawn stands for all: it opens a handle, and its ends of pipes are told of as well. */
 static ioc_op *queue_opening(unit_core *core)
 {
     const ioc_opening none = {0};
@@ -94,12 +94,35 @@ static void without_memory_for_its_handle_the_system_is_not_asked(void **state)
     assert_int_equal(unit_core_deliver(core, op), IOCP_ENOMEM);
 }
 
+/* What it was given it has for one run: see ioc_backend.spawn_ended. */
+static void the_backend_is_told_of_each_end_of_a_spawn_also_if_it_never_began(void **state)
+{
+    unit_core *core = *state;
+    ioc_op *op = queue_opening(core);
+    op->kind->start(&core->ops, op);
+    unit_core_packet(core, op, IOCP_OK, 0);
+    (void)rearm(core, op, IOCP_OK);
+    assert_int_equal(core->port.spawns_ended, 1);
+    assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ETIMEDOUT), IOCP_OK);
+    (void)rearm(core, op, IOCP_ETIMEDOUT);
+    assert_int_equal(core->port.spawns_ended, 2);
+    unit_memory_allow(&core->memory, 0);
+    while (ioc_handle_new(&core->ops, IOCP_HANDLE_PROCESS) != NULL) {}
+    op->kind->start(&core->ops, op);
+    unit_memory_allow(&core->memory, UINT64_MAX);
+    (void)rearm(core, op, IOCP_ENOMEM);
+    assert_int_equal(core->port.spawns_ended, 3);
+    end_cancelled(core, op);
+    assert_int_equal(core->port.spawns_ended, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         OPENING_TEST(what_is_opened_is_the_programs_and_each_run_opens_another),
         OPENING_TEST(the_handle_of_a_run_that_fails_is_given_back_unopened),
         OPENING_TEST(without_memory_for_its_handle_the_system_is_not_asked),
+        OPENING_TEST(the_backend_is_told_of_each_end_of_a_spawn_also_if_it_never_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

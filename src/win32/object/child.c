@@ -367,6 +367,13 @@ int ioc_child_plan(ioc_port *base, ioc_op *op, const iocp_spawn_options_t *optio
     return IOCP_OK;
 }
 
+/* No other run has them, and whoever has the other end sees when the child is done with it. */
+void ioc_child_ended(ioc_port *port, ioc_op *op)
+{
+    (void)port;
+    plan__close_streams(spawn__plan_of(op), IOCP_GIVE_PIPE);
+}
+
 void ioc_child_release(ioc_port *port, ioc_op *op)
 {
     (void)port;
@@ -652,11 +659,7 @@ ioc_start ioc_child_start(ioc_port *base, ioc_op *op)
     }
     plan->is_refused = false;
     *ioc_work_of(op) = (ioc_work){.function = spawn__run, .arg = plan};
-    ioc_start start = ioc_work_start(base, op);
-    if (start == IOC_START_FAILED) {
-        plan__close_streams(plan, IOCP_GIVE_PIPE);
-    }
-    return start;
+    return ioc_work_start(base, op);
 }
 
 bool ioc_child_started(ioc_port *base, ioc_op *op)
@@ -664,7 +667,6 @@ bool ioc_child_started(ioc_port *base, ioc_op *op)
     spawn_plan *plan = spawn__plan_of(op);
     bool has_run = op->outcome.status == IOCP_OK;
     (void)ioc_work_complete(base, op);
-    plan__close_streams(plan, IOCP_GIVE_PIPE);
     if (!has_run) {
         return true;
     }

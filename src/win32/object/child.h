@@ -10,9 +10,10 @@
 
 #include "../overlapped.h"
 
-/* A slot of ioc_backend. */
+/* Slots of ioc_backend. */
 int ioc_child_plan(ioc_port *port, ioc_op *op, const iocp_spawn_options_t *options,
                    ioc_handle *const *ends);
+void ioc_child_ended(ioc_port *port, ioc_op *op);
 
 /* Slots of ioc_win_kind. */
 ioc_start ioc_child_start(ioc_port *port, ioc_op *op);
