@@ -433,6 +433,155 @@ static void messages_are_refused_by_a_pipe_of_bytes(void **state)
     assert_ended(&refused, IOCP_EINVAL);
 }
 
+/* ---- Messages ---- */
+
+/* A connection to a server of messages, whose client asks for what these flags say. */
+typedef struct message_pipe {
+    contract_server server;
+    iocp_handle_t ends[2]; /* the server's, the client's */
+} message_pipe;
+
+static message_pipe open_messages(iocp_loop_t *loop, uint32_t flags)
+{
+    message_pipe pipe;
+    iocp_pipe_options_t options = {.size = sizeof options, .flags = IOCP_PIPE_MESSAGE};
+    pipe.server = contract_pipe_listen(loop, &options);
+    pipe.ends[1] = connect_to(loop, &pipe.server, flags);
+    pipe.ends[0] = accept_from(loop, &pipe.server);
+    return pipe;
+}
+
+static void assert_message_is(const contract_record *read, size_t bytes, uint32_t flags)
+{
+    assert_ended(read, IOCP_OK);
+    assert_int_equal(read->result.bytes, bytes);
+    assert_int_equal(read->result.flags & ~(uint32_t)IOCP_RESULT_INLINE, flags);
+}
+
+/* One read, with room for so many bytes, gets exactly this. */
+static void assert_message(iocp_loop_t *loop, iocp_handle_t pipe, size_t room, const char *text,
+                           uint32_t flags)
+{
+    contract_record read = {0};
+    char data[64] = {0};
+    assert_int_equal(iocp_read(loop, pipe, data, room, contract_keep, &read, NULL), IOCP_OK);
+    contract_wait(loop, &read, 1);
+    assert_message_is(&read, strlen(text), flags);
+    assert_memory_equal(data, text, strlen(text));
+}
+
+static void messages_go_both_ways_and_end_where_they_were_written(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    for (int from = 0; from < 2; from++) {
+        write_all(loop, pipe.ends[from], "first");
+        write_all(loop, pipe.ends[from], "second");
+        assert_message(loop, pipe.ends[1 - from], 64, "first", 0);
+        assert_message(loop, pipe.ends[1 - from], 3, "sec", IOCP_RESULT_MORE);
+        assert_message(loop, pipe.ends[1 - from], 3, "ond", 0);
+    }
+}
+
+static void an_empty_message_is_read_as_one_and_is_not_the_end(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    write_all(loop, pipe.ends[1], "before");
+    write_all(loop, pipe.ends[1], "");
+    write_all(loop, pipe.ends[1], "behind");
+    assert_message(loop, pipe.ends[0], 64, "before", 0);
+    assert_message(loop, pipe.ends[0], 64, "", 0);
+    assert_message(loop, pipe.ends[0], 64, "behind", 0);
+}
+
+static void an_empty_message_ends_the_read_that_waits_for_it(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    char data[64];
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    assert_int_equal(iocp_read(loop, pipe.ends[0], data, sizeof data, contract_keep, &read, NULL),
+                     IOCP_OK);
+    contract_idle(loop);
+    assert_int_equal(read.calls, 0);
+    write_all(loop, pipe.ends[1], "");
+    contract_wait(loop, &read, 1);
+    assert_message_is(&read, 0, 0);
+}
+
+static void a_client_that_asks_for_bytes_reads_messages_as_bytes(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    message_pipe pipe = open_messages(loop, 0);
+    write_all(loop, pipe.ends[0], "first");
+    write_all(loop, pipe.ends[0], "second");
+    assert_reads(loop, pipe.ends[1], "firstsecond");
+    write_all(loop, pipe.ends[1], "one"); /* what it writes are messages all the same */
+    write_all(loop, pipe.ends[1], "two");
+    assert_message(loop, pipe.ends[0], 64, "one", 0);
+    assert_message(loop, pipe.ends[0], 64, "two", 0);
+}
+
+static void a_message_of_more_than_the_pipe_holds_waits_and_is_read_whole(void **state)
+{
+    enum {
+        BYTES = 300000
+    };
+    static char sent[BYTES];
+    static char received[BYTES + 1];
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record written = {0};
+    contract_record read = {0};
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    memset(sent, 'm', sizeof sent);
+    memset(received, 0, sizeof received);
+    assert_int_equal(iocp_write(loop, pipe.ends[0], sent, BYTES, contract_keep, &written, NULL),
+                     IOCP_OK);
+    contract_idle(loop);
+    assert_int_equal(written.calls, 0);
+    assert_int_equal(
+        iocp_read(loop, pipe.ends[1], received, sizeof received, contract_keep, &read, NULL),
+        IOCP_OK);
+    contract_wait(loop, &read, 1);
+    assert_message_is(&read, BYTES, 0);
+    assert_memory_equal(received, sent, BYTES);
+    contract_wait(loop, &written, 1);
+    assert_ended(&written, IOCP_OK);
+    assert_int_equal(written.result.bytes, BYTES);
+}
+
+static void a_cancelled_read_leaves_the_message_whole(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record read = {0};
+    iocp_op_t op = {0};
+    char data[2];
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    assert_int_equal(iocp_read(loop, pipe.ends[0], data, sizeof data, contract_keep, &read, &op),
+                     IOCP_OK);
+    contract_idle(loop);
+    assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(loop, &read, 1);
+    assert_ended(&read, IOCP_ECANCELED);
+    write_all(loop, pipe.ends[1], "whole");
+    assert_message(loop, pipe.ends[0], 64, "whole", 0);
+}
+
+/* Also what is left of one of which the beginning was read. */
+static void messages_that_were_written_before_a_close_are_still_read(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    message_pipe pipe = open_messages(loop, IOCP_PIPE_MESSAGE);
+    write_all(loop, pipe.ends[1], "farewell");
+    write_all(loop, pipe.ends[1], "");
+    assert_message(loop, pipe.ends[0], 4, "fare", IOCP_RESULT_MORE);
+    contract_file_close(loop, pipe.ends[1]);
+    assert_message(loop, pipe.ends[0], 64, "well", 0);
+    assert_message(loop, pipe.ends[0], 64, "", 0);
+    assert_read_ends_as(loop, pipe.ends[0], IOCP_EOF);
+}
+
 /* ---- Names ---- */
 
 static void a_name_that_nobody_serves_is_not_found(void **state)
@@ -591,6 +740,13 @@ int main(void)
         CONTRACT_FILE_TEST(with_all_instances_connected_an_accept_is_told_so_once_and_waits),
         CONTRACT_FILE_TEST(a_client_does_what_the_server_lets_it),
         CONTRACT_FILE_TEST(messages_are_refused_by_a_pipe_of_bytes),
+        CONTRACT_FILE_TEST(messages_go_both_ways_and_end_where_they_were_written),
+        CONTRACT_FILE_TEST(an_empty_message_is_read_as_one_and_is_not_the_end),
+        CONTRACT_FILE_TEST(an_empty_message_ends_the_read_that_waits_for_it),
+        CONTRACT_FILE_TEST(a_client_that_asks_for_bytes_reads_messages_as_bytes),
+        CONTRACT_FILE_TEST(a_message_of_more_than_the_pipe_holds_waits_and_is_read_whole),
+        CONTRACT_FILE_TEST(a_cancelled_read_leaves_the_message_whole),
+        CONTRACT_FILE_TEST(messages_that_were_written_before_a_close_are_still_read),
         CONTRACT_FILE_TEST(a_name_that_nobody_serves_is_not_found),
         CONTRACT_FILE_TEST(a_name_that_is_served_is_in_use_until_the_listener_is_closed),
         CONTRACT_FILE_TEST(what_is_no_name_is_refused),

@@ -125,7 +125,7 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->effect_ns = IOC_FOREVER;
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
-    op->is_truncated = false;
+    op->flags = 0;
     op->value = 0;
     op->message = 0;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);

@@ -192,8 +192,9 @@ int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves)
 static void receive__take(sim_op *receive, const sim_address *from, const unsigned char *data,
                           size_t bytes)
 {
-    receive->is_truncated = bytes > receive->total_bytes;
-    size_t taken = receive->is_truncated ? receive->total_bytes : bytes;
+    bool is_truncated = bytes > receive->total_bytes;
+    size_t taken = is_truncated ? receive->total_bytes : bytes;
+    receive->flags = is_truncated ? IOCP_RESULT_TRUNCATED : 0;
     if (taken > 0) {
         receive->received = datagram__allocate(taken);
         memcpy(receive->received, data, taken);

@@ -543,7 +543,7 @@ void sim_pipe_create(uintptr_t ends[2], sim_open_mode mode)
 {
     sim_socket *both[2];
     sim_lock();
-    sim_pipe_new(both, mode.is_overlapped);
+    sim_pipe_new(both, mode.is_overlapped, false);
     ends[0] = both[0]->number;
     ends[1] = both[1]->number;
     sim_unlock();

@@ -209,6 +209,7 @@ sim_socket *sim_socket_new(int family, size_t capacity_bytes)
     socket->family = family;
     socket->capacity_bytes = capacity_bytes > 0 ? capacity_bytes : NET_CAPACITY_BYTES;
     socket->incoming = net__allocate(socket->capacity_bytes);
+    ioc_list_init(&socket->messages);
     ioc_list_init(&socket->receives);
     ioc_list_init(&socket->sends);
     ioc_list_init(&socket->buffered);
@@ -359,6 +360,70 @@ static bool stream__take_from_chunks(sim_socket *receiver)
     return part > 0;
 }
 
+/* ---- Messages of a pipe ---- */
+
+static sim_message *message__first(const sim_socket *receiver)
+{
+    ioc_link *link = ioc_list_first(&receiver->messages);
+    return link != NULL ? IOC_CONTAINER_OF(link, sim_message, link) : NULL;
+}
+
+/* As a whole: if the pipe has room for it, or, however long it is, if a read waits for it. */
+static bool message__take(sim_socket *receiver)
+{
+    sim_op *send = net__first_op(&receiver->peer->sends);
+    if (send == NULL) {
+        return false;
+    }
+    size_t bytes = receiver->incoming_bytes + send->total_bytes;
+    bool is_wanted = net__first_op(&receiver->receives) != NULL && message__first(receiver) == NULL;
+    if (bytes > NET_PIPE_BYTES && !is_wanted) {
+        return false;
+    }
+    if (bytes > receiver->capacity_bytes) {
+        stream__set_capacity(receiver, bytes);
+    }
+    SIM_CHECK(stream__take(receiver, send) == send->total_bytes);
+    sim_message *message = net__allocate(sizeof *message);
+    ioc_link_init(&message->link);
+    message->left = send->total_bytes;
+    ioc_list_push(&receiver->messages, &message->link);
+    sim_complete(send, IOCP_OK, send->total_bytes);
+    return true;
+}
+
+static void message__drop(sim_message *message)
+{
+    ioc_link_remove(&message->link);
+    free(message);
+}
+
+/* So many bytes were read: of the first message, or of whatever there is. */
+static void message__note_read(sim_socket *receiver, size_t bytes)
+{
+    for (sim_message *first; (first = message__first(receiver)) != NULL;) {
+        size_t part = bytes < first->left ? bytes : first->left;
+        first->left -= part;
+        bytes -= part;
+        if (first->left > 0) {
+            return;
+        }
+        message__drop(first);
+        if (receiver->reads_messages) {
+            return;
+        }
+    }
+}
+
+static void message__drop_all(sim_socket *receiver)
+{
+    for (sim_message *message; (message = message__first(receiver)) != NULL;) {
+        message__drop(message);
+    }
+}
+
+/* ---- Streams: what was sent goes on ---- */
+
 /* The end comes behind all that was buffered: the receiver's queue makes room for it. */
 static void stream__flush(sim_socket *sender)
 {
@@ -378,6 +443,9 @@ static bool stream__take_from_sends(sim_socket *receiver)
     if (receiver->peer == NULL || receiver->is_reset) {
         return false;
     }
+    if (receiver->has_messages) {
+        return message__take(receiver);
+    }
     if (stream__buffer_a_send(receiver->peer) || stream__take_from_chunks(receiver)) {
         return true;
     }
@@ -394,28 +462,44 @@ static bool stream__take_from_sends(sim_socket *receiver)
     return taken > 0;
 }
 
+static bool stream__is_empty(const sim_socket *receiver)
+{
+    return receiver->incoming_bytes == 0 && message__first(receiver) == NULL;
+}
+
+/* How many bytes a receive gets. Of a message all that it has room for; more may be left of that. */
+static size_t stream__part(const sim_socket *receiver, sim_op *receive)
+{
+    const sim_message *first = receiver->reads_messages ? message__first(receiver) : NULL;
+    size_t there = first != NULL ? first->left : receiver->incoming_bytes;
+    size_t bytes = receive->total_bytes < there ? receive->total_bytes : there;
+    if (first != NULL) {
+        receive->flags = bytes < there ? IOCP_RESULT_MORE : 0;
+    } else if (bytes > 1 && sim_chance(receive->port, receive->port->script.partial)) {
+        bytes = 1 + (size_t)sim_below(receive->port, bytes - 1);
+    }
+    return bytes;
+}
+
 /* The bytes of a receive are kept apart: they get to the buffers just before the packet is taken. */
 static void stream__give(sim_socket *receiver, sim_op *receive)
 {
-    bool is_end_of_pipe = receiver->is_pipe && receiver->incoming_bytes == 0;
-    size_t bytes = receive->total_bytes < receiver->incoming_bytes ? receive->total_bytes
-                                                                   : receiver->incoming_bytes;
-    if (bytes > 1 && sim_chance(receive->port, receive->port->script.partial)) {
-        bytes = 1 + (size_t)sim_below(receive->port, bytes - 1);
-    }
+    bool is_end_of_pipe = receiver->is_pipe && stream__is_empty(receiver);
+    size_t bytes = stream__part(receiver, receive);
     if (bytes > 0) {
         receive->received = net__allocate(bytes);
         memcpy(receive->received, receiver->incoming, bytes);
         receiver->incoming_bytes -= bytes;
         memmove(receiver->incoming, receiver->incoming + bytes, receiver->incoming_bytes);
     }
+    message__note_read(receiver, bytes);
     sim_complete(receive, is_end_of_pipe ? IOCP_EOF : IOCP_OK, bytes);
 }
 
 static bool stream__give_to_receives(sim_socket *receiver)
 {
     sim_op *receive = net__first_op(&receiver->receives);
-    if (receive == NULL || (receiver->incoming_bytes == 0 && !receiver->is_ended)) {
+    if (receive == NULL || (stream__is_empty(receiver) && !receiver->is_ended)) {
         return false;
     }
     stream__give(receiver, receive);
@@ -503,7 +587,8 @@ static void listener__admit_to_pipe(sim_socket *listener, sim_op *connect)
 {
     sim_socket *ends[2]; /* the server's, the client's */
     uint32_t flags = connect->pipe_flags;
-    sim_pipe_new(ends, true);
+    sim_pipe_new(ends, true, (listener->pipe_flags & IOCP_PIPE_MESSAGE) != 0);
+    ends[1]->reads_messages = (flags & IOCP_PIPE_MESSAGE) != 0;
     ends[0]->served_by = listener->number;
     ends[0]->cannot_read = (listener->pipe_flags & IOCP_PIPE_READ) == 0;
     ends[0]->cannot_write = (listener->pipe_flags & IOCP_PIPE_WRITE) == 0;
@@ -634,6 +719,7 @@ void sim_socket_close(sim_socket *socket)
     uintptr_t served_by = socket->served_by;
     ioc_link_remove(&socket->place);
     ioc_link_remove(&socket->link);
+    message__drop_all(socket);
     free(socket->incoming);
     free(socket->pipe_name);
     free(socket);
@@ -642,12 +728,14 @@ void sim_socket_close(sim_socket *socket)
 
 /* ---- Pipes ---- */
 
-void sim_pipe_new(sim_socket *ends[2], bool is_overlapped)
+void sim_pipe_new(sim_socket *ends[2], bool is_overlapped, bool has_messages)
 {
     for (int i = 0; i < 2; i++) {
         ends[i] = sim_socket_new(0, NET_PIPE_BYTES);
         ends[i]->is_pipe = true;
         ends[i]->is_overlapped = is_overlapped;
+        ends[i]->has_messages = has_messages;
+        ends[i]->reads_messages = has_messages;
         ends[i]->state = SIM_CONNECTED;
     }
     ends[0]->peer = ends[1];

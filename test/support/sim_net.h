@@ -98,8 +98,8 @@ typedef struct sim_op {
     struct sim_socket *accepted;
     sim_address from;    /* of a datagram */
     uint32_t pipe_flags; /* of a connect to a pipe */
-    bool is_truncated;
-    uint64_t value; /* of a wait or work */
+    uint8_t flags;       /* IOCP_RESULT_ bits, if it is a success */
+    uint64_t value;      /* of a wait or work */
     uint32_t message;
 } sim_op;
 
@@ -110,6 +110,12 @@ typedef struct sim_chunk {
     size_t sent;
     unsigned char data[];
 } sim_chunk;
+
+/* A message of a pipe, whose bytes are among those that its reader has not read. */
+typedef struct sim_message {
+    ioc_link link;
+    size_t left;
+} sim_message;
 
 typedef enum sim_state {
     SIM_CLOSED, /* neither of these */
@@ -132,6 +138,8 @@ typedef struct sim_socket {
     bool is_overlapped; /* of a pipe */
     bool cannot_read;   /* it was opened for the other way alone */
     bool cannot_write;
+    bool has_messages;   /* what is written to it is kept apart */
+    bool reads_messages; /* and is read so */
     uint32_t pipe_flags; /* of a pipe that has a name: IOCP_PIPE_ bits */
     uintptr_t served_by; /* the number of the listener that made it; it may be gone */
     char *pipe_name;     /* of a listener */
@@ -148,7 +156,8 @@ typedef struct sim_socket {
     unsigned char *incoming;
     size_t incoming_bytes;
     size_t capacity_bytes;
-    bool is_ended; /* after the incoming bytes comes the end */
+    ioc_list messages; /* sim_message.link: what the incoming bytes are, if it has such */
+    bool is_ended;     /* after the incoming bytes comes the end */
     bool is_reset;
     bool is_send_shut;
     bool is_recv_shut;
@@ -259,8 +268,8 @@ int sim_shutdown(sim_op *op);
 int sim_socket_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
                         uint64_t *sent);
 
-/* Both ends of a fresh pipe. */
-void sim_pipe_new(sim_socket *ends[2], bool is_overlapped);
+/* Both ends of a fresh pipe; of messages, which both read as such, or of bytes. */
+void sim_pipe_new(sim_socket *ends[2], bool is_overlapped, bool has_messages);
 
 /* A connect to a pipe waits for its listener to have an instance for it. */
 void sim_pipe_call(sim_op *connect, sim_socket *listener);

@@ -22,7 +22,7 @@ int sim_pipe_pair(sim_port *port, sim_handle *ours, sim_handle *theirs, uint32_t
     if (sim_fails(&port->sockets, &status)) {
         return status;
     }
-    sim_pipe_new(ends, false);
+    sim_pipe_new(ends, false, (flags & IOCP_PIPE_MESSAGE) != 0);
     ends[0]->cannot_read = ends[1]->cannot_write = (flags & IOCP_PIPE_READ) == 0;
     ends[0]->cannot_write = ends[1]->cannot_read = (flags & IOCP_PIPE_WRITE) == 0;
     pipe__fill(ours, ends[0], is_for_children ? IOCP_HANDLE_PIPE_END : IOCP_HANDLE_PIPE);

@@ -273,8 +273,8 @@ void sim_hand_over(sim_op *op)
     if (op->received != NULL) {
         op__fill_buffers(op);
     }
-    if (op->outcome.status == IOCP_OK && op->is_truncated) {
-        op->op.flags |= IOCP_RESULT_TRUNCATED;
+    if (op->outcome.status == IOCP_OK) {
+        op->op.flags |= op->flags;
     }
     if (sim_kind_of(op)->tell != NULL) {
         sim_kind_of(op)->tell(op);

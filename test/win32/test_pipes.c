@@ -532,27 +532,6 @@ static void without_an_accept_one_client_can_come(void **state)
     (void)CloseHandle(client);
 }
 
-static void messages_go_both_ways_and_end_where_they_were_written(void **state)
-{
-    (void)state;
-    contract_record accepted = {0};
-    contract_record connected = {0};
-    iocp_pipe_options_t options = {.size = sizeof options, .flags = IOCP_PIPE_MESSAGE};
-    server s = server__open(&options);
-    server__accept(&s, &accepted);
-    (void)server__connect(&s, IOCP_PIPE_MESSAGE, &connected);
-    win_wait(&connected, 1);
-    win_wait(&accepted, 1);
-    const iocp_handle_t ends[] = {accepted.result.opened, connected.result.opened};
-    for (int from = 0; from < 2; from++) {
-        pipes__write(ends[from], "first");
-        pipes__write(ends[from], "second");
-        pipes__assert_read(ends[1 - from], 64, "first", 0);
-        pipes__assert_read(ends[1 - from], 3, "sec", IOCP_RESULT_MORE);
-        pipes__assert_read(ends[1 - from], 64, "ond", 0);
-    }
-}
-
 /* ---- Serving: what the system refuses ---- */
 
 static void check_listen_refused(uint32_t flags, win_call call, uint32_t error, int status)
@@ -974,7 +953,6 @@ int main(void)
         PIPES_TEST(further_instances_do_not_ask_to_be_the_first),
         PIPES_TEST(a_raw_client_talks_with_us_and_we_with_a_raw_server),
         PIPES_TEST(without_an_accept_one_client_can_come),
-        PIPES_TEST(messages_go_both_ways_and_end_where_they_were_written),
         PIPES_TEST(a_name_that_is_taken_is_in_use),
         PIPES_TEST(sddl_that_is_none_is_an_argument_that_is_wrong),
         PIPES_TEST(a_listener_of_which_any_call_fails_leaves_nothing),
