@@ -212,6 +212,7 @@ addresses 50000
 address_texts 300000
 paths 300000
 command_lines 200000
+recode 100000
 END
 }
 
