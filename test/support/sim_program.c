@@ -1267,6 +1267,31 @@ static void program__begin(program *p, choices choices)
     p->action_count = 0;
 }
 
+/* Somebody goes on who was given a time, and who can be ended when it is over. */
+static bool program__has_graces(program *p)
+{
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        const action *a = &p->actions[i];
+        if (a->is_pending && a->type == IOCP_TYPE_PROCESS_STOP && a->grace_ns != UINT64_MAX &&
+            !program__child_of(p, a->process)->is_guarded && !sim_object_try(a->process)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A grace ends the process, or its stop has ended. What else the kernel does takes turns as well. */
+static void program__end_graces(program *p)
+{
+    unit_memory_allow(&p->memory, UINT64_MAX);
+    for (int i = 0; i < 100000 && program__has_graces(p); i++) {
+        sim_advance(p->loop, MS);
+        int status = iocp_loop_tick(p->loop, 0);
+        EXPECT(p, status == IOCP_OK || status == IOCP_ENOBUFS);
+    }
+    EXPECT(p, !program__has_graces(p));
+}
+
 /* Nobody was started of whom nothing was told. */
 static void program__end_children(program *p)
 {
@@ -1322,6 +1347,9 @@ sim_complaint sim_program_run(choices choices)
             program__turn(&p);
             program__check(&p);
         }
+    }
+    if (p.complaint.what == NULL) {
+        program__end_graces(&p);
     }
     program__end(&p);
     return p.complaint;
