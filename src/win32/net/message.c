@@ -74,8 +74,7 @@ int ioc_message_try_send(ioc_port *base, ioc_handle *core_handle, const iocp_buf
     }
     if (port->sys->WSASend(handle->socket, (WSABUF *)(uintptr_t)buffers, count, &bytes, 0, NULL,
                            NULL) != 0) {
-        status = ioc_port_fail_winsock(port);
-        return base->native_error == WSAEWOULDBLOCK ? IOCP_EAGAIN : status;
+        return ioc_port_fail_winsock(port);
     }
     *sent = bytes;
     return IOCP_OK;
