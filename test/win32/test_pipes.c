@@ -43,6 +43,7 @@ static struct {
     HANDLE asked;   /* set when its thread is asked to end that */
     HANDLE ends[2]; /* of a pipe that nobody writes to: for whoever wants to wait */
     PTP_WORK held;  /* what was submitted to a pool that does not begin */
+    int cancels;    /* of single calls, which were said to be taken back */
 } now;
 
 static HANDLE WINAPI spy__create_pipe(const wchar_t *name, DWORD open_mode, DWORD pipe_mode,
@@ -569,6 +570,27 @@ static void sddl_that_is_none_is_an_argument_that_is_wrong(void **state)
     check_listen_refused(0, WIN_CONVERT_SDDL, ERROR_NOT_ENOUGH_MEMORY, IOCP_ENOMEM);
 }
 
+static void text_that_is_no_utf8_is_an_argument_that_is_wrong(void **state)
+{
+    (void)state;
+    static const char name[] = "\\\\.\\pipe\\\xff";
+    iocp_pipe_options_t options = {.size = sizeof options, .security = "D:\xff"};
+    contract_record connected = {0};
+    server s = {{0}, ""};
+    server__name(&s);
+    assert_int_equal(iocp_pipe_listen(win.loop, s.name, &options, &s.listener), IOCP_EINVAL);
+    assert_int_equal(iocp_pipe_listen(win.loop, name, NULL, &s.listener), IOCP_EINVAL);
+    assert_true(s.listener.id == 0);
+    assert_int_equal(iocp_pipe_connect(win.loop, name, 0, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    win_wait(&connected, 1);
+    assert_int_equal(connected.status, IOCP_EINVAL);
+    assert_true(connected.result.opened.id == 0);
+    assert_int_equal(win_faults_count_of(WIN_CONVERT_SDDL), 0);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_PIPE), 0);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_FILE), 0);
+}
+
 static void a_listener_of_which_any_call_fails_leaves_nothing(void **state)
 {
     (void)state;
@@ -775,6 +797,63 @@ static void a_connect_that_cannot_wait_says_why(void **state)
     }
 }
 
+/* All pipes of the machine, on which a wait is asked for, are opened as nothing else is. */
+static HANDLE WINAPI spy__open_but_no_pipes(const wchar_t *name, DWORD access, DWORD share,
+                                            SECURITY_ATTRIBUTES *security, DWORD disposition,
+                                            DWORD flags, HANDLE model)
+{
+    if (wcscmp(name, L"\\\\.\\pipe\\") == 0) {
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        return INVALID_HANDLE_VALUE;
+    }
+    return spy__create_file(name, access, share, security, disposition, flags, model);
+}
+
+static void a_connect_that_finds_nothing_to_wait_on_says_why(void **state)
+{
+    (void)state;
+    contract_record connected = {0};
+    server s = server__open(NULL);
+    HANDLE first = raw__must_connect(&s);
+    win.sys.CreateFileW = spy__open_but_no_pipes;
+    (void)server__connect(&s, 0, &connected);
+    win_wait(&connected, 1);
+    assert_int_equal(connected.status, IOCP_ENOMEM);
+    assert_int_equal(connected.result.native_error, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(win_faults_count_of(WIN_DEVICE_CONTROL), 0);
+    (void)CloseHandle(first);
+}
+
+/* As Windows does, which takes the wait back. Here it ends by its limit, as after a cancel in Wine. */
+static BOOL WINAPI spy__cancel_well(HANDLE file, OVERLAPPED *overlapped)
+{
+    now.cancels += overlapped != NULL;
+    return overlapped != NULL || win_faults_table()->CancelIoEx(file, overlapped);
+}
+
+static void a_connect_that_waits_ends_when_its_wait_is_taken_back(void **state)
+{
+    (void)state;
+    contract_record connected = {0};
+    contract_record cancelled = {0};
+    server s = server__open(NULL);
+    HANDLE first = raw__must_connect(&s);
+    win.sys.CancelIoEx = spy__cancel_well;
+    iocp_op_t op = server__connect(&s, 0, &connected);
+    while (win_faults_count_of(WIN_DEVICE_CONTROL) == 0) {
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    uint64_t opens = win_faults_count_of(WIN_CREATE_FILE);
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &cancelled, NULL), IOCP_OK);
+    win_wait(&cancelled, 1);
+    assert_int_equal(cancelled.status, IOCP_OK);
+    assert_int_equal(now.cancels, 1);
+    win_wait(&connected, 1);
+    assert_int_equal(connected.status, IOCP_ECANCELED);
+    assert_int_equal(win_faults_count_of(WIN_CREATE_FILE), opens); /* it was not tried again */
+    (void)CloseHandle(first);
+}
+
 /* ---- Connecting: what runs on the pool is asked to end ---- */
 
 static void WINAPI spy__hold_work(PTP_WORK work)
@@ -955,6 +1034,7 @@ int main(void)
         PIPES_TEST(without_an_accept_one_client_can_come),
         PIPES_TEST(a_name_that_is_taken_is_in_use),
         PIPES_TEST(sddl_that_is_none_is_an_argument_that_is_wrong),
+        PIPES_TEST(text_that_is_no_utf8_is_an_argument_that_is_wrong),
         PIPES_TEST(a_listener_of_which_any_call_fails_leaves_nothing),
         PIPES_TEST(a_listener_without_memory_leaves_nothing),
         PIPES_TEST(an_accept_without_an_instance_waits_for_the_system_to_have_one),
@@ -965,6 +1045,8 @@ int main(void)
         PIPES_TEST(who_connects_lets_nobody_act_in_his_name),
         PIPES_TEST(what_the_system_says_of_a_connect_is_told),
         PIPES_TEST(a_connect_that_cannot_wait_says_why),
+        PIPES_TEST(a_connect_that_finds_nothing_to_wait_on_says_why),
+        PIPES_TEST(a_connect_that_waits_ends_when_its_wait_is_taken_back),
         PIPES_TEST(a_connect_that_has_not_begun_is_back_at_once),
         PIPES_TEST(a_connect_that_runs_is_asked_to_end),
         PIPES_TEST(destroy_asks_a_connect_that_runs_to_end),

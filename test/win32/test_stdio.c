@@ -51,7 +51,7 @@ static struct {
 static struct {
     SRWLOCK lock;
     CONDITION_VARIABLE changed;
-    bool is_there;
+    bool is_there; /* in the null device's place */
     wchar_t typed[TYPED_MOST];
     size_t typed_count;
     size_t most; /* of what is typed, told at once; 0: as much as there is room for */
@@ -86,8 +86,7 @@ static void stdio__note_question(void)
 static DWORD WINAPI spy__file_type(HANDLE file)
 {
     stdio__note_question();
-    DWORD type = win_faults_table()->GetFileType(file);
-    return console.is_there && type != FILE_TYPE_UNKNOWN ? FILE_TYPE_CHAR : type;
+    return win_faults_table()->GetFileType(file);
 }
 
 static BOOL WINAPI spy__console_mode(HANDLE file, DWORD *mode)
@@ -1077,6 +1076,18 @@ static void an_overlapped_pipe_is_used_without_its_port(void **state)
     assert_true(CloseHandle(theirs));
 }
 
+static void an_overlapped_pipe_without_an_event_says_why_and_is_looked_at_again(void **state)
+{
+    (void)state;
+    contract_record written = {0};
+    stdio__open_pipe(IOCP_STDOUT, true, false);
+    win_faults_fail_next_of(WIN_CREATE_EVENT, ERROR_TOO_MANY_OPEN_FILES);
+    stdio__write("x", 1, &written);
+    stdio__expect(&written, IOCP_EMFILE, 0);
+    assert_int_equal(written.result.native_error, ERROR_TOO_MANY_OPEN_FILES);
+    stdio__expect_written("y");
+}
+
 static void a_read_of_an_overlapped_pipe_waits_and_can_be_cancelled(void **state)
 {
     (void)state;
@@ -1502,6 +1513,7 @@ int main(void)
         STDIO_TEST(no_bytes_are_the_end_of_a_pipe_if_nobody_can_write_any_more),
         STDIO_TEST(a_pipe_that_does_not_wait_takes_a_part),
         STDIO_TEST(an_overlapped_pipe_is_used_without_its_port),
+        STDIO_TEST(an_overlapped_pipe_without_an_event_says_why_and_is_looked_at_again),
         STDIO_TEST(a_read_of_an_overlapped_pipe_waits_and_can_be_cancelled),
         STDIO_TEST(an_overlapped_pipe_is_written_as_it_is_read),
         STDIO_TEST(an_overlapped_file_is_read_from_its_beginning_and_written_behind_its_end),

@@ -29,7 +29,7 @@ void ioc_medium_deinit(ioc_medium *medium)
     }
 }
 
-/* That it is asked is looked at before each call. */
+/* Whether to end: looked at between two calls, and before a console is asked for a line. */
 static bool medium__is_asked(const ioc_medium *medium)
 {
     return ioc_load_u32(&medium->is_asked) != 0;
@@ -274,9 +274,6 @@ static bool medium__is_at_end(const ioc_medium *medium)
 
 ioc_moved ioc_medium_read(ioc_medium *medium, void *data, uint32_t size)
 {
-    if (medium__is_asked(medium)) {
-        return (ioc_moved){.error = ERROR_OPERATION_ABORTED};
-    }
     ioc_moved moved = medium->what->read(medium, data, size);
     if (moved.error == 0 && moved.bytes == 0 && size > 0 && medium__is_at_end(medium)) {
         moved.error = ERROR_HANDLE_EOF;
@@ -286,8 +283,7 @@ ioc_moved ioc_medium_read(ioc_medium *medium, void *data, uint32_t size)
 
 ioc_moved ioc_medium_write(ioc_medium *medium, const void *data, uint32_t size)
 {
-    return medium__is_asked(medium) ? (ioc_moved){.error = ERROR_OPERATION_ABORTED}
-                                    : medium->what->write(medium, data, size);
+    return medium->what->write(medium, data, size);
 }
 
 /* It is in a synchronous call, or waits for its overlapped one. */

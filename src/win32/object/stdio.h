@@ -19,8 +19,8 @@
  * only be asked to end a call that it has begun (CancelSynchronousIo, CancelIoEx). So somebody asks
  * again and again, with growing pauses, until the thread has left: a second work object of the
  * stream's. It asks under the lock, without which the thread cannot leave: so nothing is ended that
- * the thread does afterwards, for others. Before each call the thread looks whether it is asked, so one
- * more answer at most is waited for. A call that was quicker ends as what it has become.
+ * the thread does afterwards, for others. Between two calls the thread looks whether it is asked. A
+ * call that was quicker ends as what it has become.
  *
  * A thread may be left when all operations have ended: that of a console's line. An operation of the
  * library's own (IOC_TYPE_STDIO_END), which begins when the handle closes or the loop ends, asks it to
