@@ -888,6 +888,23 @@ static void what_is_no_group_cannot_be_joined(void **state)
                      IOCP_EINVAL);
 }
 
+/* What stands behind it is not the program's. */
+static void a_group_that_is_cut_off_cannot_be_joined(void **state)
+{
+    contract_need_ipv6();
+    iocp_loop_t *loop = contract_loop(state);
+    contract_address name;
+    iocp_handle_t handle = contract_datagram_bind(loop, AF_INET6, &name);
+    contract_address group = contract_datagram_group(AF_INET6, 0);
+    const struct sockaddr *to = contract_sockaddr(&group);
+    size_t short_length = group.length - 1;
+    assert_int_equal(iocp_socket_join(loop, handle, to, short_length, 0), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_leave(loop, handle, to, short_length, 0), IOCP_EINVAL);
+    assert_int_equal(iocp_socket_join_source(loop, handle, to, group.length,
+                                             contract_sockaddr(&name), short_length, 0),
+                     IOCP_EINVAL);
+}
+
 static void options_of_datagrams_have_values_that_fit(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -1021,6 +1038,7 @@ int main(void)
         CONTRACT_TEST(operations_of_the_other_kind_of_socket_are_not_supported),
         CONTRACT_TEST(bad_arguments_are_refused),
         CONTRACT_TEST(what_is_no_group_cannot_be_joined),
+        CONTRACT_TEST(a_group_that_is_cut_off_cannot_be_joined),
         CONTRACT_TEST(options_of_datagrams_have_values_that_fit),
         CONTRACT_TEST(whether_it_tells_that_nobody_listens_can_only_be_set),
         CONTRACT_TEST(a_socket_says_which_protocols_it_takes),

@@ -506,6 +506,27 @@ static void a_backlog_that_is_not_small_is_told_as_a_hint(void **state)
     }
 }
 
+/* What the program has said of it stands, whatever it is. */
+static void a_bound_stream_is_exclusive_unless_the_program_has_said_how(void **state)
+{
+    (void)state;
+    static const iocp_socket_option_t own[] = {IOCP_SOCKET_EXCLUSIVE, IOCP_SOCKET_REUSE_ADDRESS};
+    for (size_t i = 0; i < IOC_COUNT_OF(own); i++) {
+        iocp_handle_t said = option__open(AF_INET, SOCK_STREAM);
+        iocp_handle_t refused = option__open(AF_INET, SOCK_STREAM);
+        now.is_faked = true;
+        assert_int_equal(iocp_socket_set_option(win.loop, said, own[i], 0), IOCP_OK);
+        now.refused = SOL_SOCKET + 1;
+        assert_int_equal(iocp_socket_set_option(win.loop, refused, own[i], 0), IOCP_ENOTSUP);
+        now.is_faked = false;
+        memset(&now.set, 0, sizeof now.set);
+        assert_int_equal(option__bind(said), IOCP_OK);
+        assert_int_equal(now.set.length, 0); /* nothing was set */
+        assert_int_equal(option__bind(refused), IOCP_OK);
+        option__expect(&now.set, SOL_SOCKET, (int)SO_EXCLUSIVEADDRUSE, 1);
+    }
+}
+
 /* ---- Groups ---- */
 
 static const unsigned char group_ipv4[4] = {239, 1, 2, 3};
@@ -692,6 +713,7 @@ int main(void)
         OPTION_TEST(what_this_windows_lacks_is_not_supported),
         OPTION_TEST(a_system_without_segments_says_so_and_a_failure_is_one),
         OPTION_TEST(a_backlog_that_is_not_small_is_told_as_a_hint),
+        OPTION_TEST(a_bound_stream_is_exclusive_unless_the_program_has_said_how),
         OPTION_TEST(a_group_that_is_refused_is_not_joined),
         OPTION_TEST(an_ipv4_group_is_joined_and_left_on_the_interface_of_that_number),
         OPTION_TEST(an_ipv6_group_is_joined_and_left_on_the_interface_of_that_number),
