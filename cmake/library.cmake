@@ -30,6 +30,7 @@ set(core_sources
     src/post.c
     src/queue/mpsc.c
     src/queue/pool.c
+    src/sendfile.c
     src/slab.c
     src/spawn.c
     src/stats.c
@@ -58,6 +59,7 @@ set(win32_sources
     src/win32/net/message.c
     src/win32/net/options.c
     src/win32/net/socket.c
+    src/win32/net/transmit.c
     src/win32/net/winsock.c
     src/win32/nt.c
     src/win32/object/adopt.c

@@ -251,11 +251,12 @@ typedef enum iocp_type {
     IOCP_TYPE_CONSOLE_WATCH = 23,
     IOCP_TYPE_PIPE_CONNECT = 24,
     IOCP_TYPE_SPAWN = 25,
-    IOCP_TYPE_PROCESS_STOP = 26
+    IOCP_TYPE_PROCESS_STOP = 26,
+    IOCP_TYPE_SENDFILE = 27
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_PROCESS_STOP + 1)
+#define IOCP_TYPES (IOCP_TYPE_SENDFILE + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -1112,6 +1113,32 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
  */
 IOCP_API int IOCP_CALL iocp_try_send(iocp_loop_t *loop, iocp_handle_t handle,
                                      const iocp_buf_t *buffers, size_t count, uint64_t *sent);
+
+/*
+ * Send `bytes` of a file from `offset`, in order with the socket's other sends, and around them
+ * `head` and `tail`, each of which may be NULL (the structures are copied, their data is not).
+ * UINT64_MAX bytes: up to the end of the file, as it is at the call and at each IOCP_REARM, which
+ * sends the same again. The file's own position does not move; any number of sendfiles may read one
+ * file. Head and tail have 2^30 bytes together at most. Result: bytes, all that was sent, head and
+ * tail too, also where it has failed.
+ *
+ * It begins when the sends before it have called back, and those behind it when it has. It is an
+ * operation of the socket, and uses the file: iocp_close of the file ends it as IOCP_ECANCELED and
+ * calls back behind it, while the socket and its other operations go on.
+ *
+ * Errors: as iocp_send, for both handles; IOCP_ENOTSUP also for a socket of datagrams; IOCP_EAGAIN
+ * (the file was adopted, and not looked at yet). Errors in the result: as iocp_send and iocp_pread;
+ * IOCP_EOF (the file is shorter: what there was has been sent, the tail has not).
+ * N.B. Client editions of Windows carry out two at a time, of all programs, and queue the others; a
+ * slow reader is one of these two. A server for them reads and sends.
+ * N.B. The size of the file is asked for on the loop thread, as by iocp_file_get_size: of a file on
+ * another machine that may take a while.
+ * Win32: TransmitFile, as often as it takes; GetFileSizeEx.
+ */
+IOCP_API int IOCP_CALL iocp_sendfile(iocp_loop_t *loop, iocp_handle_t socket, iocp_handle_t file,
+                                     uint64_t offset, uint64_t bytes, const iocp_buf_t *head,
+                                     const iocp_buf_t *tail, iocp_callback_t callback,
+                                     void *userdata, iocp_op_t *op);
 
 /*
  * Receive what is there, at least one byte. At the end of the stream the status is IOCP_EOF, also

@@ -151,8 +151,11 @@ static void cancel__end_waiting(ioc_ops *ops, ioc_op *op)
     }
 }
 
-/* False: the system refuses, and there is no kernel object that could be closed. */
-static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
+/*
+ * By itself, or with all that is on its handle. False: the system refuses, and there is no kernel
+ * object that could be closed.
+ */
+static bool cancel__end_op(ioc_ops *ops, ioc_op *op, bool ends_alone)
 {
     switch (ioc_op_phase(op)) {
     case IOC_PHASE_QUEUED:
@@ -161,7 +164,7 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
         cancel__end_waiting(ops, op);
         return true;
     case IOC_PHASE_KERNEL:
-        if (ioc_op_ends_alone(op)) {
+        if (ends_alone) {
             return cancel__ask_kernel(ops, op) == IOCP_OK;
         }
         cancel__end_handle(ops, op->handle);
@@ -169,6 +172,31 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op)
     case IOC_PHASE_READY:
     case IOC_PHASE_DELIVERING:
         return true;
+    }
+    return true;
+}
+
+/* One that uses what closes: it ends, and all else on its own handle goes on. */
+static bool cancel__end_use(ioc_ops *ops, ioc_op *op)
+{
+    op->is_orphan = true; /* first, as any reason */
+    op->is_orphan = cancel__end_op(ops, op, true);
+    return op->is_orphan;
+}
+
+/* As cancel__end_books. */
+static bool cancel__end_uses(ioc_ops *ops, ioc_handle *handle, uint32_t *limit)
+{
+    for (ioc_use *use; (use = ioc_handle_first_use(handle)) != NULL && !use->op->is_orphan;) {
+        if (*limit == 0) {
+            return false;
+        }
+        (*limit)--;
+        if (!cancel__end_use(ops, use->op)) {
+            return false;
+        }
+        ioc_link_remove(&use->link);
+        ioc_list_push(&handle->parked->uses, &use->link);
     }
     return true;
 }
@@ -188,7 +216,7 @@ static bool cancel__end_books(ioc_ops *ops, ioc_handle *handle, uint32_t *limit)
             return false;
         }
         (*limit)--;
-        op->is_asked = cancel__end_op(ops, op);
+        op->is_asked = cancel__end_op(ops, op, ioc_op_ends_alone(op));
         if (!op->is_asked) {
             return false;
         }
@@ -207,7 +235,8 @@ static void cancel__run_closing(ioc_ops *ops, uint32_t limit)
 {
     for (ioc_link *link; (link = ioc_list_first(&ops->closing)) != NULL;) {
         ioc_op *close = IOC_CONTAINER_OF(link, ioc_op, link);
-        if (!cancel__end_books(ops, close->handle, &limit)) {
+        if (!cancel__end_books(ops, close->handle, &limit) ||
+            !cancel__end_uses(ops, close->handle, &limit)) {
             return;
         }
         ioc_link_remove(link); /* it waits for the last of them now */
@@ -223,7 +252,7 @@ ioc_ending ioc_cancel_run_ending(ioc_ops *ops, uint32_t limit)
             break;
         }
         if (!op->is_asked) {
-            op->is_asked = cancel__end_op(ops, op);
+            op->is_asked = cancel__end_op(ops, op, ioc_op_ends_alone(op));
             ops->is_end_refused = ops->is_end_refused || !op->is_asked;
         }
     }

@@ -17,6 +17,7 @@ static void handle__init(ioc_handle *handle, size_t backend_bytes)
     handle->is_open = false;
     handle->is_unknown = false;
     handle->is_asked = false;
+    handle->is_alone = false;
     handle->count = 0;
     ioc_list_init(&handle->operations);
     handle->parked = NULL;
@@ -102,12 +103,30 @@ static bool handle__counts(const ioc_op *op)
     return (op->kind->traits & IOC_KIND_LAST) == 0;
 }
 
+static ioc_use *handle__use_of(const ioc_op *op)
+{
+    return (op->kind->traits & IOC_KIND_USES) != 0 ? op->block : NULL;
+}
+
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op)
 {
+    ioc_use *use = handle__use_of(op);
     IOC_ASSERT(handle->close == NULL);
     op->handle = handle;
     handle->count += handle__counts(op);
     ioc_list_push(&handle->operations, &op->sibling);
+    if (use != NULL) {
+        ioc_list_push(&use->handle->parked->uses, &use->link);
+    }
+}
+
+/* It may be the last that the close of what it has used was waiting for. */
+static void handle__end_use(ioc_ops *ops, ioc_use *use)
+{
+    ioc_link_remove(&use->link);
+    if (use->handle->close != NULL) {
+        ioc_handle_settle(ops, use->handle);
+    }
 }
 
 void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
@@ -116,6 +135,10 @@ void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
     if (op == handle->close) {
         ioc_handle_free(ops, handle);
         return;
+    }
+    ioc_use *use = handle__use_of(op);
+    if (use != NULL) {
+        handle__end_use(ops, use);
     }
     ioc_link_remove(&op->sibling);
     handle->count -= handle__counts(op);
@@ -127,22 +150,48 @@ void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
 
 /* ---- Turns ---- */
 
-ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op)
+ioc_parked *ioc_handle_need_parked(ioc_ops *ops, ioc_handle *handle)
 {
-    ioc_handle *handle = op->handle;
     if (handle->parked != NULL) {
         return handle->parked;
     }
     ioc_parked *parked = ioc_slab_take(&ops->parked);
+    if (parked != NULL) {
+        ioc_list_init(&parked->moves);
+        ioc_list_init(&parked->sends);
+        ioc_list_init(&parked->shutdowns);
+        ioc_list_init(&parked->drains);
+        ioc_list_init(&parked->uses);
+        handle->parked = parked;
+    }
+    return parked;
+}
+
+ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op)
+{
+    ioc_parked *parked = ioc_handle_need_parked(ops, op->handle);
     if (parked == NULL) {
         ioc_op_finish(ops, op, IOCP_ENOMEM);
-        return NULL;
     }
-    ioc_list_init(&parked->moves);
-    ioc_list_init(&parked->shutdowns);
-    ioc_list_init(&parked->drains);
-    handle->parked = parked;
     return parked;
+}
+
+int ioc_handle_use(ioc_ops *ops, ioc_handle *handle, ioc_op *op)
+{
+    ioc_use *use = op->block;
+    if (ioc_handle_need_parked(ops, handle) == NULL) {
+        return IOCP_ENOMEM;
+    }
+    ioc_link_init(&use->link);
+    use->op = op;
+    use->handle = handle;
+    return IOCP_OK;
+}
+
+ioc_use *ioc_handle_first_use(const ioc_handle *handle)
+{
+    ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->uses) : NULL;
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_use, link) : NULL;
 }
 
 static void handle__park_move(ioc_ops *ops, ioc_op *op)
@@ -240,7 +289,9 @@ void ioc_handle_settle(ioc_ops *ops, ioc_handle *handle)
     /*
      * Its close must have had its turn, too: it may still be queued when the last callback returns.
      */
-    if (!ioc_list_is_empty(&handle->operations) || handle->close->phase != IOC_PHASE_PARKED) {
+    bool is_in_use =
+        !ioc_list_is_empty(&handle->operations) || ioc_handle_first_use(handle) != NULL;
+    if (is_in_use || handle->close->phase != IOC_PHASE_PARKED) {
         return;
     }
     if (handle->is_open) {

@@ -5,7 +5,8 @@
  * returned. Closing shuts a gate: no operation is added or started any more. When the books are
  * empty, and not before, the kernel object is closed and the close's own callback is due; so it
  * comes last, and no packet can arrive for a handle that is gone. Cancelling what is on the books
- * is the cancel unit's work.
+ * is the cancel unit's work. An operation may use a second handle: it is on that one's list of uses,
+ * and a close of that one waits for it likewise.
  *
  * A handle that was adopted is unknown at first: what it is has to be asked, and the question may
  * wait, so a thread of the pool asks it. That is an operation too, of the library's own (type 0),
@@ -49,14 +50,20 @@ iocp_handle_kind_t ioc_handle_kind(const ioc_handle *handle);
 /* Whether it is one of a set of IOC_ON bits; one that is unknown, if it may turn out to be one. */
 bool ioc_handle_is_one_of(const ioc_handle *handle, uint32_t kinds);
 
-/* Enter an operation that is about to be queued. */
+/* Enter an operation that is about to be queued; also where it is used, for one that uses another. */
 void ioc_handle_enter(ioc_handle *handle, ioc_op *op);
 
-/*
- * The lists of its handle, for an operation that is to be parked. NULL: no memory for them, and it
- * has ended with IOCP_ENOMEM.
- */
+/* The lists of a handle. NULL: no memory for them. */
+ioc_parked *ioc_handle_need_parked(ioc_ops *ops, ioc_handle *handle);
+
+/* The same for an operation of it that is to be parked; if there is no memory it has ended so. */
 ioc_parked *ioc_handle_parked(ioc_ops *ops, ioc_op *op);
+
+/* Before an operation is queued, whose block begins with an ioc_use: what it uses. IOCP_ENOMEM. */
+int ioc_handle_use(ioc_ops *ops, ioc_handle *handle, ioc_op *op);
+
+/* The first of those that use it, or NULL. */
+ioc_use *ioc_handle_first_use(const ioc_handle *handle);
 
 /*
  * An operation of it is about to be started: true, or it waits for its turn, or it has ended, since
@@ -71,8 +78,8 @@ void ioc_handle_learned(ioc_ops *ops, ioc_op *op);
 void ioc_handle_pass_turn(ioc_ops *ops, ioc_op *op);
 
 /*
- * An operation's callback has returned and it is not rearmed: take it off the books. With a close
- * the handle is gone.
+ * An operation's callback has returned and it is not rearmed: take it off the books, also of what it
+ * uses. With a close the handle is gone.
  */
 void ioc_handle_leave(ioc_ops *ops, ioc_op *op);
 

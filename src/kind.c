@@ -5,6 +5,7 @@
 #include "handle.h"
 #include "opening.h"
 #include "post.h"
+#include "sendfile.h"
 #include "spawn.h"
 #include "stop.h"
 #include "timeout.h"
@@ -234,6 +235,13 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .handles = PROCESS, .ends_alone = PROCESS,
         .queued = kind__not_booked, .start = ioc_stop_start,
         .settle = kind__as_it_is, .tell = kind__tell_watch, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_SENDFILE] = {
+        .name = "sendfile", .type = IOCP_TYPE_SENDFILE,
+        .traits = IOC_KIND_OUT | IOC_KIND_USES | IOC_KIND_ALONE,
+        .handles = STREAM,
+        .queued = ioc_sendfile_queued, .start = ioc_sendfile_start,
+        .settle = ioc_sendfile_settle, .tell = kind__tell_nothing, .ended = ioc_sendfile_ended,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

@@ -238,9 +238,10 @@ bool ioc_op_ends_alone(const ioc_op *op)
 iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
     /* If one of these is parked, it waits for its turn; or until its handle is known (no close). */
+    bool is_sent = (op->kind->traits & IOC_KIND_OUT) != 0;
     bool waits_to_start = op->phase == IOC_PHASE_PARKED && op->handle != NULL &&
                           op->kind->handles != 0 &&
-                          (op->handle->is_unknown || ioc_op_takes_turns(op));
+                          (op->handle->is_unknown || is_sent || ioc_op_takes_turns(op));
     bool is_adding = op->phase == IOC_PHASE_QUEUED || waits_to_start;
     return is_adding ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
 }

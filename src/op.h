@@ -74,8 +74,10 @@ enum {
     IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
     IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
     IOC_KIND_SMALL = 64,  /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_LAST = 128   /* is parked until its handle or loop ends, and begins then; until then
+    IOC_KIND_LAST = 128,  /* is parked until its handle or loop ends, and begins then; until then
                              nobody is told that it is there */
+    IOC_KIND_USES = 256,  /* uses a second handle: see ioc_use */
+    IOC_KIND_ALONE = 512  /* nothing else goes out on its handle meanwhile: see transfer.h */
 };
 
 /*
@@ -197,13 +199,15 @@ static inline bool ioc_op_is_small(const ioc_op *op)
 }
 
 /*
- * Operations of one handle that are parked: out of line, since on most handles none ever is. Each list
- * is one of ioc_op.link.
+ * Operations of one handle that are parked, and those of others that use it: out of line, since most
+ * handles never have any. All lists but the last are of ioc_op.link.
  */
 typedef struct ioc_parked {
     ioc_list moves;     /* until `mover` has ended */
+    ioc_list sends;     /* until what goes alone has ended; that, until `sends` is 0 */
     ioc_list shutdowns; /* until `sends` is 0 */
     ioc_list drains;    /* until `queued_bytes` is low enough, those first that wait least */
+    ioc_list uses;      /* ioc_use.link */
 } ioc_parked;
 
 /*
@@ -217,6 +221,7 @@ struct ioc_handle {
     bool is_open : 1;    /* the backend holds a kernel object for it */
     bool is_unknown : 1; /* adopted, and not looked at yet: see handle.h */
     bool is_asked : 1;   /* the kernel was asked to end all that is on it */
+    bool is_alone : 1;   /* what is under way of `sends` is one that goes alone */
     uint32_t count;      /* of its operations */
     ioc_list operations; /* the books: ioc_op.sibling */
     ioc_parked *parked;  /* NULL: none has been */
@@ -240,6 +245,16 @@ struct ioc_handle {
     uint64_t opened_ns;
     uint64_t used_ns; /* when an operation of it ended */
 };
+
+/*
+ * Of an operation that uses a second handle beside its own (SENDFILE: the file); its block begins with
+ * this. That handle's close asks it to end, and waits for it as for those on its own books.
+ */
+typedef struct ioc_use {
+    ioc_link link; /* in the parked.uses of `handle`, from queueing to the end */
+    ioc_op *op;
+    ioc_handle *handle;
+} ioc_use;
 
 /* A kind's parameters; the unit that owns them has a function of their type. */
 static inline void *ioc_op_parameters(const ioc_op *op)

@@ -40,16 +40,19 @@ void ioc_transfer_replace(ioc_op *op, void *data, uint32_t size)
 
 /* ---- What is queued to go out ---- */
 
-void ioc_transfer_queued(ioc_ops *ops, ioc_op *op)
+void ioc_transfer_add_queued(ioc_handle *handle, uint64_t bytes)
 {
-    ioc_handle *handle = op->handle;
-    (void)ops;
-    if ((op->kind->traits & IOC_KIND_OUT) == 0) {
-        return;
-    }
-    handle->queued_bytes += ioc_transfer_of(op)->bytes;
+    handle->queued_bytes += bytes;
     if (handle->queued_bytes > handle->most_queued_bytes) {
         handle->most_queued_bytes = handle->queued_bytes;
+    }
+}
+
+void ioc_transfer_queued(ioc_ops *ops, ioc_op *op)
+{
+    (void)ops;
+    if ((op->kind->traits & IOC_KIND_OUT) != 0) {
+        ioc_transfer_add_queued(op->handle, ioc_transfer_of(op)->bytes);
     }
 }
 
@@ -59,24 +62,34 @@ static ioc_op *transfer__first_shutdown(const ioc_handle *handle)
     return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
 }
 
+static ioc_op *transfer__first_send(const ioc_handle *handle)
+{
+    ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->sends) : NULL;
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
+}
+
 static ioc_op *transfer__first_drain(const ioc_handle *handle)
 {
     ioc_link *link = handle->parked != NULL ? ioc_list_first(&handle->parked->drains) : NULL;
     return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, link) : NULL;
 }
 
-static void transfer__gone_out(ioc_ops *ops, ioc_op *op)
+/* Let those go on that waited for less to be queued. */
+static void transfer__end_drains(ioc_ops *ops, const ioc_handle *handle)
 {
-    ioc_handle *handle = op->handle;
-    uint32_t bytes = ioc_transfer_of(op)->bytes;
-    IOC_ASSERT(handle->queued_bytes >= bytes);
-    handle->queued_bytes -= bytes;
-    handle->bytes_out += op->outcome.bytes;
-    /* Let those go on that waited for less to be queued. */
     for (ioc_op *drain; (drain = transfer__first_drain(handle)) != NULL &&
                         handle->queued_bytes <= ioc_drain_of(drain)->bytes;) {
         ioc_op_finish(ops, drain, IOCP_OK);
     }
+}
+
+static void transfer__gone_out(ioc_ops *ops, ioc_op *op, uint64_t bytes)
+{
+    ioc_handle *handle = op->handle;
+    IOC_ASSERT(handle->queued_bytes >= bytes);
+    handle->queued_bytes -= bytes;
+    handle->bytes_out += op->outcome.bytes;
+    transfer__end_drains(ops, handle);
 }
 
 /*
@@ -108,15 +121,36 @@ void ioc_drain_start(ioc_ops *ops, ioc_op *op)
 
 /* ---- Starts ---- */
 
+static bool transfer__may_go(const ioc_handle *handle, const ioc_op *op)
+{
+    bool goes_alone = (op->kind->traits & IOC_KIND_ALONE) != 0;
+    return handle->sends == 0 || !(goes_alone || handle->is_alone);
+}
+
+static void transfer__go(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    handle->sends++;
+    handle->is_alone = (op->kind->traits & IOC_KIND_ALONE) != 0;
+    op->is_counted = true;
+    ioc_op_start_in_kernel(ops, op);
+}
+
 void ioc_transfer_start_send(ioc_ops *ops, ioc_op *op)
 {
-    if (transfer__first_shutdown(op->handle) != NULL) {
+    ioc_handle *handle = op->handle;
+    if (transfer__first_shutdown(handle) != NULL) {
         ioc_op_finish(ops, op, IOCP_EPIPE);
         return;
     }
-    op->handle->sends++;
-    op->is_counted = true;
-    ioc_op_start_in_kernel(ops, op);
+    if (transfer__first_send(handle) == NULL && transfer__may_go(handle, op)) {
+        transfer__go(ops, op);
+        return;
+    }
+    ioc_parked *parked = ioc_handle_parked(ops, op);
+    if (parked != NULL) {
+        ioc_op_park(op, &parked->sends);
+    }
 }
 
 /* The file system would write behind the end, and nowhere else. */
@@ -156,9 +190,14 @@ bool ioc_transfer_is_moving(const ioc_handle *handle)
     return false;
 }
 
+static bool transfer__has_sent_all(const ioc_handle *handle)
+{
+    return handle->sends == 0 && transfer__first_send(handle) == NULL;
+}
+
 void ioc_shutdown_start(ioc_ops *ops, ioc_op *op)
 {
-    if (ioc_shutdown_of(op)->how == IOCP_SHUTDOWN_RECV || op->handle->sends == 0) {
+    if (ioc_shutdown_of(op)->how == IOCP_SHUTDOWN_RECV || transfer__has_sent_all(op->handle)) {
         ioc_op_start_in_kernel(ops, op);
         return;
     }
@@ -187,21 +226,51 @@ void ioc_transfer_tell_sender(const ioc_op *op, iocp_result_t *result)
     result->address_length = (size_t)ioc_transfer_of(op)->address_length;
 }
 
-static void transfer__send_ended(ioc_ops *ops, ioc_op *op)
+/* At once, so that no send that is queued already comes between. */
+static void transfer__start_sends(ioc_ops *ops, const ioc_handle *handle)
 {
-    ioc_handle *handle = op->handle;
-    op->is_counted = false;
-    IOC_ASSERT(handle->sends > 0);
-    handle->sends--;
+    for (ioc_op *send;
+         (send = transfer__first_send(handle)) != NULL && transfer__may_go(handle, send);) {
+        if (ioc_op_can_start(ops, send)) {
+            transfer__go(ops, send);
+        } else {
+            ioc_op_finish(ops, send, IOCP_ECANCELED);
+        }
+    }
+}
+
+/* Likewise. */
+static void transfer__start_shutdowns(ioc_ops *ops, const ioc_handle *handle)
+{
     for (ioc_op *shutdown;
-         handle->sends == 0 && (shutdown = transfer__first_shutdown(handle)) != NULL;) {
+         transfer__has_sent_all(handle) && (shutdown = transfer__first_shutdown(handle)) != NULL;) {
         if (ioc_op_can_start(ops, shutdown)) {
-            /* At once, so that no send that is queued already comes between. */
             ioc_op_start_in_kernel(ops, shutdown);
         } else {
             ioc_op_finish(ops, shutdown, IOCP_ECANCELED);
         }
     }
+}
+
+/* One that was taken back while it waited may have been what the others waited for. */
+static void transfer__send_ended(ioc_ops *ops, ioc_op *op)
+{
+    ioc_handle *handle = op->handle;
+    if (op->is_counted) {
+        IOC_ASSERT(handle->sends > 0);
+        handle->sends--;
+        op->is_counted = false;
+    }
+    if (handle->parked != NULL) {
+        transfer__start_sends(ops, handle);
+        transfer__start_shutdowns(ops, handle);
+    }
+}
+
+void ioc_transfer_has_gone_out(ioc_ops *ops, ioc_op *op, uint64_t bytes)
+{
+    transfer__send_ended(ops, op);
+    transfer__gone_out(ops, op, bytes);
 }
 
 void ioc_transfer_ended(ioc_ops *ops, ioc_op *op)
@@ -212,11 +281,8 @@ void ioc_transfer_ended(ioc_ops *ops, ioc_op *op)
         handle->position += op->outcome.bytes;
     }
     ioc_handle_pass_turn(ops, op);
-    if (op->is_counted) {
-        transfer__send_ended(ops, op);
-    }
     if ((op->kind->traits & IOC_KIND_OUT) != 0) {
-        transfer__gone_out(ops, op);
+        ioc_transfer_has_gone_out(ops, op, ioc_transfer_of(op)->bytes);
     } else {
         handle->bytes_in += op->outcome.bytes;
     }

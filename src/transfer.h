@@ -5,6 +5,10 @@
  * The core keeps a file's position: a read or write goes where the last one ended, so they are
  * started one after the other. On a stream or pipe those that receive take turns too: one that is
  * done at once would call back before an earlier one whose packet is still in the port.
+ *
+ * What a socket sends goes out in the order of the calls. The system sees to that, but for what it may
+ * take in portions (IOC_KIND_ALONE): that begins when all before it has ended, and what comes behind it
+ * waits for its end.
  */
 #ifndef IOC_TRANSFER_H
 #define IOC_TRANSFER_H
@@ -62,6 +66,13 @@ void ioc_transfer_replace(ioc_op *op, void *data, uint32_t size);
 
 /* Whether a READ or WRITE is queued or under way, so that the position is not settled. */
 bool ioc_transfer_is_moving(const ioc_handle *handle);
+
+/*
+ * What goes out on a handle, `bytes` of it: when it is queued; when it is about to be delivered, with
+ * its outcome.
+ */
+void ioc_transfer_add_queued(ioc_handle *handle, uint64_t bytes);
+void ioc_transfer_has_gone_out(ioc_ops *ops, ioc_op *op, uint64_t bytes);
 
 /* Slots of ioc_kind. */
 void ioc_transfer_queued(ioc_ops *ops, ioc_op *op);

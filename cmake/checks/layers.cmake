@@ -15,13 +15,15 @@ set(floors
     "handle post timeout watch"
     "opening"
     "accept cancel pipe spawn stop transfer"
+    "sendfile"
     "kind stats win32"
     "loop"
     "api")
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
-# The last five own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error text alloc backend op handle opening queue accept pipe spawn stop transfer watch)
+# The last six own the parameters of the kinds that it carries out.
+set(win32_sees base atomic error text alloc backend op handle opening queue accept pipe sendfile spawn
+    stop transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

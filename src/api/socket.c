@@ -1,10 +1,11 @@
 #include "accept.h"
 #include "api.h"
-#include "transfer.h"
+#include "sendfile.h"
 
 #define STREAMS   IOC_ON(IOCP_HANDLE_STREAM)
 #define DATAGRAMS IOC_ON(IOCP_HANDLE_DATAGRAM)
 #define SOCKETS   (STREAMS | DATAGRAMS)
+#define FILES     IOC_ON(IOCP_HANDLE_FILE)
 
 /* ---- The socket ---- */
 
@@ -267,6 +268,45 @@ int IOCP_CALL iocp_try_send(iocp_loop_t *loop, iocp_handle_t id, const iocp_buf_
         handle->bytes_out += *sent;
     }
     return status;
+}
+
+static bool socket__is_around(const iocp_buf_t *head, const iocp_buf_t *tail)
+{
+    uint64_t bytes = 0;
+    const iocp_buf_t *both[] = {head, tail};
+    for (int i = 0; i < 2; i++) {
+        if (both[i] != NULL && !ioc_api_is_buffers(both[i], 1)) {
+            return false;
+        }
+        bytes += both[i] != NULL ? both[i]->length : 0;
+    }
+    return bytes <= IOC_SENDFILE_AROUND_MAX;
+}
+
+int IOCP_CALL iocp_sendfile(iocp_loop_t *loop, iocp_handle_t socket, iocp_handle_t file,
+                            uint64_t offset, uint64_t bytes, const iocp_buf_t *head,
+                            const iocp_buf_t *tail, iocp_callback_t callback, void *userdata,
+                            iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    ioc_handle *used = NULL;
+    bool is_span = offset <= IOC_API_OFFSET_MAX &&
+                   (bytes == IOC_SENDFILE_ALL || bytes <= IOC_API_OFFSET_MAX - offset);
+    int status =
+        ioc_api_begin_on(loop, socket, IOCP_TYPE_SENDFILE, is_span && socket__is_around(head, tail),
+                         callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = ioc_api_find_known(loop, file, FILES, true, &used);
+    if (status == IOCP_OK) {
+        status = ioc_sendfile_set(&loop->loop_only.ops, op, used, head, tail);
+    }
+    if (status == IOCP_OK) {
+        ioc_sendfile_of(op)->offset = offset;
+        ioc_sendfile_of(op)->bytes = bytes;
+    }
+    return ioc_api_end(loop, op, status, id);
 }
 
 /* A datagram: one buffer beside the address. */

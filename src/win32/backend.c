@@ -8,6 +8,7 @@
 #include "net/message.h"
 #include "net/options.h"
 #include "net/socket.h"
+#include "net/transmit.h"
 #include "net/winsock.h"
 #include "object/adopt.h"
 #include "object/child.h"
@@ -243,6 +244,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                          ioc_child_started},
     [IOCP_TYPE_PROCESS_STOP] = {ioc_process_start_stop, ioc_process_cancel_stop,
                                 ioc_overlapped_release, ioc_process_stopped},
+    [IOCP_TYPE_SENDFILE] = {ioc_transmit_start, ioc_overlapped_cancel, ioc_overlapped_release,
+                            ioc_transmit_sent},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
 };

@@ -20,6 +20,7 @@ typedef struct stage {
     iocp_loop_t *loop;
     iocp_handle_t handle; /* what it runs on */
     iocp_handle_t other;  /* the other end of that */
+    iocp_handle_t file;
     contract_pair pair;
     contract_pipe pipe;
     contract_server server;
@@ -336,6 +337,25 @@ static void finish_stalled(stage *s, const contract_record *record)
     }
 }
 
+/* A file that is larger than what a connection takes that nobody reads from. */
+static void open_sendfile(stage *s)
+{
+    open_pair(s);
+    s->file = contract_file_open(s->loop, "large",
+                                 IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE |
+                                     IOCP_FILE_EXCLUSIVE);
+    contract_file_make_sparse(s->loop, s->file);
+    uint64_t bytes = contract_clock_is_virtual() ? UINT64_C(1) << 18 : UINT64_C(1) << 24;
+    assert_int_equal(iocp_file_set_size(s->loop, s->file, bytes), IOCP_OK);
+}
+
+static int start_sendfile(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                          iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    iocp_buf_t head = {.length = 1, .base = s->buffer};
+    return iocp_sendfile(loop, handle, s->file, 0, UINT64_MAX, &head, NULL, callback, userdata, op);
+}
+
 static int start_shutdown(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
                           iocp_callback_t callback, void *userdata, iocp_op_t *op)
 {
@@ -520,6 +540,7 @@ static const operation operations[] = {
     {"connect", open_client, start_connect, NULL, true, true},
     {"recv", open_pair, start_recv, finish_recv, true, false},
     {"send", open_blocked, start_send, finish_stalled, true, false},
+    {"sendfile", open_sendfile, start_sendfile, finish_stalled, true, false},
     {"shutdown", open_blocked, start_shutdown, finish_stalled, true, true},
     {"drain", open_blocked, start_drain, finish_stalled, true, false},
     {"sendto", open_datagram, start_sendto, NULL, true, false},

@@ -39,6 +39,7 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_ACCEPT] = {.on_stream = sim_accept, .tell = sim_accept_tell},
     [IOCP_TYPE_CONNECT] = {.on_stream = sim_connect, .on_datagrams = sim_datagram_connect},
     [IOCP_TYPE_SEND] = {.on_stream = sim_send, .on_datagrams = sim_datagram_send},
+    [IOCP_TYPE_SENDFILE] = {.on_stream = sim_send_file, .tell = sim_send_file_tell},
     [IOCP_TYPE_RECV] = {.on_stream = sim_receive, .on_datagrams = sim_datagram_receive},
     [IOCP_TYPE_SHUTDOWN] = {.on_stream = sim_shutdown},
     [IOCP_TYPE_SENDTO] = {.on_datagrams = sim_datagram_send_to},

@@ -282,6 +282,16 @@ int sim_file_set_size(sim_file *file, uint64_t size)
 
 /* ---- Operations ---- */
 
+int sim_file_read(const sim_file *file, uint64_t offset, iocp_buf_t *buffer)
+{
+    if ((file->flags & IOCP_FILE_READ) == 0) {
+        return IOCP_EACCES;
+    }
+    buffer->base = file__allocate(buffer->length);
+    content__copy(file->content, offset, buffer->base, buffer->length, false);
+    return IOCP_OK;
+}
+
 static bool op__is_read(const sim_op *op)
 {
     return (op->op.kind->traits & IOC_KIND_OUT) == 0;

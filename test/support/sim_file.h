@@ -21,6 +21,9 @@ int sim_file_set_size(sim_file *file, uint64_t size);
 uintptr_t sim_file_number(const sim_file *file);
 void sim_file_close(sim_file *file);
 
+/* Read into fresh memory, which is the caller's; what is behind the end is zero. */
+int sim_file_read(const sim_file *file, uint64_t offset, iocp_buf_t *buffer);
+
 /* Slots of sim_kind: reads and writes, flushes. */
 int sim_file_start(sim_op *op);
 int sim_file_start_flush(sim_op *op);

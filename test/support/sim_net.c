@@ -2,6 +2,7 @@
 #include "sim_net.h"
 
 #include "sim_datagram.h"
+#include "sim_file.h"
 #include "sim_option.h"
 
 #include <netinet/in.h>
@@ -273,10 +274,8 @@ static size_t stream__take(sim_socket *receiver, const sim_op *send)
 {
     size_t skip = (size_t)send->outcome.bytes;
     size_t taken = 0;
-    uint32_t count = ioc_transfer_of(&send->op)->count;
-    const iocp_buf_t *list = ioc_transfer_buffers(&send->op);
-    for (uint32_t i = 0; i < count; i++) {
-        const iocp_buf_t *buffer = &list[i];
+    for (uint32_t i = 0; i < send->sent_count; i++) {
+        const iocp_buf_t *buffer = &send->sent[i];
         size_t room = receiver->capacity_bytes - receiver->incoming_bytes;
         if (skip >= buffer->length) {
             skip -= buffer->length;
@@ -317,9 +316,9 @@ static void stream__drop_chunks(sim_socket *sender)
 static void stream__buffer(sim_socket *sender, sim_op *send)
 {
     sim_chunk *chunk = net__allocate(sizeof *chunk + send->total_bytes);
-    const iocp_buf_t *list = ioc_transfer_buffers(&send->op);
+    const iocp_buf_t *list = send->sent;
     ioc_link_init(&chunk->link);
-    for (uint32_t i = 0; i < ioc_transfer_of(&send->op)->count; i++) {
+    for (uint32_t i = 0; i < send->sent_count; i++) {
         if (list[i].length > 0) {
             memcpy(chunk->data + chunk->bytes, list[i].base, list[i].length);
         }
@@ -334,6 +333,7 @@ static bool stream__buffer_a_send(sim_socket *sender)
 {
     sim_op *send = net__first_op(&sender->sends);
     bool is_copied = send != NULL && send->port->script.sends_any_size && !sender->is_pipe &&
+                     (send->op.kind->traits & IOC_KIND_ALONE) == 0 && /* of a file */
                      sender->options[IOCP_SOCKET_SEND_BUFFER] > 0;
     if (!is_copied || sender->buffered_count > 1) {
         return false;
@@ -837,9 +837,9 @@ int sim_connect(sim_op *op)
     return IOCP_OK;
 }
 
-int sim_send(sim_op *op)
+/* What the system refuses before it begins. */
+static int send__check(const sim_socket *socket)
 {
-    sim_socket *socket = op->socket;
     if (socket->state != SIM_CONNECTED) {
         return IOCP_ENOTCONN;
     }
@@ -849,10 +849,15 @@ int sim_send(sim_op *op)
     if (socket->is_send_shut || (socket->is_pipe && socket->peer == NULL)) {
         return IOCP_EPIPE;
     }
-    if (socket->cannot_write) {
-        return IOCP_EACCES;
-    }
-    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
+    return socket->cannot_write ? IOCP_EACCES : IOCP_OK;
+}
+
+static void send__begin(sim_op *op, const iocp_buf_t *buffers, uint32_t count, uint64_t bytes)
+{
+    sim_socket *socket = op->socket;
+    op->sent = buffers;
+    op->sent_count = count;
+    op->total_bytes = (size_t)bytes;
     op__wait(op, &socket->sends);
     if (socket->peer != NULL) {
         stream__pump(socket->peer);
@@ -861,7 +866,43 @@ int sim_send(sim_op *op)
         sim_complete(op, IOCP_OK, op->total_bytes);
         stream__reset(socket);
     }
-    return IOCP_OK;
+}
+
+int sim_send(sim_op *op)
+{
+    const ioc_transfer *transfer = ioc_transfer_of(&op->op);
+    int status = send__check(op->socket);
+    if (status == IOCP_OK) {
+        send__begin(op, ioc_transfer_buffers(&op->op), transfer->count, transfer->bytes);
+    }
+    return status;
+}
+
+/* In one portion, whose bytes of the file are read when it begins. */
+int sim_send_file(sim_op *op)
+{
+    ioc_portion next = ioc_sendfile_next(ioc_sendfile_of(&op->op), UINT32_MAX);
+    const ioc_handle *file = ioc_sendfile_of(&op->op)->file.handle;
+    int status = send__check(op->socket);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    op->portion[0] = next.head;
+    op->portion[1] = (iocp_buf_t){.length = next.bytes};
+    op->portion[2] = next.tail;
+    status = sim_file_read(IOC_CONTAINER_OF(file, const sim_handle, handle)->file, next.offset,
+                           &op->portion[1]);
+    if (status == IOCP_OK) {
+        send__begin(op, op->portion, 3, next.total);
+    }
+    return status;
+}
+
+/* As far as it got, whatever came then. */
+void sim_send_file_tell(sim_op *op)
+{
+    free(op->portion[1].base);
+    op->portion[1].base = NULL;
 }
 
 static int stream__may_send(const sim_socket *socket)

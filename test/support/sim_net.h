@@ -10,7 +10,7 @@
 #include "accept.h"
 #include "handle.h"
 #include "op.h"
-#include "transfer.h"
+#include "sendfile.h"
 #include "watch.h"
 
 #include <pthread.h>
@@ -94,6 +94,9 @@ typedef struct sim_op {
     uint64_t *last_due_ns; /* of the packets that it must not overtake, or NULL */
     ioc_outcome outcome;
     size_t total_bytes;
+    const iocp_buf_t *sent; /* of a send: its buffers */
+    uint32_t sent_count;
+    iocp_buf_t portion[3];   /* of a sendfile, whose middle is its own */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
     sim_address from;    /* of a datagram */
@@ -261,6 +264,8 @@ int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *l
 int sim_accept(sim_op *op);
 int sim_connect(sim_op *op);
 int sim_send(sim_op *op);
+int sim_send_file(sim_op *op);
+void sim_send_file_tell(sim_op *op);
 int sim_receive(sim_op *op);
 int sim_shutdown(sim_op *op);
 

@@ -101,6 +101,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_RECV_FROM] = {"WSARecvFrom", WSAENOBUFS},
     [WIN_ACCEPT_EX] = {"AcceptEx", WSAENOBUFS},
     [WIN_CONNECT_EX] = {"ConnectEx", WSAENOBUFS},
+    [WIN_TRANSMIT_FILE] = {"TransmitFile", WSAENOBUFS},
 };
 
 static ioc_atomic_u64 fault_count;
@@ -112,6 +113,7 @@ static ioc_atomic_u32 fault_held;
 /* The real ones; the same for all providers that a test meets. */
 static ioc_atomic_ptr fault_accept_ex;
 static ioc_atomic_ptr fault_connect_ex;
+static ioc_atomic_ptr fault_transmit_file;
 
 /* ---- Striking ---- */
 
@@ -749,6 +751,15 @@ static BOOL WINAPI fault__connect_ex(SOCKET socket, const struct sockaddr *addre
            real(socket, address, length, data, data_bytes, sent, overlapped);
 }
 
+static BOOL WINAPI fault__transmit_file(SOCKET socket, HANDLE file, DWORD bytes, DWORD per_send,
+                                        OVERLAPPED *overlapped, TRANSMIT_FILE_BUFFERS *around,
+                                        DWORD flags)
+{
+    LPFN_TRANSMITFILE real = (LPFN_TRANSMITFILE)(uintptr_t)ioc_load_ptr(&fault_transmit_file);
+    return !fault__strikes(WIN_TRANSMIT_FILE) &&
+           real(socket, file, bytes, per_send, overlapped, around, flags);
+}
+
 /* Keep the function that the system gave out, and give out ours. */
 static void fault__replace(void *function, ioc_atomic_ptr *real, uintptr_t ours)
 {
@@ -764,6 +775,7 @@ static int WINAPI fault__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_byt
 {
     static const GUID accept_ex = WSAID_ACCEPTEX;
     static const GUID connect_ex = WSAID_CONNECTEX;
+    static const GUID transmit_file = WSAID_TRANSMITFILE;
     if (fault__strikes(WIN_IOCTL)) {
         return SOCKET_ERROR;
     }
@@ -776,6 +788,8 @@ static int WINAPI fault__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_byt
         fault__replace(out, &fault_accept_ex, (uintptr_t)fault__accept_ex);
     } else if (memcmp(in, &connect_ex, sizeof connect_ex) == 0) {
         fault__replace(out, &fault_connect_ex, (uintptr_t)fault__connect_ex);
+    } else if (memcmp(in, &transmit_file, sizeof transmit_file) == 0) {
+        fault__replace(out, &fault_transmit_file, (uintptr_t)fault__transmit_file);
     }
     return status;
 }

@@ -105,6 +105,7 @@ typedef enum win_call {
     WIN_RECV_FROM,
     WIN_ACCEPT_EX,
     WIN_CONNECT_EX,
+    WIN_TRANSMIT_FILE,
     WIN_CALLS
 } win_call;
 

@@ -57,6 +57,18 @@ bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *famil
     return functions->is_loaded;
 }
 
+LPFN_TRANSMITFILE ioc_winsock_transmit_file(ioc_win_port *port, SOCKET socket,
+                                            const ioc_family *family)
+{
+    static const GUID transmit_file = WSAID_TRANSMITFILE;
+
+    ioc_winsock_functions *functions = ioc_winsock_functions_of(port, family);
+    bool is_there = functions->TransmitFile != NULL ||
+                    winsock__ask(port->sys, socket, transmit_file, &functions->TransmitFile,
+                                 sizeof functions->TransmitFile);
+    return is_there ? functions->TransmitFile : NULL;
+}
+
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family, bool is_stream)
 {
     ioc_ifs *ifs = &winsock__of(port)->ifs[ioc_family_place(family)][is_stream];

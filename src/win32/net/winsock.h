@@ -23,6 +23,7 @@ typedef struct ioc_winsock_functions {
     LPFN_ACCEPTEX AcceptEx;
     LPFN_CONNECTEX ConnectEx;
     LPFN_GETACCEPTEXSOCKADDRS GetAcceptExSockaddrs;
+    LPFN_TRANSMITFILE TransmitFile; /* NULL: nobody has asked for it yet */
 } ioc_winsock_functions;
 
 /* Whether the handles of a provider's sockets are the system's own. */
@@ -47,6 +48,10 @@ bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *famil
 
 /* They have been asked for. */
 ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family);
+
+/* The one of them that few programs need. NULL: see WSAGetLastError. */
+LPFN_TRANSMITFILE ioc_winsock_transmit_file(ioc_win_port *port, SOCKET socket,
+                                            const ioc_family *family);
 
 /*
  * Whether packets can be skipped on a socket that the loop has opened. Winsock chooses the provider
