@@ -1105,7 +1105,7 @@ IOCP_API int IOCP_CALL iocp_sendv(iocp_loop_t *loop, iocp_handle_t handle,
  * datagram socket that is connected: the whole datagram, or nothing.
  *
  * Loop thread, also in callbacks. Never waits. Errors: IOCP_EAGAIN (the socket takes nothing now,
- * or bytes of iocp_send, sendv, sendto are queued, which go first), IOCP_EINVAL (no bytes),
+ * or something of iocp_send, sendv, sendto is queued, which goes first), IOCP_EINVAL (no bytes),
  * IOCP_ENOTSUP (not a socket; a socket that was adopted: whether a call on it may wait is a setting
  * that others might share), IOCP_ECONNRESET, IOCP_EPIPE, IOCP_ENOTCONN, as a result of iocp_send
  * would say.

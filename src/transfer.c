@@ -178,16 +178,33 @@ static bool transfer__moves(const ioc_op *op)
     return op->handle->kind == IOCP_HANDLE_FILE && ioc_op_takes_turns(op);
 }
 
-bool ioc_transfer_is_moving(const ioc_handle *handle)
+static bool transfer__goes_out(const ioc_op *op)
+{
+    return (op->kind->traits & IOC_KIND_OUT) != 0;
+}
+
+/* Whether there is such an operation whose callback has not begun. */
+static bool transfer__has(const ioc_handle *handle, bool (*is_such)(const ioc_op *op))
 {
     const ioc_link *end = &handle->operations.ends;
     for (const ioc_link *link = end->next; link != end; link = link->next) {
         const ioc_op *op = IOC_CONTAINER_OF(link, ioc_op, sibling);
-        if (transfer__moves(op) && op->phase != IOC_PHASE_DELIVERING) {
+        if (op->phase != IOC_PHASE_DELIVERING && is_such(op)) {
             return true;
         }
     }
     return false;
+}
+
+bool ioc_transfer_is_moving(const ioc_handle *handle)
+{
+    return transfer__has(handle, transfer__moves);
+}
+
+/* The books count bytes. What has none is looked for. */
+bool ioc_transfer_is_sending(const ioc_handle *handle)
+{
+    return handle->queued_bytes > 0 || transfer__has(handle, transfer__goes_out);
 }
 
 static bool transfer__has_sent_all(const ioc_handle *handle)

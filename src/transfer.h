@@ -64,6 +64,9 @@ int ioc_transfer_set_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *ad
 /* In its callback: the memory of the next run. */
 void ioc_transfer_replace(ioc_op *op, void *data, uint32_t size);
 
+/* Whether anything is queued to go out, be it an empty datagram. */
+bool ioc_transfer_is_sending(const ioc_handle *handle);
+
 /* Whether a READ or WRITE is queued or under way, so that the position is not settled. */
 bool ioc_transfer_is_moving(const ioc_handle *handle);
 

@@ -258,7 +258,7 @@ int IOCP_CALL iocp_try_send(iocp_loop_t *loop, iocp_handle_t id, const iocp_buf_
     bool is_valid =
         sent != NULL && ioc_api_is_buffers(buffers, count) && socket__has_bytes(buffers, count);
     int status = ioc_api_find_handle(loop, id, SOCKETS, is_valid, &handle);
-    if (status == IOCP_OK && handle->queued_bytes > 0) {
+    if (status == IOCP_OK && ioc_transfer_is_sending(handle)) {
         status = IOCP_EAGAIN;
     }
     if (status == IOCP_OK) {

@@ -146,25 +146,83 @@ static void a_socket_that_is_given_back_waits_again(void **state)
     contract_socket_destroy(socket);
 }
 
+/* Two datagram sockets, of which the one is connected to the other. */
+typedef struct datagram_pair {
+    iocp_handle_t sender;
+    iocp_handle_t receiver;
+    contract_address address; /* of the receiver */
+} datagram_pair;
+
+static datagram_pair datagrams__connect(iocp_loop_t *loop)
+{
+    datagram_pair pair;
+    contract_record connected = {0};
+    pair.receiver = contract_datagram_bind(loop, AF_INET, &pair.address);
+    pair.sender = contract_datagram_open(loop, AF_INET);
+    assert_int_equal(iocp_connect(loop, pair.sender, contract_sockaddr(&pair.address),
+                                  pair.address.length, contract_keep, &connected, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &connected, 1);
+    assert_int_equal(connected.status, IOCP_OK);
+    return pair;
+}
+
 static void a_datagram_goes_whole(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    contract_address address;
-    contract_record connected = {0};
     contract_record received = {0};
     uint64_t sent = 0;
     char data[8];
-    iocp_handle_t receiver = contract_datagram_bind(loop, AF_INET, &address);
-    iocp_handle_t sender = contract_datagram_open(loop, AF_INET);
-    assert_int_equal(iocp_connect(loop, sender, contract_sockaddr(&address), address.length,
-                                  contract_keep, &connected, NULL),
-                     IOCP_OK);
-    contract_wait(loop, &connected, 1);
-    contract_datagram_start(loop, receiver, data, sizeof data, &received);
-    assert_int_equal(try__send(loop, sender, "whole", 5, &sent), IOCP_OK);
+    datagram_pair pair = datagrams__connect(loop);
+    contract_datagram_start(loop, pair.receiver, data, sizeof data, &received);
+    assert_int_equal(try__send(loop, pair.sender, "whole", 5, &sent), IOCP_OK);
     assert_int_equal(sent, 5);
     contract_datagram_expect(loop, &received, 5);
     assert_memory_equal(data, "whole", 5);
+}
+
+typedef struct sender_record {
+    contract_record sent;
+    int tried; /* what iocp_try_send has said in the callback */
+} sender_record;
+
+/* Nothing of its own is queued any more when it is told. */
+static iocp_action_t IOCP_CALL empty__sent(iocp_loop_t *loop, const iocp_result_t *result,
+                                           void *userdata)
+{
+    sender_record *self = userdata;
+    uint64_t sent = 0;
+    if (contract_is_over()) {
+        return IOCP_DISARM;
+    }
+    self->tried = try__send(loop, result->handle, "second", 6, &sent);
+    return contract_keep(loop, result, &self->sent);
+}
+
+/* Whichever function sends it. */
+static void an_empty_datagram_that_is_queued_goes_first(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    datagram_pair pair = datagrams__connect(loop);
+    for (int by_address = 0; by_address < 2; by_address++) {
+        sender_record self = {.tried = -1};
+        contract_record received[2] = {{0}, {0}};
+        uint64_t sent = 4711;
+        char data[8];
+        int status = by_address
+                         ? iocp_sendto(loop, pair.sender, NULL, 0, contract_sockaddr(&pair.address),
+                                       pair.address.length, empty__sent, &self, NULL)
+                         : iocp_send(loop, pair.sender, NULL, 0, empty__sent, &self, NULL);
+        assert_int_equal(status, IOCP_OK);
+        assert_int_equal(try__send(loop, pair.sender, "second", 6, &sent), IOCP_EAGAIN);
+        assert_int_equal(sent, 4711);
+        contract_datagram_start(loop, pair.receiver, data, sizeof data, &received[0]);
+        contract_datagram_expect(loop, &received[0], 0);
+        contract_wait(loop, &self.sent, 1);
+        assert_int_equal(self.tried, IOCP_OK);
+        contract_datagram_start(loop, pair.receiver, data, sizeof data, &received[1]);
+        contract_datagram_expect(loop, &received[1], 6);
+    }
 }
 
 int main(void)
@@ -178,6 +236,7 @@ int main(void)
         CONTRACT_TEST(an_adopted_socket_is_left_as_it_is),
         CONTRACT_TEST(a_socket_that_is_given_back_waits_again),
         CONTRACT_TEST(a_datagram_goes_whole),
+        CONTRACT_TEST(an_empty_datagram_that_is_queued_goes_first),
     };
     return CONTRACT_RUN(tests);
 }
