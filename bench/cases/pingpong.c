@@ -1,28 +1,39 @@
 /*
- * tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of bytes;
- * both ends are on one loop.
+ * tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named pipe
+ * of bytes, or as a datagram; both ends are on one loop.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../bench_win.h"
 #include "../cases.h"
 #include "lib.h"
 
 typedef struct end {
     struct pingpong *game;
     iocp_handle_t handle;
-    size_t received; /* of the message that is coming in */
+    struct sockaddr_in to; /* of datagrams: the other end */
+    size_t received;       /* of the message that is coming in */
     char in[BENCH_MESSAGE_BYTES];
     char out[BENCH_MESSAGE_BYTES];
 } end;
 
+/* How the message goes. */
+typedef struct way {
+    bool (*open)(bench_run *run, end *client, end *server);
+    int (*send)(iocp_loop_t *loop, end *from, iocp_callback_t callback);
+    int (*recv)(iocp_loop_t *loop, end *at, iocp_callback_t callback);
+} way;
+
 typedef struct pingpong {
     bench_run *run;
-    bool is_pipe;
+    const way *way;
     end client;
     end server;
     uint64_t left;
 } pingpong;
+
+/* ---- The game ---- */
 
 static iocp_action_t IOCP_CALL pingpong__on_send(iocp_loop_t *loop, const iocp_result_t *result,
                                                  void *userdata)
@@ -32,14 +43,6 @@ static iocp_action_t IOCP_CALL pingpong__on_send(iocp_loop_t *loop, const iocp_r
         bench_lib_fail(from->game->run, loop, result->status, "send");
     }
     return IOCP_DISARM;
-}
-
-static int pingpong__send(iocp_loop_t *loop, end *from)
-{
-    return from->game->is_pipe ? iocp_write(loop, from->handle, from->out, sizeof from->out,
-                                            pingpong__on_send, from, NULL)
-                               : iocp_send(loop, from->handle, from->out, sizeof from->out,
-                                           pingpong__on_send, from, NULL);
 }
 
 static iocp_action_t IOCP_CALL pingpong__on_recv(iocp_loop_t *loop, const iocp_result_t *result,
@@ -55,7 +58,7 @@ static iocp_action_t IOCP_CALL pingpong__on_recv(iocp_loop_t *loop, const iocp_r
             iocp_loop_stop(loop);
             return IOCP_REARM;
         }
-        status = pingpong__send(loop, at);
+        status = game->way->send(loop, at, pingpong__on_send);
     }
     if (status != IOCP_OK) {
         if (status != IOCP_ECANCELED) { /* the end of the loop */
@@ -66,17 +69,55 @@ static iocp_action_t IOCP_CALL pingpong__on_recv(iocp_loop_t *loop, const iocp_r
     return IOCP_REARM;
 }
 
-static bool pingpong__recv(bench_run *run, end *at)
+static bool pingpong__setup(bench_run *run, const way *by)
 {
-    iocp_loop_t *loop = run->loops[0];
-    int status =
-        at->game->is_pipe
-            ? iocp_read(loop, at->handle, at->in, sizeof at->in, pingpong__on_recv, at, NULL)
-            : iocp_recv(loop, at->handle, at->in, sizeof at->in, pingpong__on_recv, at, NULL);
-    return bench_check(run, status, at->game->is_pipe ? "iocp_read" : "iocp_recv");
+    pingpong *game = calloc(1, sizeof *game);
+    run->state = game;
+    if (game == NULL) {
+        return bench_fail(run, "calloc", 0);
+    }
+    game->run = run;
+    game->way = by;
+    game->client.game = game;
+    game->server.game = game;
+    return bench_lib_open_loop(run, 0) && by->open(run, &game->client, &game->server) &&
+           bench_check(run, by->recv(run->loops[0], &game->client, pingpong__on_recv), "receive") &&
+           bench_check(run, by->recv(run->loops[0], &game->server, pingpong__on_recv), "receive");
 }
 
-/* ---- Pipes ---- */
+static bool pingpong__measure(bench_run *run, uint64_t iterations)
+{
+    pingpong *game = run->state;
+    game->left = iterations;
+    return bench_check(run, game->way->send(run->loops[0], &game->client, pingpong__on_send),
+                       "send") &&
+           bench_lib_run(run, run->loops[0]);
+}
+
+/* ---- By a stream ---- */
+
+static bool tcp__open(bench_run *run, end *client, end *server)
+{
+    bench_pair pair;
+    if (!bench_lib_open_pair(run, run->loops[0], &pair)) {
+        return false;
+    }
+    client->handle = pair.client;
+    server->handle = pair.server;
+    return true;
+}
+
+static int tcp__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
+{
+    return iocp_send(loop, from->handle, from->out, sizeof from->out, callback, from, NULL);
+}
+
+static int tcp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
+{
+    return iocp_recv(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
+}
+
+/* ---- By a pipe ---- */
 
 static iocp_action_t IOCP_CALL pipe__on_opened(iocp_loop_t *loop, const iocp_result_t *result,
                                                void *userdata)
@@ -89,77 +130,90 @@ static iocp_action_t IOCP_CALL pipe__on_opened(iocp_loop_t *loop, const iocp_res
     return IOCP_DISARM;
 }
 
-static bool pipe__open(bench_run *run, pingpong *game)
+static bool pipe__open(bench_run *run, end *client, end *server)
 {
     iocp_loop_t *loop = run->loops[0];
     iocp_handle_t listener = {0};
     char name[64];
-    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-bench-%p", (void *)game);
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-bench-%p", (void *)client);
     return bench_check(run, iocp_pipe_listen(loop, name, NULL, &listener), "iocp_pipe_listen") &&
-           bench_check(run, iocp_accept(loop, listener, pipe__on_opened, &game->server, NULL),
+           bench_check(run, iocp_accept(loop, listener, pipe__on_opened, server, NULL),
                        "iocp_accept") &&
-           bench_check(run, iocp_pipe_connect(loop, name, 0, pipe__on_opened, &game->client, NULL),
+           bench_check(run, iocp_pipe_connect(loop, name, 0, pipe__on_opened, client, NULL),
                        "iocp_pipe_connect") &&
            bench_lib_run(run, loop) &&
            bench_check(run, iocp_close(loop, listener, NULL, NULL, NULL), "iocp_close") &&
            bench_lib_run(run, loop);
 }
 
-static bool tcp__open(bench_run *run, pingpong *game)
+static int pipe__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
 {
-    bench_pair pair;
-    if (!bench_lib_open_pair(run, run->loops[0], &pair)) {
-        return false;
-    }
-    game->client.handle = pair.client;
-    game->server.handle = pair.server;
-    return true;
+    return iocp_write(loop, from->handle, from->out, sizeof from->out, callback, from, NULL);
 }
 
-/* ---- The case ---- */
-
-static bool pingpong__setup(bench_run *run, bool is_pipe)
+static int pipe__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
 {
-    pingpong *game = calloc(1, sizeof *game);
-    run->state = game;
-    if (game == NULL) {
-        return bench_fail(run, "calloc", 0);
-    }
-    game->run = run;
-    game->is_pipe = is_pipe;
-    game->client.game = game;
-    game->server.game = game;
-    return bench_lib_open_loop(run, 0) &&
-           (is_pipe ? pipe__open(run, game) : tcp__open(run, game)) &&
-           pingpong__recv(run, &game->client) && pingpong__recv(run, &game->server);
+    return iocp_read(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
 }
+
+/* ---- As a datagram ---- */
+
+static bool udp__open_end(bench_run *run, end *one, end *other)
+{
+    iocp_loop_t *loop = run->loops[0];
+    struct sockaddr *name = (struct sockaddr *)&other->to;
+    size_t length = sizeof other->to;
+    other->to.sin_family = AF_INET;
+    other->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bench_check(run, iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &one->handle),
+                       "iocp_socket_open") &&
+           bench_check(run, iocp_socket_bind(loop, one->handle, name, length),
+                       "iocp_socket_bind") &&
+           bench_check(run, iocp_socket_get_name(loop, one->handle, name, &length),
+                       "iocp_socket_get_name");
+}
+
+static bool udp__open(bench_run *run, end *client, end *server)
+{
+    return udp__open_end(run, client, server) && udp__open_end(run, server, client);
+}
+
+static int udp__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
+{
+    return iocp_sendto(loop, from->handle, from->out, sizeof from->out,
+                       (const struct sockaddr *)&from->to, sizeof from->to, callback, from, NULL);
+}
+
+static int udp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
+{
+    return iocp_recvfrom(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
+}
+
+/* ---- The cases ---- */
 
 static bool tcp__setup(bench_run *run)
 {
-    return pingpong__setup(run, false);
+    static const way how = {tcp__open, tcp__send, tcp__recv};
+    return pingpong__setup(run, &how);
 }
 
 static bool pipe__setup(bench_run *run)
 {
-    return pingpong__setup(run, true);
+    static const way how = {pipe__open, pipe__send, pipe__recv};
+    return pingpong__setup(run, &how);
 }
 
-static bool pingpong__measure(bench_run *run, uint64_t iterations)
+static bool udp__setup(bench_run *run)
 {
-    pingpong *game = run->state;
-    game->left = iterations;
-    return bench_check(run, pingpong__send(run->loops[0], &game->client), "iocp_send") &&
-           bench_lib_run(run, run->loops[0]);
+    static const way how = {udp__open, udp__send, udp__recv};
+    return pingpong__setup(run, &how);
 }
 
-const bench_body bench_lib_tcp_pingpong = {
-    .setup = tcp__setup,
-    .measure = pingpong__measure,
-    .teardown = bench_lib_close_and_free,
-};
+#define PINGPONG(how)                                                                      \
+    {                                                                                      \
+        .setup = (how), .measure = pingpong__measure, .teardown = bench_lib_close_and_free \
+    }
 
-const bench_body bench_lib_pipe_pingpong = {
-    .setup = pipe__setup,
-    .measure = pingpong__measure,
-    .teardown = bench_lib_close_and_free,
-};
+const bench_body bench_lib_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_lib_pipe_pingpong = PINGPONG(pipe__setup);
+const bench_body bench_lib_udp_pingpong = PINGPONG(udp__setup);

@@ -1,6 +1,6 @@
 /*
- * raw/tcp_pingpong, pipe_pingpong: a short message to and fro, by a socket or by a named pipe of
- * bytes; both ends are on one port.
+ * raw/tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named
+ * pipe of bytes, or as a datagram; both ends are on one port.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,32 +17,32 @@ typedef struct end {
     };
     raw_op recv;
     raw_op send;
+    struct sockaddr_in to;          /* of datagrams: the other end */
+    struct sockaddr_storage sender; /* these three: of the receive that is pending */
+    int sender_length;
+    DWORD flags;
     size_t received; /* of the message that is coming in */
     char in[BENCH_MESSAGE_BYTES];
     char out[BENCH_MESSAGE_BYTES];
 } end;
 
+/* How the message goes. A receive that is done at once tells its bytes. */
+typedef struct way {
+    bool (*open)(raw_loop *loop, end *client, end *server);
+    void (*send)(raw_loop *loop, end *from);
+    raw_start (*recv)(raw_loop *loop, end *at, DWORD *bytes);
+    void (*close)(end *one);
+} way;
+
 typedef struct pingpong {
     raw_loop loop;
-    bool is_pipe;
+    const way *way;
     end client;
     end server;
     uint64_t left;
 } pingpong;
 
-static void pingpong__send(end *from)
-{
-    DWORD bytes = 0;
-    if (from->game->is_pipe) {
-        memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
-        raw_started(
-            &from->game->loop,
-            WriteFile(from->pipe, from->out, sizeof from->out, NULL, &from->send.overlapped),
-            "WriteFile");
-        return;
-    }
-    raw_send(&from->game->loop, from->socket, &from->send, from->out, sizeof from->out, &bytes);
-}
+/* ---- The game ---- */
 
 static void pingpong__on_send(raw_op *op, DWORD bytes, ULONG error)
 {
@@ -65,29 +65,16 @@ static void pingpong__take(end *at, DWORD bytes)
         if (at == &game->client && --game->left == 0) {
             game->loop.is_stopped = true;
         } else {
-            pingpong__send(at);
+            game->way->send(&game->loop, at);
         }
     }
 }
 
-static raw_start pingpong__start_recv(end *at, DWORD *bytes)
-{
-    raw_loop *loop = &at->game->loop;
-    OVERLAPPED *overlapped = &at->recv.overlapped;
-    if (!at->game->is_pipe) {
-        return raw_recv(loop, at->socket, &at->recv, at->in, sizeof at->in, bytes);
-    }
-    memset(overlapped, 0, sizeof *overlapped);
-    raw_start start =
-        raw_started(loop, ReadFile(at->pipe, at->in, sizeof at->in, NULL, overlapped), "ReadFile");
-    *bytes = (DWORD)overlapped->InternalHigh;
-    return start;
-}
-
 static void pingpong__recv(end *at)
 {
+    pingpong *game = at->game;
     DWORD bytes = 0;
-    while (pingpong__start_recv(at, &bytes) == RAW_DONE) {
+    while (game->way->recv(&game->loop, at, &bytes) == RAW_DONE) {
         pingpong__take(at, bytes);
     }
 }
@@ -113,41 +100,17 @@ static void pingpong__init_end(pingpong *game, end *one)
     one->send.owner = one;
 }
 
-static bool pipe__open(raw_loop *loop, HANDLE *client, HANDLE *server)
-{
-    char name[64];
-    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-bench-%p", (void *)loop);
-    *server = CreateNamedPipeA(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE, 1,
-                               BENCH_BLOCK_BYTES, BENCH_BLOCK_BYTES, 0, NULL);
-    *client = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
-                          FILE_FLAG_OVERLAPPED, NULL);
-    if (*server == INVALID_HANDLE_VALUE || *client == INVALID_HANDLE_VALUE) {
-        return bench_fail(loop->run, "a pipe", (long)GetLastError());
-    }
-    return raw_associate(loop, *client) && raw_associate(loop, *server);
-}
-
-static void pipe__close(HANDLE *pipe)
-{
-    if (*pipe != INVALID_HANDLE_VALUE) {
-        (void)CloseHandle(*pipe);
-        *pipe = INVALID_HANDLE_VALUE;
-    }
-}
-
-static bool pingpong__setup(bench_run *run, bool is_pipe)
+static bool pingpong__setup(bench_run *run, const way *by)
 {
     pingpong *game = calloc(1, sizeof *game);
     run->state = game;
     if (game == NULL) {
         return bench_fail(run, "calloc", 0);
     }
+    game->way = by;
     pingpong__init_end(game, &game->client);
     pingpong__init_end(game, &game->server);
-    game->is_pipe = is_pipe;
-    if (!raw_open(&game->loop, run) ||
-        !(is_pipe ? pipe__open(&game->loop, &game->client.pipe, &game->server.pipe)
-                  : raw_pair(&game->loop, &game->client.socket, &game->server.socket))) {
+    if (!raw_open(&game->loop, run) || !by->open(&game->loop, &game->client, &game->server)) {
         return false;
     }
     pingpong__recv(&game->client);
@@ -155,47 +118,150 @@ static bool pingpong__setup(bench_run *run, bool is_pipe)
     return run->error[0] == '\0';
 }
 
-static bool tcp__setup(bench_run *run)
-{
-    return pingpong__setup(run, false);
-}
-
-static bool pipe__setup(bench_run *run)
-{
-    return pingpong__setup(run, true);
-}
-
 static bool pingpong__measure(bench_run *run, uint64_t iterations)
 {
     pingpong *game = run->state;
     game->left = iterations;
-    pingpong__send(&game->client);
+    game->way->send(&game->loop, &game->client);
     return raw_run(&game->loop);
 }
 
 static void pingpong__teardown(bench_run *run)
 {
     pingpong *game = run->state;
-    if (game != NULL && game->is_pipe) {
-        pipe__close(&game->client.pipe);
-        pipe__close(&game->server.pipe);
-        raw_close(&game->loop);
-    } else if (game != NULL) {
-        raw_close_socket(&game->client.socket);
-        raw_close_socket(&game->server.socket);
+    if (game != NULL) {
+        game->way->close(&game->client);
+        game->way->close(&game->server);
         raw_close(&game->loop);
     }
     free(game);
 }
 
-const bench_body bench_raw_tcp_pingpong = {
-    .setup = tcp__setup,
-    .measure = pingpong__measure,
-    .teardown = pingpong__teardown,
-};
+/* ---- By a stream ---- */
 
-const bench_body bench_raw_pipe_pingpong = {
-    .setup = pipe__setup,
-    .measure = pingpong__measure,
-    .teardown = pingpong__teardown,
-};
+static bool tcp__open(raw_loop *loop, end *client, end *server)
+{
+    return raw_pair(loop, &client->socket, &server->socket);
+}
+
+static void tcp__send(raw_loop *loop, end *from)
+{
+    DWORD bytes = 0;
+    raw_send(loop, from->socket, &from->send, from->out, sizeof from->out, &bytes);
+}
+
+static raw_start tcp__recv(raw_loop *loop, end *at, DWORD *bytes)
+{
+    return raw_recv(loop, at->socket, &at->recv, at->in, sizeof at->in, bytes);
+}
+
+static void socket__close(end *one)
+{
+    raw_close_socket(&one->socket);
+}
+
+/* ---- By a pipe ---- */
+
+static bool pipe__open(raw_loop *loop, end *client, end *server)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\iocploop-bench-%p", (void *)loop);
+    server->pipe = CreateNamedPipeA(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE,
+                                    1, BENCH_BLOCK_BYTES, BENCH_BLOCK_BYTES, 0, NULL);
+    client->pipe = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                               FILE_FLAG_OVERLAPPED, NULL);
+    if (server->pipe == INVALID_HANDLE_VALUE || client->pipe == INVALID_HANDLE_VALUE) {
+        return bench_fail(loop->run, "a pipe", (long)GetLastError());
+    }
+    return raw_associate(loop, client->pipe) && raw_associate(loop, server->pipe);
+}
+
+static void pipe__send(raw_loop *loop, end *from)
+{
+    OVERLAPPED *overlapped = &from->send.overlapped;
+    memset(overlapped, 0, sizeof *overlapped);
+    raw_started(loop, WriteFile(from->pipe, from->out, sizeof from->out, NULL, overlapped),
+                "WriteFile");
+}
+
+static raw_start pipe__recv(raw_loop *loop, end *at, DWORD *bytes)
+{
+    OVERLAPPED *overlapped = &at->recv.overlapped;
+    memset(overlapped, 0, sizeof *overlapped);
+    raw_start start =
+        raw_started(loop, ReadFile(at->pipe, at->in, sizeof at->in, NULL, overlapped), "ReadFile");
+    *bytes = (DWORD)overlapped->InternalHigh;
+    return start;
+}
+
+static void pipe__close(end *one)
+{
+    if (one->pipe != INVALID_HANDLE_VALUE) {
+        (void)CloseHandle(one->pipe);
+        one->pipe = INVALID_HANDLE_VALUE;
+    }
+}
+
+/* ---- As a datagram ---- */
+
+static bool udp__open_end(raw_loop *loop, end *one, end *other)
+{
+    return raw_socket(loop, SOCK_DGRAM, &one->socket) && raw_bind(loop, one->socket, &other->to) &&
+           raw_associate(loop, (HANDLE)one->socket);
+}
+
+static bool udp__open(raw_loop *loop, end *client, end *server)
+{
+    return udp__open_end(loop, client, server) && udp__open_end(loop, server, client);
+}
+
+static void udp__send(raw_loop *loop, end *from)
+{
+    WSABUF buffer = {.len = sizeof from->out, .buf = from->out};
+    DWORD bytes = 0;
+    memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
+    int result = WSASendTo(from->socket, &buffer, 1, &bytes, 0, (const struct sockaddr *)&from->to,
+                           sizeof from->to, &from->send.overlapped, NULL);
+    raw_started(loop, result == 0, "WSASendTo");
+}
+
+static raw_start udp__recv(raw_loop *loop, end *at, DWORD *bytes)
+{
+    WSABUF buffer = {.len = sizeof at->in, .buf = at->in};
+    memset(&at->recv.overlapped, 0, sizeof at->recv.overlapped);
+    at->flags = 0;
+    at->sender_length = sizeof at->sender;
+    int result =
+        WSARecvFrom(at->socket, &buffer, 1, bytes, &at->flags, (struct sockaddr *)&at->sender,
+                    &at->sender_length, &at->recv.overlapped, NULL);
+    return raw_started(loop, result == 0, "WSARecvFrom");
+}
+
+/* ---- The cases ---- */
+
+static bool tcp__setup(bench_run *run)
+{
+    static const way how = {tcp__open, tcp__send, tcp__recv, socket__close};
+    return pingpong__setup(run, &how);
+}
+
+static bool pipe__setup(bench_run *run)
+{
+    static const way how = {pipe__open, pipe__send, pipe__recv, pipe__close};
+    return pingpong__setup(run, &how);
+}
+
+static bool udp__setup(bench_run *run)
+{
+    static const way how = {udp__open, udp__send, udp__recv, socket__close};
+    return pingpong__setup(run, &how);
+}
+
+#define PINGPONG(how)                                                                \
+    {                                                                                \
+        .setup = (how), .measure = pingpong__measure, .teardown = pingpong__teardown \
+    }
+
+const bench_body bench_raw_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_raw_pipe_pingpong = PINGPONG(pipe__setup);
+const bench_body bench_raw_udp_pingpong = PINGPONG(udp__setup);
