@@ -378,24 +378,7 @@ static void a_cancelled_write_tells_how_much_was_taken(void **state)
 static void a_pipe_has_no_operations_of_files_and_sockets(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    contract_record never = {0};
-    char data[1] = {0};
-    uint64_t number = 0;
-    iocp_handle_t end = contract_pipe_open(loop).ends[0];
-    assert_int_equal(iocp_pread(loop, end, data, 1, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_pwrite(loop, end, data, 1, 0, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_flush(loop, end, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_get_size(loop, end, &number), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_set_size(loop, end, 0), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_get_position(loop, end, &number), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_set_position(loop, end, 0), IOCP_ENOTSUP);
-    assert_int_equal(iocp_recv(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_send(loop, end, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_shutdown(loop, end, IOCP_SHUTDOWN_BOTH, contract_keep, &never, NULL),
-                     IOCP_ENOTSUP);
-    assert_int_equal(iocp_socket_listen(loop, end, 0), IOCP_ENOTSUP);
-    run_until_done(loop);
-    assert_int_equal(never.calls, 0);
+    contract_assert_no_file_nor_socket(loop, contract_pipe_open(loop).ends[0]);
 }
 
 /* Whatever may be asked of a file or a pipe is accepted until it is known what it is. */

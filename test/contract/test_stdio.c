@@ -504,25 +504,6 @@ static void a_stream_that_is_open_keeps_nothing_running(void **state)
 
 /* ---- What is refused ---- */
 
-static void assert_never_accepted(iocp_loop_t *loop, iocp_handle_t stream)
-{
-    contract_record never = {0};
-    char data[1] = {0};
-    uint64_t number = 0;
-    assert_int_equal(iocp_pread(loop, stream, data, 1, 0, contract_keep, &never, NULL),
-                     IOCP_ENOTSUP);
-    assert_int_equal(iocp_pwrite(loop, stream, data, 1, 0, contract_keep, &never, NULL),
-                     IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_flush(loop, stream, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_get_size(loop, stream, &number), IOCP_ENOTSUP);
-    assert_int_equal(iocp_file_get_position(loop, stream, &number), IOCP_ENOTSUP);
-    assert_int_equal(iocp_recv(loop, stream, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_send(loop, stream, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_int_equal(iocp_accept(loop, stream, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    contract_idle(loop);
-    assert_int_equal(never.calls, 0);
-}
-
 static void a_stream_goes_one_way_and_takes_nothing_else(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -532,8 +513,8 @@ static void a_stream_goes_one_way_and_takes_nothing_else(void **state)
     streams *s = stdio__open_pipe(loop);
     assert_int_equal(iocp_write(loop, s->in, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
     assert_int_equal(iocp_read(loop, s->out, data, 1, contract_keep, &never, NULL), IOCP_ENOTSUP);
-    assert_never_accepted(loop, s->in);
-    assert_never_accepted(loop, s->out);
+    contract_assert_no_file_nor_socket(loop, s->in);
+    contract_assert_no_file_nor_socket(loop, s->out);
     assert_int_equal(iocp_drain(loop, s->in, 0, contract_keep, &drained, NULL), IOCP_OK);
     contract_wait(loop, &drained, 1);
     assert_ended(&drained, IOCP_OK);

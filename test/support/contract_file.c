@@ -370,3 +370,29 @@ contract_pipe contract_pipe_open(iocp_loop_t *loop)
     }
     return pipe;
 }
+
+void contract_assert_no_file_nor_socket(iocp_loop_t *loop, iocp_handle_t handle)
+{
+    contract_record never = {0};
+    char data[1] = {0};
+    uint64_t number = 0;
+    const int answers[] = {
+        iocp_pread(loop, handle, data, 1, 0, contract_keep, &never, NULL),
+        iocp_pwrite(loop, handle, data, 1, 0, contract_keep, &never, NULL),
+        iocp_file_flush(loop, handle, contract_keep, &never, NULL),
+        iocp_file_get_size(loop, handle, &number),
+        iocp_file_set_size(loop, handle, 0),
+        iocp_file_get_position(loop, handle, &number),
+        iocp_file_set_position(loop, handle, 0),
+        iocp_recv(loop, handle, data, 1, contract_keep, &never, NULL),
+        iocp_send(loop, handle, data, 1, contract_keep, &never, NULL),
+        iocp_shutdown(loop, handle, IOCP_SHUTDOWN_BOTH, contract_keep, &never, NULL),
+        iocp_accept(loop, handle, contract_keep, &never, NULL),
+        iocp_socket_listen(loop, handle, 0),
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        assert_int_equal(answers[i], IOCP_ENOTSUP);
+    }
+    contract_idle(loop);
+    assert_int_equal(never.calls, 0);
+}

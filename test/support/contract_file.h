@@ -110,4 +110,7 @@ void contract_pipe_name(char *name, size_t bytes);
 contract_pipe contract_pipe_open(iocp_loop_t *loop);
 #define CONTRACT_PIPE_BYTES 4096
 
+/* That what files and sockets have besides reading and writing is refused, and never called back. */
+void contract_assert_no_file_nor_socket(iocp_loop_t *loop, iocp_handle_t handle);
+
 #endif

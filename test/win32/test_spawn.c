@@ -167,25 +167,11 @@ static void child__be(int count, char **arguments)
 
 /* ---- One test ---- */
 
-typedef struct spawn_record {
-    int calls;
-    int rearms;
-    int status;
-    uint32_t native_error;
-    uint64_t value;
-    uint64_t bytes;
-    iocp_handle_t opened;
-} spawn_record;
-
 typedef struct spawn_test {
-    unit_memory memory;
-    ioc_sys sys;
-    iocp_loop_t *loop;
-    size_t handles_before;
     char program[1024];
     const char *arguments[8];
     iocp_spawn_options_t options;
-    spawn_record started;
+    contract_record started;
 } spawn_test;
 
 static spawn_test now;
@@ -207,70 +193,38 @@ static int spawn__setup(void **state)
 {
     iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
     (void)state;
-    win_faults_reset();
     memset(&now, 0, sizeof now);
-    unit_memory_init(&now.memory);
-    now.sys = *win_faults_table();
-    now.handles_before = win_open_handles();
+    win_begin();
     assert_in_range(GetModuleFileNameA(NULL, now.program, sizeof now.program), 1,
                     sizeof now.program - 1);
-    assert_int_equal(win_loop_try_create(&now.sys, &now.memory, options, &now.loop), IOCP_OK);
+    win_open_with(options);
     return 0;
-}
-
-static int spawn__teardown(void **state)
-{
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
-    return 0;
-}
-
-static iocp_action_t IOCP_CALL spawn__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
-{
-    spawn_record *record = userdata;
-    (void)loop;
-    record->calls++;
-    record->status = result->status;
-    record->native_error = result->native_error;
-    record->value = result->value;
-    record->bytes = result->bytes;
-    record->opened = result->opened;
-    return record->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void spawn__wait(const spawn_record *record, int calls)
-{
-    while (record->calls < calls) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-    }
 }
 
 static iocp_op_t spawn__queue(void)
 {
     iocp_op_t op = {0};
     memset(&now.started, 0, sizeof now.started);
-    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, &op), IOCP_OK);
+    assert_int_equal(iocp_spawn(win.loop, &now.options, contract_keep, &now.started, &op), IOCP_OK);
     return op;
 }
 
 static int spawn__status(void)
 {
     (void)spawn__queue();
-    spawn__wait(&now.started, 1);
+    win_wait(&now.started, 1);
     return now.started.status;
 }
 
 static uint32_t spawn__exit_code(void)
 {
-    spawn_record ended = {0};
-    assert_int_equal(iocp_process_wait(now.loop, now.started.opened, spawn__keep, &ended, NULL),
-                     IOCP_OK);
-    spawn__wait(&ended, 1);
+    contract_record ended = {0};
+    assert_int_equal(
+        iocp_process_wait(win.loop, now.started.result.opened, contract_keep, &ended, NULL),
+        IOCP_OK);
+    win_wait(&ended, 1);
     assert_int_equal(ended.status, IOCP_OK);
-    return (uint32_t)ended.value;
+    return (uint32_t)ended.result.value;
 }
 
 static uint32_t spawn__run(void)
@@ -281,9 +235,9 @@ static uint32_t spawn__run(void)
 
 static void spawn__close(iocp_handle_t handle)
 {
-    spawn_record closed = {0};
-    assert_int_equal(iocp_close(now.loop, handle, spawn__keep, &closed, NULL), IOCP_OK);
-    spawn__wait(&closed, 1);
+    contract_record closed = {0};
+    assert_int_equal(iocp_close(win.loop, handle, contract_keep, &closed, NULL), IOCP_OK);
+    win_wait(&closed, 1);
 }
 
 /* ---- What it reads and writes ---- */
@@ -293,33 +247,33 @@ static iocp_handle_t spawn__give_pair(iocp_stdio_t which, uint32_t flags)
     iocp_handle_t ours = {0};
     iocp_spawn_stdio_t *stdio = &now.options.stdio[which];
     stdio->give = IOCP_GIVE_PIPE;
-    assert_int_equal(iocp_pipe_pair(now.loop, flags, &ours, &stdio->handle), IOCP_OK);
+    assert_int_equal(iocp_pipe_pair(win.loop, flags, &ours, &stdio->handle), IOCP_OK);
     return ours;
 }
 
 /* All that comes, up to the end. */
 static size_t spawn__read_all(iocp_handle_t pipe, void *buffer, size_t room)
 {
-    spawn_record record = {0};
+    contract_record record = {0};
     size_t count = 0;
     while (record.status != IOCP_EOF) {
-        record = (spawn_record){0};
-        assert_int_equal(iocp_read(now.loop, pipe, (char *)buffer + count, room - count,
-                                   spawn__keep, &record, NULL),
+        record = (contract_record){0};
+        assert_int_equal(iocp_read(win.loop, pipe, (char *)buffer + count, room - count,
+                                   contract_keep, &record, NULL),
                          IOCP_OK);
-        spawn__wait(&record, 1);
+        win_wait(&record, 1);
         assert_true(record.status == IOCP_OK || record.status == IOCP_EOF);
-        count += (size_t)record.bytes;
+        count += (size_t)record.result.bytes;
     }
     return count;
 }
 
 static void spawn__write_and_close(iocp_handle_t pipe, const char *text)
 {
-    spawn_record record = {0};
-    assert_int_equal(iocp_write(now.loop, pipe, text, strlen(text), spawn__keep, &record, NULL),
+    contract_record record = {0};
+    assert_int_equal(iocp_write(win.loop, pipe, text, strlen(text), contract_keep, &record, NULL),
                      IOCP_OK);
-    spawn__wait(&record, 1);
+    win_wait(&record, 1);
     assert_int_equal(record.status, IOCP_OK);
     spawn__close(pipe);
 }
@@ -390,7 +344,7 @@ static void a_child_reads_and_writes_through_pipes(void **state)
     assert_int_equal(spawn__read_all(output, told, sizeof told), 9);
     assert_memory_equal(told, "some text", 9);
     assert_in_range(spawn__read_all(errors, counted, sizeof counted), 1, 9);
-    spawn__wait(&now.started, 1);
+    win_wait(&now.started, 1);
     assert_int_equal(spawn__exit_code(), 7);
 }
 
@@ -406,7 +360,7 @@ static void one_end_is_for_both_outputs(void **state)
     spawn__write_and_close(input, "x");
     assert_int_equal(spawn__read_all(output, told, sizeof told), 2);
     assert_memory_equal(told, "x!", 2);
-    spawn__wait(&now.started, 1);
+    win_wait(&now.started, 1);
     assert_int_equal(spawn__exit_code(), 7);
 }
 
@@ -416,7 +370,7 @@ static void a_pipe_connects_two_children(void **state)
     char told[64] = "";
     iocp_spawn_stdio_t ends[2] = {{.give = IOCP_GIVE_PIPE}, {.give = IOCP_GIVE_PIPE}};
     (void)state;
-    assert_int_equal(iocp_pipe_pair(now.loop, IOCP_PIPE_CHILDREN, &ends[0].handle, &ends[1].handle),
+    assert_int_equal(iocp_pipe_pair(win.loop, IOCP_PIPE_CHILDREN, &ends[0].handle, &ends[1].handle),
                      IOCP_OK);
     spawn__use("copy", NULL);
     iocp_handle_t input = spawn__give_pair(IOCP_STDIN, IOCP_PIPE_WRITE);
@@ -465,7 +419,7 @@ static void a_native_handle_is_copied_by_the_call(void **state)
     assert_true(CloseHandle(orders));
     char told[64] = "";
     assert_int_equal(spawn__read_all(output, told, sizeof told), 3);
-    spawn__wait(&now.started, 1);
+    win_wait(&now.started, 1);
     assert_int_equal(spawn__exit_code(), 7);
 }
 
@@ -496,7 +450,7 @@ static void a_child_inherits_what_is_named_and_nothing_else(void **state)
                        (unsigned long long)(uintptr_t)events[i]);
     }
     void *const named[] = {events[1], events[1]}; /* Windows refuses a list that has one twice */
-    now.sys.UpdateProcThreadAttribute = spawn__spy_attribute;
+    win.sys.UpdateProcThreadAttribute = spawn__spy_attribute;
     spawn__use("signal", numbers[0]);
     for (int i = 0; i < 3; i++) {
         now.options.stdio[i].give = IOCP_GIVE_NOTHING;
@@ -601,7 +555,7 @@ static void a_batch_file_gets_no_argument_that_could_be_taken_apart(void **state
     now.arguments[0] = "batch";
     for (size_t i = 0; i < IOC_COUNT_OF(unsafe); i++) {
         assert_int_equal(batch__run(unsafe[i]), IOCP_EINVAL);
-        assert_int_equal(now.started.native_error, 0);
+        assert_int_equal(now.started.result.native_error, 0);
     }
     assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 0);
     assert_int_equal(batch__run("42"), 42);
@@ -630,8 +584,8 @@ static void what_the_system_says_of_a_program_is_told(void **state)
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
         win_faults_fail_next_of(WIN_CREATE_PROCESS, rows[i].error);
         assert_int_equal(spawn__status(), rows[i].status);
-        assert_int_equal(now.started.native_error, rows[i].error);
-        assert_int_equal(now.started.opened.id, 0);
+        assert_int_equal(now.started.result.native_error, rows[i].error);
+        assert_int_equal(now.started.result.opened.id, 0);
     }
 }
 
@@ -661,14 +615,14 @@ static void text_that_is_not_utf_8_is_refused(void **state)
     static const char *const variables[] = {"A=\xff", NULL};
     (void)state;
     spawn__use("exit", bad);
-    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+    assert_int_equal(iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL),
                      IOCP_EINVAL);
     for (int i = 0; i < 4; i++) {
         spawn__use("exit", "0");
         now.options.folder = i == 0 ? bad : NULL;
         now.options.program = i == 1 ? bad : now.program;
         now.options.environment = i == 2 ? environment : i == 3 ? variables : NULL;
-        assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+        assert_int_equal(iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL),
                          IOCP_EINVAL);
     }
 }
@@ -679,9 +633,9 @@ static void a_native_handle_that_is_none_is_refused(void **state)
     spawn__use("exit", "0");
     now.options.stdio[IOCP_STDERR] =
         (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = contract_object_bad()};
-    assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+    assert_int_equal(iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL),
                      IOCP_EBADF);
-    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_INVALID_HANDLE);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_INVALID_HANDLE);
 }
 
 /* ---- Jobs ---- */
@@ -689,7 +643,7 @@ static void a_native_handle_that_is_none_is_refused(void **state)
 static HANDLE spawn__native(void)
 {
     void *native = NULL;
-    assert_int_equal(iocp_handle_native(now.loop, now.started.opened, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, now.started.result.opened, &native), IOCP_OK);
     return contract_object_duplicate(native);
 }
 
@@ -702,14 +656,14 @@ static void a_tree_is_a_job_that_ends_with_its_handle_if_so_wanted(void **state)
     assert_int_equal(spawn__status(), IOCP_OK);
     HANDLE child = spawn__native();
     assert_false(contract_object_try(child));
-    spawn__close(now.started.opened);
+    spawn__close(now.started.result.opened);
     assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
     assert_true(CloseHandle(child));
 
     now.options.flags = IOCP_SPAWN_TREE;
     assert_int_equal(spawn__status(), IOCP_OK);
     child = spawn__native();
-    spawn__close(now.started.opened);
+    spawn__close(now.started.result.opened);
     assert_true(GetExitCodeProcess(child, &code));
     assert_int_equal(code, STILL_ACTIVE);
     assert_true(TerminateProcess(child, 0));
@@ -788,7 +742,7 @@ static void a_flag_is_a_flag_of_windows(void **state)
         {IOCP_SPAWN_HIDDEN, 0, STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW},
     };
     (void)state;
-    now.sys.CreateProcessW = spawn__spy_create;
+    win.sys.CreateProcessW = spawn__spy_create;
     for (size_t i = 0; i < IOC_COUNT_OF(rows); i++) {
         spawn__use("exit", "0");
         now.options.flags = rows[i].flag;
@@ -818,7 +772,7 @@ static void the_environment_is_in_the_order_that_windows_wants(void **state)
     padding[1] = '=';
     memcpy(padded, environment, sizeof environment);
     padded[IOC_COUNT_OF(environment) - 1] = padding;
-    now.sys.CreateProcessW = spawn__spy_create;
+    win.sys.CreateProcessW = spawn__spy_create;
     spawn__use("exit", "0");
     now.options.environment = padded;
     assert_int_equal(spawn__status(), IOCP_EACCES);
@@ -877,12 +831,12 @@ static BOOL WINAPI slow__cancel(HANDLE thread)
 
 static iocp_op_t slow__start(void)
 {
-    now.sys.CreateProcessW = slow__create;
-    now.sys.CancelSynchronousIo = slow__cancel;
+    win.sys.CreateProcessW = slow__create;
+    win.sys.CancelSynchronousIo = slow__cancel;
     spawn__use("exit", "0");
     now.options.flags = IOCP_SPAWN_TREE;
     iocp_op_t op = spawn__queue();
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     contract_object_block(slow.begun);
     return op;
 }
@@ -891,7 +845,7 @@ static void assert_nothing_started(int status)
 {
     assert_int_equal(now.started.calls, 1);
     assert_int_equal(now.started.status, status);
-    assert_int_equal(now.started.opened.id, 0);
+    assert_int_equal(now.started.result.opened.id, 0);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 0);
 }
 
@@ -900,10 +854,10 @@ static void a_spawn_that_runs_is_asked_to_end_by_a_cancel(void **state)
     (void)state;
     slow__open();
     iocp_op_t op = slow__start();
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    spawn__wait(&now.started, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.started, 1);
     assert_nothing_started(IOCP_ECANCELED);
-    assert_int_equal(now.started.native_error, ERROR_OPERATION_ABORTED);
+    assert_int_equal(now.started.result.native_error, ERROR_OPERATION_ABORTED);
     slow__close();
 }
 
@@ -912,8 +866,8 @@ static void a_spawn_that_runs_is_asked_to_end_by_a_deadline(void **state)
     (void)state;
     slow__open();
     iocp_op_t op = slow__start();
-    assert_int_equal(iocp_op_deadline(now.loop, op, IOC_NS_PER_MS), IOCP_OK);
-    spawn__wait(&now.started, 1);
+    assert_int_equal(iocp_op_deadline(win.loop, op, IOC_NS_PER_MS), IOCP_OK);
+    win_wait(&now.started, 1);
     assert_nothing_started(IOCP_ETIMEDOUT);
     slow__close();
 }
@@ -923,7 +877,7 @@ static void a_spawn_that_runs_is_asked_to_end_with_its_loop(void **state)
     (void)state;
     slow__open();
     (void)slow__start();
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_nothing_started(IOCP_ECANCELED);
     slow__close();
 }
@@ -953,14 +907,14 @@ static void a_spawn_that_is_cancelled_too_late_is_the_success_that_it_is(void **
 {
     (void)state;
     slow__open();
-    now.sys.CreateProcessW = late__create;
-    now.sys.CancelSynchronousIo = late__cancel;
+    win.sys.CreateProcessW = late__create;
+    win.sys.CancelSynchronousIo = late__cancel;
     spawn__use("exit", "12");
     iocp_op_t op = spawn__queue();
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     contract_object_block(slow.begun);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    spawn__wait(&now.started, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.started, 1);
     assert_int_equal(now.started.status, IOCP_OK);
     assert_int_equal(spawn__exit_code(), 12);
     slow__close();
@@ -977,14 +931,14 @@ static void a_spawn_that_has_not_begun_is_taken_back_at_once(void **state)
     char told[8];
     (void)state;
     slow__open();
-    now.sys.SubmitThreadpoolWork = slow__hold;
+    win.sys.SubmitThreadpoolWork = slow__hold;
     spawn__use("exit", "0");
     iocp_handle_t output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
     iocp_op_t op = spawn__queue();
-    assert_int_equal(iocp_loop_submit(now.loop), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
     assert_non_null(slow.held);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
-    spawn__wait(&now.started, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.started, 1);
     assert_nothing_started(IOCP_ECANCELED);
     assert_int_equal(spawn__read_all(output, told, sizeof told), 0);
     slow__close();
@@ -1016,14 +970,14 @@ static void terminal__open(const char *role, const char *argument)
 /* More of the output, or that it has ended. */
 static int terminal__read(void)
 {
-    spawn_record record = {0};
+    contract_record record = {0};
     assert_in_range(terminal.bytes, 0, sizeof terminal.seen - 2);
-    assert_int_equal(iocp_read(now.loop, terminal.output, terminal.seen + terminal.bytes,
-                               sizeof terminal.seen - 1 - terminal.bytes, spawn__keep, &record,
+    assert_int_equal(iocp_read(win.loop, terminal.output, terminal.seen + terminal.bytes,
+                               sizeof terminal.seen - 1 - terminal.bytes, contract_keep, &record,
                                NULL),
                      IOCP_OK);
-    spawn__wait(&record, 1);
-    terminal.bytes += (size_t)record.bytes;
+    win_wait(&record, 1);
+    terminal.bytes += (size_t)record.result.bytes;
     terminal.seen[terminal.bytes] = '\0';
     return record.status;
 }
@@ -1037,18 +991,18 @@ static void terminal__expect(const char *text)
 
 static void terminal__type(const char *text)
 {
-    spawn_record record = {0};
+    contract_record record = {0};
     assert_int_equal(
-        iocp_write(now.loop, terminal.input, text, strlen(text), spawn__keep, &record, NULL),
+        iocp_write(win.loop, terminal.input, text, strlen(text), contract_keep, &record, NULL),
         IOCP_OK);
-    spawn__wait(&record, 1);
+    win_wait(&record, 1);
     assert_int_equal(record.status, IOCP_OK);
 }
 
 /* Resizes come to the console by another way than what is typed. In Wine they do not come. */
 static void terminal__resize(void)
 {
-    int status = iocp_console_resize(now.loop, now.started.opened, 60, 20);
+    int status = iocp_console_resize(win.loop, now.started.result.opened, 60, 20);
     if (win_is_wine()) {
         assert_int_equal(status, IOCP_ENOTSUP);
         return;
@@ -1071,7 +1025,7 @@ static void a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_s
     terminal__resize();
     terminal__type("end\r");
     assert_int_equal(spawn__exit_code(), win_is_wine() ? 6 : 5);
-    spawn__close(now.started.opened);
+    spawn__close(now.started.result.opened);
     int status = IOCP_OK;
     while (status == IOCP_OK) {
         status = terminal__read();
@@ -1088,7 +1042,7 @@ static void a_loop_ends_with_a_pseudo_console_in_it(void **state)
     assert_int_equal(spawn__status(), IOCP_OK);
     terminal__expect("<100x30 >");
     terminal__type("hello\r");
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
 }
 
 /* ---- Pseudo consoles: a double ---- */
@@ -1204,14 +1158,14 @@ static int fake__setup(void **state)
     memset(&fake, 0, sizeof fake);
     fake.gone = contract_event_create(false, false);
     int status = spawn__setup(state);
-    now.sys.GetProcAddress = fake__find;
-    now.sys.UpdateProcThreadAttribute = fake__set_attribute;
+    win.sys.GetProcAddress = fake__find;
+    win.sys.UpdateProcThreadAttribute = fake__set_attribute;
     return status;
 }
 
 static int fake__teardown(void **state)
 {
-    int status = spawn__teardown(state);
+    int status = win_end(state);
     assert_int_equal(fake.created, fake.closed);
     contract_object_close(fake.gone);
     return status;
@@ -1238,7 +1192,7 @@ static void what_a_closed_pseudo_console_still_writes_is_read_to_its_end(void **
     assert_int_equal(spawn__run(), 3);
     assert_int_equal(fake.created, 1);
     assert_int_equal(fake.flags, 0);
-    spawn__close(now.started.opened); /* does not wait for who reads, for that is us */
+    spawn__close(now.started.result.opened); /* does not wait for who reads, for that is us */
     assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
     assert_console_gone();
     assert_int_equal(fake.closing_error, 0);
@@ -1249,7 +1203,7 @@ static void a_loop_that_ends_does_not_wait_for_what_nobody_reads(void **state)
     (void)state;
     terminal__open("exit", "3");
     assert_int_equal(spawn__run(), 3);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     assert_console_gone();
     assert_true(fake.closing_error == ERROR_NO_DATA || fake.closing_error == ERROR_BROKEN_PIPE);
 }
@@ -1282,7 +1236,7 @@ static void a_console_that_the_system_refuses_is_told(void **state)
         terminal__open("exit", "3");
         fake.refusal = rows[i].refusal;
         assert_int_equal(spawn__status(), rows[i].status);
-        assert_int_equal(now.started.native_error, rows[i].native_error);
+        assert_int_equal(now.started.result.native_error, rows[i].native_error);
         assert_int_equal(spawn__read_all(terminal.output, nothing, sizeof nothing), 0);
     }
     assert_int_equal(fake.created, 0);
@@ -1296,9 +1250,9 @@ static void a_system_without_pseudo_consoles_refuses_the_call(void **state)
     terminal__open("exit", "3");
     for (size_t i = 0; i < IOC_COUNT_OF(names); i++) {
         fake.missing = names[i];
-        assert_int_equal(iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL),
+        assert_int_equal(iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL),
                          IOCP_ENOTSUP);
-        assert_int_equal(iocp_handle_kind(now.loop, now.options.stdio[IOCP_STDIN].handle),
+        assert_int_equal(iocp_handle_kind(win.loop, now.options.stdio[IOCP_STDIN].handle),
                          IOCP_HANDLE_PIPE_END);
     }
     assert_int_equal(now.started.calls, 0);
@@ -1310,7 +1264,7 @@ static void a_system_without_pseudo_consoles_refuses_the_call(void **state)
 static void the_streams_of_a_pseudo_console_are_its_own(void **state)
 {
     (void)state;
-    now.sys.CreateProcessW = spawn__spy_create;
+    win.sys.CreateProcessW = spawn__spy_create;
     terminal__open("exit", "3");
     assert_int_equal(spawn__status(), IOCP_EACCES);
     assert_true(fake.is_attribute);
@@ -1329,13 +1283,13 @@ static void a_pseudo_console_is_as_large_as_it_was_told(void **state)
     assert_int_equal(spawn__run(), 3);
     assert_int_equal(fake.size.X, 100);
     assert_int_equal(fake.size.Y, 30);
-    assert_int_equal(iocp_console_resize(now.loop, now.started.opened, 32767, 1), IOCP_OK);
+    assert_int_equal(iocp_console_resize(win.loop, now.started.result.opened, 32767, 1), IOCP_OK);
     assert_int_equal(fake.size.X, 32767);
     assert_int_equal(fake.size.Y, 1);
     fake.refusal = (HRESULT)0x800700E8;
-    assert_int_equal(iocp_console_resize(now.loop, now.started.opened, 1, 1), IOCP_EPIPE);
-    assert_int_equal(iocp_loop_native_error(now.loop), ERROR_NO_DATA);
-    spawn__close(now.started.opened);
+    assert_int_equal(iocp_console_resize(win.loop, now.started.result.opened, 1, 1), IOCP_EPIPE);
+    assert_int_equal(iocp_loop_native_error(win.loop), ERROR_NO_DATA);
+    spawn__close(now.started.result.opened);
     assert_int_equal(terminal__drain(), FAKE_LAST_BYTES);
     assert_console_gone();
 }
@@ -1346,7 +1300,7 @@ static bool whole__open_pair(iocp_stdio_t which, uint32_t flags)
 {
     iocp_handle_t ours = {0};
     now.options.stdio[which] = (iocp_spawn_stdio_t){.give = IOCP_GIVE_PIPE};
-    return iocp_pipe_pair(now.loop, flags, &ours, &now.options.stdio[which].handle) == IOCP_OK;
+    return iocp_pipe_pair(win.loop, flags, &ours, &now.options.stdio[which].handle) == IOCP_OK;
 }
 
 static bool whole__use_console(void)
@@ -1375,7 +1329,7 @@ static bool whole__start(HANDLE event, bool in_console)
         (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = event};
     memset(&now.started, 0, sizeof now.started);
     return whole__open_pair(IOCP_STDOUT, IOCP_PIPE_READ) && (!in_console || whole__use_console()) &&
-           iocp_spawn(now.loop, &now.options, spawn__keep, &now.started, NULL) == IOCP_OK;
+           iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL) == IOCP_OK;
 }
 
 /* A loop of its own, from its beginning to its end. True: the child was started. */
@@ -1384,17 +1338,17 @@ static bool whole__run(bool in_console)
     iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
     SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
     HANDLE event = CreateEventW(&inherited, TRUE, FALSE, NULL);
-    now.loop = NULL;
+    win.loop = NULL;
     memset(&now.started, 0, sizeof now.started);
-    if (win_loop_try_create(&now.sys, &now.memory, options, &now.loop) == IOCP_OK) {
+    if (win_loop_try_create(&win.sys, &win.memory, options, &win.loop) == IOCP_OK) {
         bool is_started = whole__start(event, in_console);
         for (int i = 0; is_started && now.started.calls == 0 && i < 100; i++) {
-            (void)iocp_loop_run(now.loop, IOCP_RUN_ONCE);
+            (void)iocp_loop_run(win.loop, IOCP_RUN_ONCE);
         }
         assert_int_equal(now.started.calls, is_started);
-        unit_memory_allow(&now.memory, UINT64_MAX);
+        unit_memory_allow(&win.memory, UINT64_MAX);
         win_faults_stop();
-        win_loop_destroy(&now.loop);
+        win_loop_destroy(&win.loop);
     }
     assert_true(CloseHandle(event));
     return now.started.calls == 1 && now.started.status == IOCP_OK;
@@ -1414,7 +1368,7 @@ static void whole__fail_each_call(bool in_console)
 {
     uint64_t k = 0;
     bool has_struck = true;
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     while (has_struck) {
         win_faults_reset();
         win_faults_fail_nth(++k);
@@ -1422,10 +1376,10 @@ static void whole__fail_each_call(bool in_console)
         has_struck = win_faults_struck() > 0;
         assert_true(is_whole || has_struck);
         whole__settle();
-        if (win_settled_handles(now.handles_before) != now.handles_before) {
+        if (win_settled_handles(win.handles_before) != win.handles_before) {
             print_message("call %u: %s\n", (unsigned)k, win_call_name(win_faults_last_struck()));
         }
-        win_loop_check_leaks(&now.memory, now.handles_before);
+        win_loop_check_leaks(&win.memory, win.handles_before);
     }
     print_message("%u calls were made to fail\n", (unsigned)k - 1);
     assert_true(k > 30);
@@ -1447,13 +1401,13 @@ static void whole__refuse_each_allocation(bool in_console)
 {
     uint64_t allowed = 0;
     bool is_whole = false;
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     while (!is_whole) {
-        unit_memory_init(&now.memory);
-        unit_memory_allow(&now.memory, allowed++);
+        unit_memory_init(&win.memory);
+        unit_memory_allow(&win.memory, allowed++);
         is_whole = whole__run(in_console);
         whole__settle();
-        win_loop_check_leaks(&now.memory, now.handles_before);
+        win_loop_check_leaks(&win.memory, win.handles_before);
     }
     print_message("%u allocations were refused\n", (unsigned)allowed - 1);
     assert_true(allowed > 10);
@@ -1477,13 +1431,12 @@ static int spawn__warm_up(void **state)
     (void)spawn__setup(state);
     spawn__use("exit", "0");
     assert_int_equal(spawn__run(), 0);
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     return 0;
 }
 
-#define SPAWN_TEST(function) \
-    cmocka_unit_test_setup_teardown(function, spawn__setup, spawn__teardown)
-#define FAKE_TEST(function) cmocka_unit_test_setup_teardown(function, fake__setup, fake__teardown)
+#define SPAWN_TEST(function) cmocka_unit_test_setup_teardown(function, spawn__setup, win_end)
+#define FAKE_TEST(function)  cmocka_unit_test_setup_teardown(function, fake__setup, fake__teardown)
 
 int main(int count, char **arguments)
 {
