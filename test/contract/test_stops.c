@@ -266,6 +266,135 @@ static void destroy_lets_the_process_go_on(void **state)
     contract_process_close(&process);
 }
 
+/* ---- Trees ---- */
+
+/* A process of the loop's, which has started a child by itself. */
+typedef struct tree {
+    contract_spawn spawn;
+    iocp_handle_t process;
+    uint64_t id;
+    void *child;
+} tree;
+
+static void tree__open(iocp_loop_t *loop, tree *self, uint32_t flags)
+{
+    contract_record started = {0};
+    contract_spawn_open(&self->spawn);
+    contract_spawn_be_parent(&self->spawn);
+    self->spawn.options.flags = flags;
+    assert_int_equal(iocp_spawn(loop, &self->spawn.options, contract_keep, &started, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &started, 1);
+    assert_int_equal(started.status, IOCP_OK);
+    self->process = started.result.opened;
+    self->id = started.result.value;
+    self->child = contract_spawn_child(&self->spawn, self->id);
+}
+
+/* Its child has ended, or does so now. */
+static void tree__close(tree *self, bool goes_on)
+{
+    if (goes_on) {
+        assert_false(contract_object_try(self->child));
+        contract_spawn_end_child(self->child);
+    } else {
+        contract_object_block(self->child);
+    }
+    contract_object_close(self->child);
+    contract_spawn_close(&self->spawn);
+}
+
+static void a_tree_is_ended_with_its_first_process(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    tree self;
+    tree__open(loop, &self, IOCP_SPAWN_TREE);
+    (void)stop__start(loop, self.process, 0, &record);
+    contract_wait(loop, &record, 1);
+    assert_forced(&record);
+    tree__close(&self, false);
+}
+
+static void a_tree_is_ended_when_the_grace_is_over(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    tree self;
+    tree__open(loop, &self, IOCP_SPAWN_TREE);
+    (void)stop__start(loop, self.process, 3 * MS, &record);
+    contract_wait(loop, &record, 1);
+    assert_forced(&record);
+    tree__close(&self, false);
+}
+
+static void what_is_left_of_a_tree_after_an_orderly_end_is_ended(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    tree self;
+    tree__open(loop, &self, IOCP_SPAWN_TREE);
+    (void)stop__start(loop, self.process, LASTING, &record);
+    contract_idle(loop);
+    contract_spawn_order_end(&self.spawn, self.id, 3);
+    contract_wait(loop, &record, 1);
+    assert_not_forced(&record, 3);
+    tree__close(&self, false);
+}
+
+static void without_a_tree_its_children_go_on(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record record = {0};
+    tree self;
+    tree__open(loop, &self, 0);
+    (void)stop__start(loop, self.process, 0, &record);
+    contract_wait(loop, &record, 1);
+    assert_forced(&record);
+    tree__close(&self, true);
+}
+
+static void a_tree_goes_on_when_its_handle_is_closed(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record closed = {0};
+    tree self;
+    void *native = NULL;
+    tree__open(loop, &self, IOCP_SPAWN_TREE);
+    assert_int_equal(iocp_handle_native(loop, self.process, &native), IOCP_OK);
+    void *own = contract_object_duplicate(native);
+    assert_int_equal(iocp_close(loop, self.process, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    assert_false(contract_object_try(own));
+    contract_spawn_order_end(&self.spawn, self.id, 0);
+    contract_object_block(own);
+    contract_object_close(own);
+    tree__close(&self, true);
+}
+
+static void a_tree_ends_with_its_handle_if_so_wanted(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record closed = {0};
+    tree self;
+    tree__open(loop, &self, IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE);
+    contract_idle(loop);
+    assert_false(contract_object_try(self.child));
+    assert_int_equal(iocp_close(loop, self.process, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    tree__close(&self, false);
+}
+
+static void a_tree_ends_with_the_loop_if_so_wanted(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    tree self;
+    tree__open(loop, &self, IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE);
+    contract_loop_destroy(loop);
+    contract_forget_loop(state);
+    tree__close(&self, false);
+}
+
 /* ---- Bad arguments ---- */
 
 static void what_is_no_process_is_not_stopped(void **state)
@@ -304,6 +433,13 @@ int main(void)
         CONTRACT_TEST(a_deadline_lets_the_process_go_on),
         CONTRACT_TEST(a_close_lets_the_process_go_on),
         CONTRACT_TEST(destroy_lets_the_process_go_on),
+        CONTRACT_TEST(a_tree_is_ended_with_its_first_process),
+        CONTRACT_TEST(a_tree_is_ended_when_the_grace_is_over),
+        CONTRACT_TEST(what_is_left_of_a_tree_after_an_orderly_end_is_ended),
+        CONTRACT_TEST(without_a_tree_its_children_go_on),
+        CONTRACT_TEST(a_tree_goes_on_when_its_handle_is_closed),
+        CONTRACT_TEST(a_tree_ends_with_its_handle_if_so_wanted),
+        CONTRACT_TEST(a_tree_ends_with_the_loop_if_so_wanted),
         CONTRACT_TEST(what_is_no_process_is_not_stopped),
     };
     contract_object_begin();

@@ -92,14 +92,41 @@ uint64_t contract_thread_id(void)
 /* ---- Processes ---- */
 
 #define PROCESS_ARGUMENT L" --be-process"
+#define PARENT_ARGUMENT  L" --be-parent"
+#define CHILD_ARGUMENT   L" --be-there"
 #define PROCESS_ORPHAN   86 /* nobody gave it an exit code */
+#define PARENT_FAILED    90
+
+/* Start another one, and tell which. */
+static void process__be_parent(void)
+{
+    wchar_t program[MAX_PATH];
+    wchar_t command[MAX_PATH + 32];
+    STARTUPINFOW startup = {.cb = sizeof startup};
+    PROCESS_INFORMATION child;
+    DWORD bytes = 0;
+    (void)GetModuleFileNameW(NULL, program, MAX_PATH);
+    (void)swprintf(command, MAX_PATH + 32, L"\"%ls\"" CHILD_ARGUMENT, program);
+    if (!CreateProcessW(program, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child) ||
+        !WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), &child.dwProcessId, sizeof child.dwProcessId,
+                   &bytes, NULL)) {
+        ExitProcess(PARENT_FAILED);
+    }
+}
 
 static void process__be(void)
 {
     uint32_t exit_code = PROCESS_ORPHAN;
     DWORD bytes = 0;
-    if (wcsstr(GetCommandLineW(), PROCESS_ARGUMENT) == NULL) {
+    bool is_parent = wcsstr(GetCommandLineW(), PARENT_ARGUMENT) != NULL;
+    if (wcsstr(GetCommandLineW(), CHILD_ARGUMENT) != NULL) {
+        Sleep(INFINITE);
+    }
+    if (wcsstr(GetCommandLineW(), PROCESS_ARGUMENT) == NULL && !is_parent) {
         return;
+    }
+    if (is_parent) {
+        process__be_parent();
     }
     if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), &exit_code, sizeof exit_code, &bytes, NULL)) {
         exit_code = PROCESS_ORPHAN;
@@ -222,10 +249,49 @@ void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_
     assert_true(WriteFile(spawn->orders, &exit_code, sizeof exit_code, &bytes, NULL));
 }
 
+void contract_spawn_be_parent(contract_spawn *spawn)
+{
+    HANDLE output = NULL;
+    HANDLE told = NULL;
+    assert_true(CreatePipe(&told, &output, NULL, 0));
+    spawn->output = output;
+    spawn->told = told;
+    spawn->arguments[1] = "--be-parent";
+    spawn->options.stdio[IOCP_STDOUT] =
+        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = output};
+}
+
+/* The parent has the only other end: if it fails there is nothing to be read. */
+void *contract_spawn_child(contract_spawn *spawn, uint64_t id)
+{
+    DWORD child_id = 0;
+    DWORD bytes = 0;
+    (void)id;
+    assert_true(CloseHandle(spawn->output));
+    spawn->output = NULL;
+    assert_true(ReadFile(spawn->told, &child_id, sizeof child_id, &bytes, NULL));
+    HANDLE child = OpenProcess(SYNCHRONIZE | PROCESS_TERMINATE, FALSE, child_id);
+    assert_non_null(child);
+    return child;
+}
+
+void contract_spawn_end_child(void *child)
+{
+    assert_true(TerminateProcess(child, 0));
+    contract_object_block(child);
+}
+
+static void spawn__close(HANDLE handle)
+{
+    assert_true(handle == NULL || CloseHandle(handle));
+}
+
 void contract_spawn_close(contract_spawn *spawn)
 {
-    assert_true(CloseHandle(spawn->orders));
-    assert_true(CloseHandle(spawn->input));
+    spawn__close(spawn->orders);
+    spawn__close(spawn->input);
+    spawn__close(spawn->output);
+    spawn__close(spawn->told);
 }
 
 /* On newer Wine the first process that a program starts opens a handle that stays. */
@@ -369,6 +435,22 @@ void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_
 {
     (void)spawn;
     sim_process_end((uintptr_t)id, exit_code);
+}
+
+void contract_spawn_be_parent(contract_spawn *spawn)
+{
+    (void)spawn;
+}
+
+void *contract_spawn_child(contract_spawn *spawn, uint64_t id)
+{
+    (void)spawn;
+    return (void *)sim_process_create_child((uintptr_t)id);
+}
+
+void contract_spawn_end_child(void *child)
+{
+    sim_process_end(object__number(child), 0);
 }
 
 void contract_spawn_close(contract_spawn *spawn)

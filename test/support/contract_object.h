@@ -62,12 +62,24 @@ typedef struct contract_spawn {
     char program[1024];
     void *input;
     void *orders;
+    void *output;
+    void *told; /* by one that has a child */
 } contract_spawn;
 
 void contract_spawn_open(contract_spawn *spawn);
 
 /* As contract_process_order_end, to whichever of them comes first, or with the id of the only one. */
 void contract_spawn_order_end(contract_spawn *spawn, uint64_t id, uint32_t exit_code);
+
+/*
+ * One that starts a child by itself, which goes on until somebody ends it; with nothing but its arguments
+ * and its output that is the test's. A handle to that child, of the one with this id.
+ */
+void contract_spawn_be_parent(contract_spawn *spawn);
+void *contract_spawn_child(contract_spawn *spawn, uint64_t id);
+
+/* End such a child. */
+void contract_spawn_end_child(void *child);
 
 /* Those that have had no order end now. */
 void contract_spawn_close(contract_spawn *spawn);

@@ -550,6 +550,10 @@ static void backend__handle_close(ioc_port *base, struct ioc_handle *core_handle
         if (handle->has_console) {
             sim_process_close_console(handle->process);
         }
+        if (handle->tree != 0) {
+            sim_tree_close(handle->tree);
+            handle->tree = 0;
+        }
         sim_process_close(handle->process);
         handle->process = 0;
     } else if (handle->adopted != 0) {

@@ -181,6 +181,7 @@ typedef struct sim_handle {
     sim_socket *socket; /* one of these */
     struct sim_file *file;
     uintptr_t process; /* its number among the objects */
+    uintptr_t tree;    /* of a process, its tree's number, or 0 */
     bool has_console;  /* a pseudo console, which ends with this handle */
     uintptr_t adopted; /* the number of what was not looked at yet, or cannot be used */
 } sim_handle;

@@ -48,6 +48,7 @@ typedef struct sim_object {
     bool is_guarded;        /* it cannot be ended */
     bool is_forced;         /* a stop has ended it */
     uint32_t processes;     /* of a job, those that run */
+    bool ends_by_close;     /* a job, and all in it with it */
     job_watch *watch;       /* of a job, or NULL */
 } sim_object;
 
@@ -425,16 +426,34 @@ void sim_semaphore_release(uintptr_t semaphore, uint32_t count)
     sim_unlock();
 }
 
+static void job__add(sim_object *job, sim_object *process)
+{
+    process->job = job;
+    job->references++;
+    job->processes++;
+    job__send(job, JOB_NEW_PROCESS, process->number);
+}
+
+uintptr_t sim_process_create_child(uintptr_t number)
+{
+    sim_lock();
+    sim_object *child = object__new(OBJECT_PROCESS);
+    child->references++; /* it runs */
+    child->is_spawned = true;
+    if (object__get(number)->job != NULL) {
+        job__add(object__get(number)->job, child);
+    }
+    sim_unlock();
+    return child->number;
+}
+
 uintptr_t sim_process_create(uintptr_t job_number)
 {
     sim_lock();
     sim_object *process = object__new(OBJECT_PROCESS);
     process->references++; /* it runs */
     if (job_number != 0) {
-        process->job = object__get(job_number);
-        process->job->references++;
-        process->job->processes++;
-        job__send(process->job, JOB_NEW_PROCESS, process->number);
+        job__add(object__get(job_number), process);
     }
     uintptr_t number = process->number;
     sim_unlock();
@@ -468,6 +487,46 @@ static void process__end(sim_object *process, uint32_t exit_code)
     object__drop(process);
 }
 
+/* ---- Trees ---- */
+
+uintptr_t sim_tree_create(uintptr_t process, bool ends_by_close)
+{
+    sim_object *tree = object__new(OBJECT_JOB);
+    tree->ends_by_close = ends_by_close;
+    job__add(tree, object__get(process));
+    return tree->number;
+}
+
+static sim_object *tree__next(const sim_object *tree)
+{
+    for (ioc_link *link = object_all.ends.next; link != &object_all.ends; link = link->next) {
+        sim_object *process = IOC_CONTAINER_OF(link, sim_object, link);
+        if (process->job == tree && !process->is_guarded) {
+            return process;
+        }
+    }
+    return NULL;
+}
+
+/* False: one of them cannot be ended. */
+static bool tree__end(const sim_object *tree, uint32_t exit_code, bool is_forced)
+{
+    for (sim_object *process; (process = tree__next(tree)) != NULL;) {
+        process->is_forced = is_forced;
+        process__end(process, exit_code);
+    }
+    return tree->processes == 0;
+}
+
+void sim_tree_close(uintptr_t number)
+{
+    sim_object *tree = object__get(number);
+    if (tree->ends_by_close) {
+        (void)tree__end(tree, 0, false);
+    }
+    object__close(number);
+}
+
 /* ---- Stops of processes ---- */
 
 #define PROCESS_STOPPED 0xC000013Au /* STATUS_CONTROL_C_EXIT */
@@ -486,11 +545,25 @@ static bool process__force(sim_object *process)
     return true;
 }
 
+/* The tree of the process that a stop is for, or NULL. */
+static sim_object *stop__tree(const sim_op *op)
+{
+    uintptr_t number = IOC_CONTAINER_OF(op->op.handle, sim_handle, handle)->tree;
+    return number != 0 ? object__get(number) : NULL;
+}
+
+static bool stop__force(const sim_op *op)
+{
+    const sim_object *tree = stop__tree(op);
+    return tree != NULL ? tree__end(tree, PROCESS_STOPPED, true)
+                        : process__force(object__get(op->process));
+}
+
 int sim_process_start_stop(sim_op *op)
 {
     sim_object *process = object__get(op->process);
     uint64_t grace_ns = ioc_stop_of(&op->op)->grace_ns;
-    if (grace_ns == 0 && !process__force(process)) {
+    if (grace_ns == 0 && !stop__force(op)) {
         return IOCP_EACCES;
     }
     if (process->signals == 0 && process->has_group) {
@@ -514,7 +587,7 @@ void sim_process_ask(sim_op *op)
 
 bool sim_process_hurry(const sim_op *op)
 {
-    return op->phase == SIM_DONE || process__force(object__get(op->process));
+    return op->phase == SIM_DONE || stop__force(op);
 }
 
 void sim_process_tell_stop(sim_op *op)
@@ -523,6 +596,9 @@ void sim_process_tell_stop(sim_op *op)
     sim_object_tell_watch(op);
     if (op->outcome.status == IOCP_OK && process->is_forced && op->value == PROCESS_STOPPED) {
         op->op.flags |= IOCP_RESULT_FORCED;
+    }
+    if (op->outcome.status == IOCP_OK && stop__tree(op) != NULL) {
+        (void)tree__end(stop__tree(op), PROCESS_STOPPED, true); /* what is left of it */
     }
 }
 

@@ -8,7 +8,9 @@
  * A job sends its messages to the port of its watch. They are packets that name the watch by a
  * number of its own, and may come when it waits, when it does not, and when it is over.
  *
- * A process that a loop has started with a group of its own ends when it is asked to.
+ * A process that a loop has started with a group of its own ends when it is asked to. A tree is a job
+ * whose number the loop's handle of the first process has: a stop ends all that runs in it, and so
+ * does its close if that is so wanted.
  *
  * A function of blocking work runs in a dequeue, when its time has come. Until then a cancel keeps
  * it from running.
@@ -38,6 +40,10 @@ uintptr_t sim_process_spawn(sim_socket **ends, bool has_group, bool has_console)
 
 /* Its pseudo console, whose the ends of pipes are; all that is in it ends with it. */
 void sim_process_close_console(uintptr_t number);
+
+/* Its tree, which all that it starts is in as well. */
+uintptr_t sim_tree_create(uintptr_t process, bool ends_by_close);
+void sim_tree_close(uintptr_t tree);
 
 /* Its stops: slots of sim_kind, and of the backend. False: it cannot be ended. */
 int sim_process_start_stop(sim_op *op);
@@ -70,6 +76,9 @@ void sim_semaphore_release(uintptr_t semaphore, uint32_t count);
 /* A process that runs; in a job if that is not 0, which then sends its messages. */
 uintptr_t sim_process_create(uintptr_t job);
 void sim_process_end(uintptr_t process, uint32_t exit_code);
+
+/* One that a process has started by itself. */
+uintptr_t sim_process_create_child(uintptr_t process);
 
 /* From now on it cannot be ended by a stop. */
 void sim_process_guard(uintptr_t process);

@@ -47,6 +47,7 @@ typedef struct action {
     bool is_abandoned;     /* its async was destroyed */
     bool is_over;          /* it was rearmed where it cannot be started: it is told so, once */
     bool has_group;        /* of a spawn: its child can be asked to end */
+    bool ends_by_close;    /* of a spawn: its child ends with the handle */
     bool is_missing;       /* of a spawn: its program */
     bool has_ends;         /* of a spawn: of pipes, for its child */
     bool is_spent;         /* of a spawn: these are gone */
@@ -73,6 +74,7 @@ typedef struct child {
     uintptr_t number;
     iocp_handle_t handles[2]; /* of the spawn, and one that was adopted */
     bool has_group;
+    bool ends_by_close;
     bool is_guarded; /* it cannot be ended */
     bool is_doomed;  /* a stop was accepted; and one that may end it by force */
     bool is_forcible;
@@ -271,6 +273,7 @@ static void program__add_child(program *p, const action *spawn, const iocp_resul
     *c = (child){.number = sim_object_duplicate(number),
                  .handles = {result->opened},
                  .has_group = spawn->has_group,
+                 .ends_by_close = spawn->ends_by_close,
                  .is_guarded = program__chance(p, 10)};
     if (c->is_guarded) {
         sim_process_guard(number);
@@ -285,7 +288,8 @@ static void action__check_end(const action *a, const iocp_result_t *result)
     bool is_stopped = result->value == RANDOM_STOPPED;
     bool is_forced = (result->flags & IOCP_RESULT_FORCED) != 0;
     EXPECT(p, sim_object_try(a->process));
-    EXPECT(p, is_stopped ? c->is_doomed : result->value == child__exit_code(c));
+    bool is_closed = c->ends_by_close && result->value == 0;
+    EXPECT(p, is_stopped ? c->is_doomed : is_closed || result->value == child__exit_code(c));
     EXPECT(p, !is_forced || (is_stopped && c->is_forcible && !c->is_guarded));
     EXPECT(p, !is_forced || a->type == IOCP_TYPE_PROCESS_STOP);
     if (a->type == IOCP_TYPE_PROCESS_STOP) {
@@ -811,6 +815,7 @@ static void program__add_spawn(program *p)
     options.arguments = arguments;
     options.flags = program__below(p, flags + 1) | IOCP_SPAWN_TREE;
     a->has_group = (options.flags & IOCP_SPAWN_GROUP) != 0;
+    a->ends_by_close = (options.flags & IOCP_SPAWN_KILL_ON_CLOSE) != 0;
     for (int i = 0; i < 3; i++) {
         had_ends[i] = program__is_end(p, &options.stdio[i]);
         a->has_ends = a->has_ends || had_ends[i];

@@ -10,8 +10,10 @@
 
 typedef struct sim_plan {
     bool is_missing; /* the program */
+    uint32_t flags;  /* IOCP_SPAWN_ bits */
     bool has_group;
     bool has_console;
+    uintptr_t tree; /* of a run that has not been told, or 0 */
     bool has_ends;
     sim_socket *ends[IOC_SPAWN_STREAMS]; /* until a run has taken or closed them */
 } sim_plan;
@@ -27,6 +29,7 @@ void sim_spawn_plan(sim_op *op, const iocp_spawn_options_t *options, struct ioc_
     SIM_CHECK(plan != NULL);
     const char *name = options->program != NULL ? options->program : options->arguments[0];
     plan->is_missing = strcmp(name, SIM_NO_PROGRAM) == 0;
+    plan->flags = options->flags;
     plan->has_group = (options->flags & IOCP_SPAWN_GROUP) != 0;
     plan->has_console = (options->flags & IOCP_SPAWN_PSEUDO_CONSOLE) != 0;
     for (int i = 0; i < IOC_SPAWN_STREAMS; i++) {
@@ -61,6 +64,10 @@ void sim_spawn_carry_out(sim_op *op)
     sim_plan *plan = plan__of(op);
     op->value =
         plan->is_missing ? 0 : sim_process_spawn(plan->ends, plan->has_group, plan->has_console);
+    if (op->value != 0 && (plan->flags & IOCP_SPAWN_TREE) != 0) {
+        bool ends_by_close = (plan->flags & IOCP_SPAWN_KILL_ON_CLOSE) != 0;
+        plan->tree = sim_tree_create((uintptr_t)op->value, ends_by_close);
+    }
     sim_complete(op, op->value == 0 ? IOCP_ENOTFOUND : IOCP_OK, 0);
 }
 
@@ -70,6 +77,8 @@ void sim_spawn_tell(sim_op *op)
     if (op->outcome.status == IOCP_OK) {
         process->process = (uintptr_t)op->value;
         process->has_console = plan__of(op)->has_console;
+        process->tree = plan__of(op)->tree;
+        plan__of(op)->tree = 0;
         process->handle.process_id = (uint32_t)op->value;
     }
 }

@@ -13,49 +13,11 @@
 #include "win_loop.h"
 #include "win_packets.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #define STOP_EXIT_CODE 0xC000013Au /* STATUS_CONTROL_C_EXIT */
 #define STOP_MS        IOC_NS_PER_MS
 #define STOP_LASTING   (1000000 * STOP_MS) /* a grace that does not pass */
-
-/* ---- The children ---- */
-
-#define PARENT_ARGUMENT "--be-parent"
-#define STAY_ARGUMENT   L" --be-there"
-#define PARENT_FAILED   90
-
-static void child__stay(void)
-{
-    if (wcsstr(GetCommandLineW(), STAY_ARGUMENT) != NULL) {
-        Sleep(INFINITE);
-    }
-}
-
-/* One that starts another one, tells which, and ends with the exit code that it reads. */
-static void child__be_parent(int count, char **arguments)
-{
-    wchar_t program[MAX_PATH];
-    wchar_t command[MAX_PATH + 32];
-    STARTUPINFOW startup = {.cb = sizeof startup};
-    PROCESS_INFORMATION child;
-    uint32_t exit_code = PARENT_FAILED;
-    DWORD bytes = 0;
-    if (count < 2 || strcmp(arguments[1], PARENT_ARGUMENT) != 0) {
-        return;
-    }
-    (void)GetModuleFileNameW(NULL, program, MAX_PATH);
-    (void)swprintf(command, MAX_PATH + 32, L"\"%ls\"" STAY_ARGUMENT, program);
-    if (CreateProcessW(program, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child) &&
-        WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), &child.dwProcessId, sizeof child.dwProcessId,
-                  &bytes, NULL)) {
-        (void)ReadFile(GetStdHandle(STD_INPUT_HANDLE), &exit_code, sizeof exit_code, &bytes, NULL);
-    }
-    ExitProcess(exit_code);
-}
 
 /* ---- One test ---- */
 
@@ -416,21 +378,9 @@ static void an_asking_that_has_not_begun_is_taken_back_at_once(void **state)
 /* A parent whose child is there. */
 static HANDLE tree__spawn(uint32_t flags)
 {
-    HANDLE read = NULL;
-    HANDLE write = NULL;
-    DWORD id = 0;
-    DWORD bytes = 0;
-    assert_true(CreatePipe(&read, &write, NULL, 0));
-    now.spawn.arguments[1] = PARENT_ARGUMENT;
-    now.spawn.options.stdio[IOCP_STDOUT] =
-        (iocp_spawn_stdio_t){.give = IOCP_GIVE_NATIVE, .native = write};
+    contract_spawn_be_parent(&now.spawn);
     stop__spawn(flags);
-    assert_true(CloseHandle(write));
-    assert_true(ReadFile(read, &id, sizeof id, &bytes, NULL));
-    assert_true(CloseHandle(read));
-    HANDLE child = OpenProcess(SYNCHRONIZE | PROCESS_TERMINATE, FALSE, id);
-    assert_non_null(child);
-    return child;
+    return contract_spawn_child(&now.spawn, now.id);
 }
 
 static void a_tree_is_ended_with_its_first_process(void **state)
@@ -442,33 +392,6 @@ static void a_tree_is_ended_with_its_first_process(void **state)
     assert_true(stop__was_forced());
     assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
     assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 0);
-    assert_true(CloseHandle(child));
-}
-
-static void what_is_left_of_a_tree_after_an_orderly_end_is_ended(void **state)
-{
-    (void)state;
-    HANDLE child = tree__spawn(IOCP_SPAWN_TREE);
-    (void)stop__start(STOP_LASTING);
-    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
-    contract_spawn_order_end(&now.spawn, now.id, 3);
-    win_wait(&now.stopped, 1);
-    assert_int_equal(now.stopped.status, IOCP_OK);
-    assert_int_equal(now.stopped.result.value, 3);
-    assert_false(stop__was_forced());
-    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
-    assert_true(CloseHandle(child));
-}
-
-static void without_a_tree_its_children_go_on(void **state)
-{
-    (void)state;
-    HANDLE child = tree__spawn(0);
-    assert_int_equal(stop__run(0), IOCP_OK);
-    assert_true(stop__was_forced());
-    assert_false(contract_object_try(child));
-    assert_true(TerminateProcess(child, 0));
-    assert_int_equal(WaitForSingleObject(child, INFINITE), WAIT_OBJECT_0);
     assert_true(CloseHandle(child));
 }
 
@@ -662,8 +585,6 @@ static int stop__run_tests(const char *name, bool has_packets)
         STOP_TEST(a_process_that_cannot_be_ended_while_it_is_asked_is_told_of),
         STOP_TEST(an_asking_that_has_not_begun_is_taken_back_at_once),
         STOP_TEST(a_tree_is_ended_with_its_first_process),
-        STOP_TEST(what_is_left_of_a_tree_after_an_orderly_end_is_ended),
-        STOP_TEST(without_a_tree_its_children_go_on),
         STOP_TEST(a_tree_whose_rest_cannot_be_ended_is_told_of),
         STOP_TEST(a_process_that_ends_by_itself_was_not_forced),
         STOP_TEST(where_a_handle_does_not_say_its_rights_it_has_none),
@@ -677,10 +598,8 @@ static int stop__run_tests(const char *name, bool has_packets)
     return cmocka_run_group_tests_name(name, stop_tests, NULL, NULL);
 }
 
-int main(int count, char **arguments)
+int main(void)
 {
-    child__stay();
-    child__be_parent(count, arguments);
     contract_object_begin();
     win_catch_crashes();
     return stop__run_tests("wait completion packets", true) +
