@@ -12,6 +12,7 @@ packages=(
     spin tcc relacy-dev
     wine wine64 libwine-dev
     gcovr valgrind gnuplot-nox
+    curl wrk apache2-utils
     dpkg-dev mmdebstrap)
 
 as_root() {

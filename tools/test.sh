@@ -11,6 +11,7 @@ source "$(dirname "$0")/common.sh"
 source "$root/tools/echo.sh"
 source "$root/tools/examples.sh"
 source "$root/tools/examples_io.sh"
+source "$root/tools/examples_http.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
@@ -168,6 +169,7 @@ examples_step() {
         bash -c 'source tools/common.sh; source tools/examples.sh; build_stage' || return 0
     examples_workers
     examples_udp_echo
+    examples_http_server
     examples_file_copy
     examples_filter
     examples_pipe_chat
