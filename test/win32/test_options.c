@@ -22,6 +22,8 @@ typedef struct option_call {
 
 static struct {
     bool is_faked; /* options do not reach the system; all that it is asked for are 1 */
+    int answer;    /* or this, of which so many bytes are written */
+    int answer_bytes;
     option_call set;
     option_call also; /* the one before it: of IPv4, on a dual stack socket */
     option_call got;
@@ -67,10 +69,11 @@ static void spy__wrap_provider(WSAPROTOCOL_INFOW *provider)
 
 static int WINAPI spy__get_option(SOCKET socket, int level, int name, char *value, int *length)
 {
-    static const int one = 1;
+    int answer = now.answer_bytes != 0 ? now.answer : 1;
     if (now.is_faked) {
-        assert_int_equal(*length, sizeof one);
-        memcpy(value, &one, sizeof one);
+        assert_int_equal(*length, sizeof answer);
+        *length = now.answer_bytes != 0 ? now.answer_bytes : *length;
+        memcpy(value, &answer, (size_t)*length);
         spy__note(&now.got, level, name, value, *length);
         return 0;
     }
@@ -299,6 +302,17 @@ static void what_can_only_be_read_is_asked_for_by_its_name(void **state)
     now.is_faked = false;
 }
 
+/* What is told if the system has written so many bytes of this. */
+static void option__expect_answer(iocp_handle_t handle, iocp_socket_option_t option, int answer,
+                                  int bytes, int expected)
+{
+    int value = 4711;
+    now.answer = answer;
+    now.answer_bytes = bytes;
+    assert_int_equal(iocp_socket_get_option(win.loop, handle, option, &value), IOCP_OK);
+    assert_int_equal(value, expected);
+}
+
 static void no_limit_of_packets_is_said_with_all_bits(void **state)
 {
     (void)state;
@@ -306,6 +320,19 @@ static void no_limit_of_packets_is_said_with_all_bits(void **state)
     now.is_faked = true;
     assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_MTU_LIMIT, 0), IOCP_OK);
     option__expect(&now.set, IPPROTO_IP, 76, -1);
+    option__expect_answer(handle, IOCP_SOCKET_MTU_LIMIT, -1, 4, 0);
+    option__expect_answer(handle, IOCP_SOCKET_MTU_LIMIT, 1400, 4, 1400);
+    now.is_faked = false;
+}
+
+/* As of those that are one byte to the system. */
+static void what_the_system_does_not_write_of_a_value_is_zero(void **state)
+{
+    (void)state;
+    iocp_handle_t handle = option__open(AF_INET, SOCK_STREAM);
+    now.is_faked = true;
+    option__expect_answer(handle, IOCP_SOCKET_NODELAY, -1, 4, -1); /* what was there before */
+    option__expect_answer(handle, IOCP_SOCKET_NODELAY, -1, 1, 0xff);
     now.is_faked = false;
 }
 
@@ -706,6 +733,7 @@ int main(void)
         OPTION_TEST(each_request_is_the_systems_of_its_name),
         OPTION_TEST(what_can_only_be_read_is_asked_for_by_its_name),
         OPTION_TEST(no_limit_of_packets_is_said_with_all_bits),
+        OPTION_TEST(what_the_system_does_not_write_of_a_value_is_zero),
         OPTION_TEST(an_option_of_ip_is_set_for_both_stacks),
         OPTION_TEST(what_ipv4_refuses_ipv6_does_not_keep),
         OPTION_TEST(the_error_of_a_socket_is_asked_for_and_not_set),

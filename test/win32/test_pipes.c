@@ -987,6 +987,23 @@ static void a_connect_that_is_asked_too_late_is_the_success_that_it_is(void **st
     assert_int_equal(win_faults_count_of(WIN_CANCEL_SYNCHRONOUS), 1);
 }
 
+/* All instances are busy, as its thread finds out behind the cancel: nothing waits for one then. */
+static void a_connect_that_is_asked_too_late_does_not_wait(void **state)
+{
+    (void)state;
+    contract_record connected = {0};
+    server s = server__open(NULL);
+    HANDLE first = raw__must_connect(&s);
+    win.sys.CreateFileW = spy__late_open;
+    win.sys.CancelSynchronousIo = spy__ask_thread;
+    iocp_op_t op = slow__begin(&s, &connected);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&connected, 1);
+    assert_int_equal(connected.status, IOCP_ECANCELED);
+    assert_int_equal(win_faults_count_of(WIN_DEVICE_CONTROL), 0);
+    (void)CloseHandle(first);
+}
+
 /* The system does not let us ask: the cancel is told so, and the operation goes on. */
 static void a_connect_that_cannot_be_asked_goes_on(void **state)
 {
@@ -1051,6 +1068,7 @@ int main(void)
         PIPES_TEST(a_connect_that_runs_is_asked_to_end),
         PIPES_TEST(destroy_asks_a_connect_that_runs_to_end),
         PIPES_TEST(a_connect_that_is_asked_too_late_is_the_success_that_it_is),
+        PIPES_TEST(a_connect_that_is_asked_too_late_does_not_wait),
         PIPES_TEST(a_connect_that_cannot_be_asked_goes_on),
     };
     win_catch_crashes();
