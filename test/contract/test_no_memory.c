@@ -70,6 +70,42 @@ static void an_accept_without_memory_for_addresses_is_refused_and_leaves_nothing
     assert_int_equal(accepted.calls, 0);
 }
 
+/* ---- Handles ---- */
+
+/* No memory is left for another handle. */
+static void use_up_handles(iocp_loop_t *loop)
+{
+    iocp_handle_t handle = contract_open(loop, AF_INET);
+    int status = IOCP_OK;
+    contract_allow_blocks(0);
+    while (status == IOCP_OK) {
+        status = iocp_socket_open(loop, AF_INET, SOCK_STREAM, 0, &handle);
+    }
+    assert_int_equal(status, IOCP_ENOMEM);
+}
+
+static void a_pair_without_memory_for_its_second_end_leaves_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    iocp_handle_t ours = {0};
+    iocp_handle_t theirs = {0};
+    contract_record closed = {0};
+    iocp_handle_t last = contract_open(loop, AF_INET);
+    assert_int_equal(iocp_close(loop, last, contract_keep, &closed, NULL), IOCP_OK);
+    use_up_handles(loop);
+    contract_wait(loop, &closed, 1); /* there is memory for one handle now */
+    uint64_t handles = contract_stats(loop).handles;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(iocp_pipe_pair(loop, IOCP_PIPE_READ, &ours, &theirs), IOCP_ENOMEM);
+        assert_int_equal(ours.id, 0);
+        assert_int_equal(theirs.id, 0);
+        assert_true(contract_stats(loop).handles == handles);
+    }
+    assert_int_equal(iocp_socket_open(loop, AF_INET, SOCK_STREAM, 0, &last), IOCP_OK);
+    contract_allow_blocks(UINT64_MAX);
+    assert_int_equal(iocp_pipe_pair(loop, IOCP_PIPE_READ, &ours, &theirs), IOCP_OK);
+}
+
 /* ---- The deadline of the next run ---- */
 
 typedef struct crowd {
@@ -133,6 +169,7 @@ int main(void)
         CONTRACT_TEST(a_close_without_memory_is_refused_and_the_handle_stays_open),
         CONTRACT_TEST(a_cancel_that_nobody_is_told_of_needs_no_memory),
         CONTRACT_TEST(an_accept_without_memory_for_addresses_is_refused_and_leaves_nothing),
+        CONTRACT_TEST(a_pair_without_memory_for_its_second_end_leaves_nothing),
         CONTRACT_TEST(a_run_without_memory_for_its_deadline_ends_with_that_error),
     };
     return CONTRACT_RUN_WITHOUT_SOCKETS(tests);

@@ -9,6 +9,7 @@
 #include "text/command_line.h"
 #include "win32/sys.h"
 
+#include "win_echo.h"
 #include "win_faults.h"
 #include "win_files.h"
 #include "win_leaks.h"
@@ -143,13 +144,19 @@ static int child__use_console(char **arguments)
                : 6;
 }
 
+static int child__echo(char **arguments)
+{
+    (void)arguments;
+    return win_echo_run();
+}
+
 static const struct {
     const char *name;
     int (*function)(char **arguments);
 } child_roles[] = {
     {"console", child__use_console}, {"tell", child__tell},  {"copy", child__copy},
     {"signal", child__signal},       {"job", child__in_job}, {"stay", child__stay},
-    {"exit", child__exit},
+    {"exit", child__exit},           {"echo", child__echo},
 };
 
 static void child__be(int count, char **arguments)
@@ -176,6 +183,16 @@ typedef struct spawn_test {
 
 static spawn_test now;
 
+/* What CreateProcessW was told last: see spawn__spy_create. */
+static struct {
+    DWORD creation;
+    DWORD startup;
+    WORD show;
+    BOOL inherits;
+    bool has_streams;
+    wchar_t environment[256];
+} seen;
+
 static void spawn__use(const char *role, const char *argument)
 {
     memset(&now.options, 0, sizeof now.options);
@@ -194,6 +211,7 @@ static int spawn__setup(void **state)
     iocp_loop_options_t options = {.sleep_method = IOCP_SLEEP_PORT};
     (void)state;
     memset(&now, 0, sizeof now);
+    memset(&seen, 0, sizeof seen);
     win_begin();
     assert_in_range(GetModuleFileNameA(NULL, now.program, sizeof now.program), 1,
                     sizeof now.program - 1);
@@ -468,6 +486,32 @@ static void a_child_inherits_what_is_named_and_nothing_else(void **state)
     assert_true(CloseHandle(events[1]));
 }
 
+/* It is refused. */
+static BOOL WINAPI spawn__spy_create(const wchar_t *program, wchar_t *line,
+                                     SECURITY_ATTRIBUTES *process, SECURITY_ATTRIBUTES *thread,
+                                     BOOL inherits, DWORD flags, void *environment,
+                                     const wchar_t *folder, STARTUPINFOW *startup,
+                                     PROCESS_INFORMATION *child)
+{
+    (void)program;
+    (void)line;
+    (void)folder;
+    (void)child;
+    if (environment != NULL) {
+        memcpy(seen.environment, environment, sizeof seen.environment);
+    }
+    assert_null(process);
+    assert_null(thread);
+    seen.creation = flags;
+    seen.startup = startup->dwFlags;
+    seen.show = startup->wShowWindow;
+    seen.inherits = inherits;
+    seen.has_streams =
+        startup->hStdInput != NULL || startup->hStdOutput != NULL || startup->hStdError != NULL;
+    SetLastError(ERROR_ACCESS_DENIED);
+    return FALSE;
+}
+
 /* ---- Which program ---- */
 
 /* A copy of this program. */
@@ -481,7 +525,7 @@ static void program__copy(const char *folder, const char *name)
 static int program__run(const char *name, const char *path)
 {
     static char variable[2048];
-    static const char *environment[] = {variable, "SystemRoot=C:\\windows", NULL};
+    static const char *environment[] = {variable, "SystemRoot=C:\\windows", "A=before it", NULL};
     (void)snprintf(variable, sizeof variable, "Path=%s", path);
     now.options.program = NULL;
     now.arguments[0] = name;
@@ -520,6 +564,46 @@ static void a_program_is_looked_for_in_the_path_of_the_child(void **state)
     }
     assert_int_equal(as_path, 33); /* that says where it is */
     assert_true(win_folder_remove(folder));
+}
+
+/* "cmd" is in ours. */
+static void a_child_without_a_path_finds_no_program(void **state)
+{
+    static const char *const environment[] = {"A=1", "SystemRoot=C:\\windows", NULL};
+    (void)state;
+    spawn__use("exit", "0");
+    now.options.program = NULL;
+    now.arguments[0] = "cmd";
+    now.options.environment = environment;
+    assert_int_equal(spawn__status(), IOCP_ENOTFOUND);
+}
+
+/* What comes of it when memory suffices. */
+static int spawn__refuse_each_allocation(uint64_t at_least)
+{
+    uint64_t allowed = 0;
+    int status = IOCP_ENOMEM;
+    for (; status == IOCP_ENOMEM; allowed++) {
+        memset(&now.started, 0, sizeof now.started);
+        unit_memory_allow(&win.memory, allowed);
+        status = iocp_spawn(win.loop, &now.options, contract_keep, &now.started, NULL);
+        if (status == IOCP_OK) {
+            win_wait(&now.started, 1);
+            status = now.started.status;
+        }
+        unit_memory_allow(&win.memory, UINT64_MAX);
+    }
+    assert_true(allowed > at_least);
+    return status;
+}
+
+static void any_one_allocation_of_a_search_in_our_path_may_be_refused(void **state)
+{
+    (void)state;
+    spawn__use("exit", "0");
+    now.options.program = NULL;
+    now.arguments[0] = "no such program";
+    assert_int_equal(spawn__refuse_each_allocation(6), IOCP_ENOTFOUND);
 }
 
 static void spawn__write_file(const char *path, const char *text)
@@ -561,6 +645,61 @@ static void a_batch_file_gets_no_argument_that_could_be_taken_apart(void **state
     assert_int_equal(batch__run("42"), 42);
     assert_int_equal(win_faults_count_of(WIN_CREATE_PROCESS), 1);
     assert_true(win_folder_remove(folder));
+}
+
+static UINT WINAPI batch__find_no_folder(wchar_t *path, UINT room)
+{
+    (void)path;
+    (void)room;
+    SetLastError(ERROR_ACCESS_DENIED);
+    return 0;
+}
+
+static UINT WINAPI batch__find_long_folder(wchar_t *path, UINT room)
+{
+    (void)path;
+    return room;
+}
+
+static void what_keeps_a_batch_file_from_its_interpreter_is_told(void **state)
+{
+    char folder[512];
+    char path[600];
+    (void)state;
+    assert_true(win_folder_create_fresh(folder, sizeof folder));
+    (void)snprintf(path, sizeof path, "%s/batch.cmd", folder);
+    spawn__write_file(path, "@exit 42\r\n");
+    spawn__use("none", NULL);
+    now.options.program = path;
+    win.sys.CreateProcessW = spawn__spy_create;
+    win.sys.GetSystemDirectoryW = batch__find_no_folder;
+    assert_int_equal(batch__run("1"), IOCP_EACCES);
+    assert_int_equal(now.started.result.native_error, ERROR_ACCESS_DENIED);
+    win.sys.GetSystemDirectoryW = batch__find_long_folder;
+    assert_int_equal(batch__run("1"), IOCP_ENAMETOOLONG);
+    win.sys.GetSystemDirectoryW = GetSystemDirectoryW;
+    assert_int_equal(seen.creation, 0); /* so far it was not called */
+    assert_int_equal(spawn__refuse_each_allocation(6), IOCP_EACCES);
+    assert_int_not_equal(seen.creation, 0);
+    assert_true(win_folder_remove(folder));
+}
+
+static HANDLE WINAPI spawn__have_no_stream(DWORD which)
+{
+    (void)which;
+    return NULL;
+}
+
+static void streams_that_we_do_not_have_are_none_of_a_childs(void **state)
+{
+    (void)state;
+    win.sys.CreateProcessW = spawn__spy_create;
+    win.sys.GetStdHandle = spawn__have_no_stream;
+    spawn__use("exit", "0");
+    assert_int_equal(spawn__status(), IOCP_EACCES);
+    assert_int_equal(seen.startup, STARTF_USESTDHANDLES);
+    assert_false(seen.has_streams);
+    assert_false(seen.inherits);
 }
 
 /* ---- What is wrong with it ---- */
@@ -690,40 +829,6 @@ static void a_child_is_in_its_job_from_the_beginning(void **state)
 }
 
 /* ---- How the system is told ---- */
-
-static struct {
-    DWORD creation;
-    DWORD startup;
-    WORD show;
-    BOOL inherits;
-    bool has_streams;
-    wchar_t environment[256];
-} seen;
-
-static BOOL WINAPI spawn__spy_create(const wchar_t *program, wchar_t *line,
-                                     SECURITY_ATTRIBUTES *process, SECURITY_ATTRIBUTES *thread,
-                                     BOOL inherits, DWORD flags, void *environment,
-                                     const wchar_t *folder, STARTUPINFOW *startup,
-                                     PROCESS_INFORMATION *child)
-{
-    (void)program;
-    (void)line;
-    (void)folder;
-    (void)child;
-    if (environment != NULL) {
-        memcpy(seen.environment, environment, sizeof seen.environment);
-    }
-    assert_null(process);
-    assert_null(thread);
-    seen.creation = flags;
-    seen.startup = startup->dwFlags;
-    seen.show = startup->wShowWindow;
-    seen.inherits = inherits;
-    seen.has_streams =
-        startup->hStdInput != NULL || startup->hStdOutput != NULL || startup->hStdError != NULL;
-    SetLastError(ERROR_ACCESS_DENIED);
-    return FALSE;
-}
 
 static void a_flag_is_a_flag_of_windows(void **state)
 {
@@ -1031,6 +1136,54 @@ static void a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_s
         status = terminal__read();
     }
     assert_int_equal(status, IOCP_EOF);
+}
+
+/* ---- A loop at either end of a console ---- */
+
+static void echo__start(void)
+{
+    terminal__open("echo", NULL);
+    assert_int_equal(spawn__status(), IOCP_OK);
+    terminal__expect("[ready]");
+}
+
+static void echo__assert_ends_well(void)
+{
+    terminal__type("end\r");
+    assert_int_equal(spawn__exit_code(), WIN_ECHO_GOOD);
+}
+
+static void lines_of_a_console_are_read_and_written_as_utf_8(void **state)
+{
+    (void)state;
+    echo__start();
+    terminal__type("plain\r");
+    terminal__expect("[706c61696e plain]");
+    terminal__type("\xc3\xa4\xe2\x82\xac\r");
+    terminal__expect("[c3a4e282ac \xc3\xa4\xe2\x82\xac]");
+    echo__assert_ends_well();
+}
+
+static void a_line_that_was_waited_for_too_long_goes_to_the_next_read(void **state)
+{
+    (void)state;
+    echo__start();
+    terminal__type("limit\r");
+    terminal__expect("[IOCP_ETIMEDOUT]");
+    terminal__type("late\r");
+    terminal__expect("[6c617465 late]");
+    echo__assert_ends_well();
+}
+
+static void ctrl_z_that_is_typed_is_the_end_and_no_line_is_lost(void **state)
+{
+    (void)state;
+    echo__start();
+    terminal__type("\x1a\r");
+    terminal__expect("[IOCP_EOF]");
+    terminal__type("on\r");
+    terminal__expect("[6f6e on]");
+    echo__assert_ends_well();
 }
 
 /* Nobody reads what it writes, and nobody has closed it. */
@@ -1450,6 +1603,10 @@ int main(int count, char **arguments)
         SPAWN_TEST(a_native_handle_is_copied_by_the_call),
         SPAWN_TEST(a_child_inherits_what_is_named_and_nothing_else),
         SPAWN_TEST(a_program_is_looked_for_in_the_path_of_the_child),
+        SPAWN_TEST(a_child_without_a_path_finds_no_program),
+        SPAWN_TEST(any_one_allocation_of_a_search_in_our_path_may_be_refused),
+        SPAWN_TEST(what_keeps_a_batch_file_from_its_interpreter_is_told),
+        SPAWN_TEST(streams_that_we_do_not_have_are_none_of_a_childs),
         SPAWN_TEST(a_batch_file_gets_no_argument_that_could_be_taken_apart),
         SPAWN_TEST(what_the_system_says_of_a_program_is_told),
         SPAWN_TEST(a_folder_or_a_program_that_cannot_be_used_is_told),
@@ -1465,6 +1622,9 @@ int main(int count, char **arguments)
         SPAWN_TEST(a_spawn_that_is_cancelled_too_late_is_the_success_that_it_is),
         SPAWN_TEST(a_spawn_that_has_not_begun_is_taken_back_at_once),
         SPAWN_TEST(a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_seen),
+        SPAWN_TEST(lines_of_a_console_are_read_and_written_as_utf_8),
+        SPAWN_TEST(a_line_that_was_waited_for_too_long_goes_to_the_next_read),
+        SPAWN_TEST(ctrl_z_that_is_typed_is_the_end_and_no_line_is_lost),
         SPAWN_TEST(a_loop_ends_with_a_pseudo_console_in_it),
         FAKE_TEST(what_a_closed_pseudo_console_still_writes_is_read_to_its_end),
         FAKE_TEST(a_loop_that_ends_does_not_wait_for_what_nobody_reads),
