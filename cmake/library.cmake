@@ -11,6 +11,7 @@ set(core_sources
     src/api/name.c
     src/api/operation.c
     src/api/pipe.c
+    src/api/poll.c
     src/api/post.c
     src/api/process.c
     src/api/socket.c
@@ -27,6 +28,7 @@ set(core_sources
     src/op.c
     src/opening.c
     src/pipe.c
+    src/poll.c
     src/post.c
     src/queue/mpsc.c
     src/queue/pool.c
@@ -53,6 +55,7 @@ set(win32_sources
     src/win32/errmap.c
     src/win32/job.c
     src/win32/mode.c
+    src/win32/net/afd.c
     src/win32/net/connection.c
     src/win32/net/family.c
     src/win32/net/group.c

@@ -252,11 +252,12 @@ typedef enum iocp_type {
     IOCP_TYPE_PIPE_CONNECT = 24,
     IOCP_TYPE_SPAWN = 25,
     IOCP_TYPE_PROCESS_STOP = 26,
-    IOCP_TYPE_SENDFILE = 27
+    IOCP_TYPE_SENDFILE = 27,
+    IOCP_TYPE_POLL = 28
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_SENDFILE + 1)
+#define IOCP_TYPES (IOCP_TYPE_POLL + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -1263,6 +1264,71 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
  *           iocp_close(loop, *listener, NULL, NULL, NULL);
  *       }
  *       return status;
+ *   }
+ */
+
+/* ==== Sockets of others: readiness =========================================================== */
+
+/* Bits of `events`, and of iocp_result_t.event. */
+typedef enum iocp_poll_event {
+    IOCP_POLL_READ = 1,     /* a receive or an accept gets something, if only the end */
+    IOCP_POLL_WRITE = 2,    /* a send takes something; a connect has succeeded */
+    IOCP_POLL_PRIORITY = 4, /* urgent data */
+    IOCP_POLL_HANGUP = 8,   /* the peer has ended its side */
+    IOCP_POLL_ERROR = 16    /* a connect has failed, or the connection is broken. Always told */
+} iocp_poll_event_t;
+
+/*
+ * Wait until a socket that belongs to somebody else (libcurl, c-ares, libpq) is ready: one callback
+ * with the bits of `event` that are. Level, not edge: IOCP_REARM asks again, for the same events,
+ * and a socket that is still ready calls back again in the next tick. So answer IOCP_REARM after
+ * having done what it is ready for. `events` 0 waits for IOCP_POLL_ERROR alone.
+ *
+ * `socket` stays its owner's: it is not bound to the port, and nothing of it is changed. Several
+ * polls may wait on one. When it is closed the poll ends as IOCP_EBADF.
+ * N.B. A socket's number is used again after it is closed. Where a library tells that it will close
+ * one, cancel the poll then.
+ * Errors in the result: IOCP_ENOTSOCK, IOCP_EBADF, IOCP_ENOTSUP (a layered provider hides the
+ * system's socket; native_error is what it said, and `netsh winsock show catalog` names it).
+ * Win32: IOCTL_AFD_POLL on the base socket (SIO_BASE_HANDLE, SIO_BSP_HANDLE_POLL).
+ */
+IOCP_API int IOCP_CALL iocp_poll(iocp_loop_t *loop, uintptr_t socket, uint32_t events,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Give a pending poll other events: it keeps its id and has no extra callback. In its own callback:
+ * what IOCP_REARM then waits for. Loop thread. Errors: IOCP_ENOENT (it has ended), IOCP_EINVAL (not
+ * a poll, no such event), IOCP_EBUSY (its callback is due: set it there); or that of the system,
+ * which did not take the request: it waits for the events that it had.
+ */
+IOCP_API int IOCP_CALL iocp_poll_set(iocp_loop_t *loop, iocp_op_t op, uint32_t events);
+
+/*
+ * Example: a library that tells its socket and what it waits for there, and is called when that has come.
+ *
+ *   struct watch {
+ *       uintptr_t socket;
+ *       uint32_t (*work)(uintptr_t socket, uint32_t ready);   // says what it waits for next, 0: done
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_ready(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                           void *userdata)
+ *   {
+ *       struct watch *watch = userdata;
+ *       if (result->status != IOCP_OK) {
+ *           return IOCP_DISARM;
+ *       }
+ *       uint32_t events = watch->work(watch->socket, result->event);
+ *       if (events == 0) {
+ *           return IOCP_DISARM;
+ *       }
+ *       iocp_poll_set(loop, result->op, events);
+ *       return IOCP_REARM;
+ *   }
+ *
+ *   static int watch_begin(iocp_loop_t *loop, struct watch *watch)
+ *   {
+ *       return iocp_poll(loop, watch->socket, IOCP_POLL_READ, on_ready, watch, NULL);
  *   }
  */
 

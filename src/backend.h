@@ -131,10 +131,11 @@ typedef struct ioc_backend {
     int (*cancel)(ioc_port *port, struct ioc_op *op, bool *is_back);
 
     /*
-     * A pending operation's pause is over: PROCESS_STOP ends the process. As cancel, but nothing is
-     * asked for: what comes back is the operation's own outcome.
+     * What a pending operation is to do has changed: the pause of a PROCESS_STOP is over, and it
+     * ends the process; a POLL waits for other events. As cancel, but its end is not asked for: what
+     * comes back is the operation's own outcome.
      */
-    int (*hurry)(ioc_port *port, struct ioc_op *op, bool *is_back);
+    int (*revise)(ioc_port *port, struct ioc_op *op, bool *is_back);
 
     /* The same as cancel for all that is in the kernel on a handle, by one request. None comes back by it. */
     int (*handle_cancel)(ioc_port *port, struct ioc_handle *handle);

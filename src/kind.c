@@ -4,6 +4,7 @@
 #include "cancel.h"
 #include "handle.h"
 #include "opening.h"
+#include "poll.h"
 #include "post.h"
 #include "sendfile.h"
 #include "spawn.h"
@@ -242,6 +243,11 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .handles = STREAM,
         .queued = ioc_sendfile_queued, .start = ioc_sendfile_start,
         .settle = ioc_sendfile_settle, .tell = kind__tell_nothing, .ended = ioc_sendfile_ended,
+    },
+    [IOCP_TYPE_POLL] = {
+        .name = "poll", .type = IOCP_TYPE_POLL, .traits = IOC_KIND_EVENTS,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = ioc_poll_tell, .ended = kind__no_books,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

@@ -310,16 +310,21 @@ int ioc_op_set_pause(ioc_ops *ops, ioc_op *op, uint64_t delay_ns)
 
 int ioc_op_end_pause(ioc_ops *ops, ioc_op *op)
 {
-    bool is_back = false;
     if (op->phase == IOC_PHASE_TIMED) {
         ioc_op_queue_again(ops, op);
         return IOCP_OK;
     }
+    return ioc_op_revise(ops, op);
+}
+
+int ioc_op_revise(ioc_ops *ops, ioc_op *op)
+{
+    bool is_back = false;
     IOC_ASSERT(op->phase == IOC_PHASE_KERNEL);
     if (op->intent != 0 || !ioc_op_can_start(ops, op)) {
         return IOCP_OK; /* it was asked to end, and does nothing more */
     }
-    int status = ops->backend->hurry(ops->port, op, &is_back);
+    int status = ops->backend->revise(ops->port, op, &is_back);
     if (status == IOCP_OK && is_back) {
         ioc_op_finish_from_backend(ops, op);
     }

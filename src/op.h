@@ -67,17 +67,18 @@ typedef struct ioc_handle ioc_handle;
 
 /* Bits of ioc_kind.traits. */
 enum {
-    IOC_KIND_FIRST = 1,   /* goes before all that is queued: cancels and closes */
-    IOC_KIND_ONCE = 2,    /* ends for good: is not rearmed, and has no deadline */
-    IOC_KIND_SURE = 4,    /* cannot be taken back */
-    IOC_KIND_OUT = 8,     /* its bytes go out on its handle */
-    IOC_KIND_MEMORY = 16, /* has memory of the program's: iocp_op_set_buffer */
-    IOC_KIND_FIRES = 32,  /* that its time has come is its end; others start then */
-    IOC_KIND_SMALL = 64,  /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_LAST = 128,  /* is parked until its handle or loop ends, and begins then; until then
+    IOC_KIND_FIRST = 1,    /* goes before all that is queued: cancels and closes */
+    IOC_KIND_ONCE = 2,     /* ends for good: is not rearmed, and has no deadline */
+    IOC_KIND_SURE = 4,     /* cannot be taken back */
+    IOC_KIND_OUT = 8,      /* its bytes go out on its handle */
+    IOC_KIND_MEMORY = 16,  /* has memory of the program's: iocp_op_set_buffer */
+    IOC_KIND_FIRES = 32,   /* that its time has come is its end; others start then */
+    IOC_KIND_SMALL = 64,   /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_LAST = 128,   /* is parked until its handle or loop ends, and begins then; until then
                              nobody is told that it is there */
-    IOC_KIND_USES = 256,  /* uses a second handle: see ioc_use */
-    IOC_KIND_ALONE = 512  /* nothing else goes out on its handle meanwhile: see transfer.h */
+    IOC_KIND_USES = 256,   /* uses a second handle: see ioc_use */
+    IOC_KIND_ALONE = 512,  /* nothing else goes out on its handle meanwhile: see transfer.h */
+    IOC_KIND_EVENTS = 1024 /* waits for events that may become others meanwhile: see poll.h */
 };
 
 /*
@@ -361,12 +362,15 @@ int ioc_op_wait_until(ioc_ops *ops, ioc_op *op, uint64_t due_ns);
 
 /*
  * Before it is started in the kernel: after so long, if it is still there, it is to go on in another way
- * (ioc_backend.hurry).
+ * (ioc_backend.revise).
  */
 int ioc_op_set_pause(ioc_ops *ops, ioc_op *op, uint64_t delay_ns);
 
 /* Its pause is over. An error: the system did not take the request, which has to be made again. */
 int ioc_op_end_pause(ioc_ops *ops, ioc_op *op);
+
+/* What one in the kernel is to do has changed. An error: the system did not take the request. */
+int ioc_op_revise(ioc_ops *ops, ioc_op *op);
 
 /*
  * As ioc_op_start_in_kernel, for a kind that looks at what came of it: after DONE and FAILED it is

@@ -3,6 +3,7 @@
 
 #include "errmap.h"
 #include "job.h"
+#include "net/afd.h"
 #include "net/connection.h"
 #include "net/group.h"
 #include "net/message.h"
@@ -37,6 +38,7 @@ typedef struct backend_port {
     ioc_waits waits;
     ioc_jobs jobs;
     ioc_winsock winsock;
+    ioc_afd afd;
 } backend_port;
 
 static int backend__attach(backend_port *own, const ioc_port_options *options,
@@ -45,6 +47,7 @@ static int backend__attach(backend_port *own, const ioc_port_options *options,
     ioc_overlapped_attach(&own->overlapped, &own->port, backend__kind_of);
     ioc_waits_attach(&own->waits, &own->port);
     ioc_jobs_attach(&own->jobs, &own->port);
+    ioc_afd_attach(&own->afd, &own->port);
     *native_error = ioc_winsock_attach(&own->winsock, &own->port);
     if (*native_error != 0) {
         return ioc_errmap_from_native(*native_error);
@@ -243,9 +246,12 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_SPAWN] = {ioc_child_start, ioc_work_cancel_call, ioc_child_release,
                          ioc_child_started},
     [IOCP_TYPE_PROCESS_STOP] = {ioc_process_start_stop, ioc_process_cancel_stop,
-                                ioc_overlapped_release, ioc_process_stopped},
+                                ioc_overlapped_release, ioc_process_stopped,
+                                ioc_process_revise_stop},
     [IOCP_TYPE_SENDFILE] = {ioc_transmit_start, ioc_overlapped_cancel, ioc_overlapped_release,
                             ioc_transmit_sent},
+    [IOCP_TYPE_POLL] = {ioc_afd_start, ioc_afd_cancel, ioc_overlapped_release, ioc_afd_complete,
+                        ioc_afd_revise},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
 };
@@ -279,6 +285,11 @@ static int backend__cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return backend__kind_of(op)->cancel(port, op, is_back);
 }
 
+static int backend__revise(ioc_port *port, ioc_op *op, bool *is_back)
+{
+    return backend__kind_of(op)->revise(port, op, is_back);
+}
+
 static void backend__release(ioc_port *port, ioc_op *op)
 {
     backend__kind_of(op)->release(port, op);
@@ -300,7 +311,7 @@ static const ioc_backend iocp_backend = {
     .start = backend__start,
     .release = backend__release,
     .cancel = backend__cancel,
-    .hurry = ioc_process_hurry_stop,
+    .revise = backend__revise,
     .handle_cancel = ioc_overlapped_cancel_all,
     .socket_open = ioc_socket_open,
     .socket_adopt = ioc_socket_adopt,

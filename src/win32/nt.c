@@ -20,12 +20,40 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys)
     ioc_nt_look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
                    &nt->NtAssociateWaitCompletionPacket);
     ioc_nt_look_up(sys, ntdll, "NtCancelWaitCompletionPacket", &nt->NtCancelWaitCompletionPacket);
+    ioc_nt_look_up(sys, ntdll, "NtCreateFile", &nt->NtCreateFile);
+    ioc_nt_look_up(sys, ntdll, "NtDeviceIoControlFile", &nt->NtDeviceIoControlFile);
 }
 
 bool ioc_nt_has_wait_packets(const ioc_nt *nt)
 {
     return nt->NtCreateWaitCompletionPacket != NULL &&
            nt->NtAssociateWaitCompletionPacket != NULL && nt->NtCancelWaitCompletionPacket != NULL;
+}
+
+bool ioc_nt_has_devices(const ioc_nt *nt)
+{
+    return nt->NtCreateFile != NULL && nt->NtDeviceIoControlFile != NULL;
+}
+
+#define NT_OPEN 1 /* FILE_OPEN */
+
+LONG ioc_nt_open_device(const ioc_nt *nt, const wchar_t *name, HANDLE *device)
+{
+    USHORT bytes = (USHORT)(wcslen(name) * sizeof *name);
+    ioc_nt_string string = {.length = bytes, .size = bytes, .text = name};
+    ioc_nt_name object = {.size = sizeof object, .name = &string};
+    ioc_nt_status_block block;
+    return nt->NtCreateFile(device, SYNCHRONIZE, &object, &block, NULL, 0,
+                            FILE_SHARE_READ | FILE_SHARE_WRITE, NT_OPEN, 0, NULL, 0);
+}
+
+/* The first two words of an OVERLAPPED are its status block, and its address is what the packet has. */
+LONG ioc_nt_control(const ioc_nt *nt, HANDLE device, OVERLAPPED *overlapped, ULONG request,
+                    void *data, ULONG size)
+{
+    return nt->NtDeviceIoControlFile(device, NULL, NULL, overlapped,
+                                     (ioc_nt_status_block *)(void *)overlapped, request, data, size,
+                                     data, size);
 }
 
 /* PUBLIC_OBJECT_BASIC_INFORMATION of <winternl.h>, and its number. */

@@ -216,15 +216,21 @@ ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error)
     return IOC_START_FAILED;
 }
 
+ioc_start ioc_overlapped_failed_nt(ioc_op *op, LONG nt_status)
+{
+    uint32_t native_error;
+    (void)ioc_errmap_from_status((uint32_t)nt_status, false, &native_error);
+    return ioc_overlapped_failed(op, native_error);
+}
+
 /* ---- Cancels ---- */
 
 /*
  * ERROR_NOT_FOUND: what there was has ended, its packets are on the way. So it is once the handle
  * is closed.
  */
-static int overlapped__cancel(ioc_win_port *port, const ioc_handle *handle, OVERLAPPED *overlapped)
+static int overlapped__cancel(ioc_win_port *port, HANDLE native, OVERLAPPED *overlapped)
 {
-    HANDLE native = ioc_win_handle_of(handle)->native;
     if (native == INVALID_HANDLE_VALUE || port->sys->CancelIoEx(native, overlapped)) {
         return IOCP_OK;
     }
@@ -235,13 +241,18 @@ static int overlapped__cancel(ioc_win_port *port, const ioc_handle *handle, OVER
 int ioc_overlapped_cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
     (void)is_back;
-    return overlapped__cancel(ioc_win_port_of(port), op->handle,
-                              &ioc_win_op_of(op)->token.overlapped);
+    return ioc_overlapped_cancel_call(ioc_win_port_of(port), ioc_win_handle_of(op->handle)->native,
+                                      op);
+}
+
+int ioc_overlapped_cancel_call(ioc_win_port *port, HANDLE native, ioc_op *op)
+{
+    return overlapped__cancel(port, native, &ioc_win_op_of(op)->token.overlapped);
 }
 
 int ioc_overlapped_cancel_all(ioc_port *port, ioc_handle *handle)
 {
-    return overlapped__cancel(ioc_win_port_of(port), handle, NULL);
+    return overlapped__cancel(ioc_win_port_of(port), ioc_win_handle_of(handle)->native, NULL);
 }
 
 ioc_start ioc_overlapped_settled(ioc_port *port, ioc_op *op)

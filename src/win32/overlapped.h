@@ -86,7 +86,7 @@ typedef struct ioc_win_op {
     };
 } ioc_win_op;
 
-/* What the backend does for a kind of operation: a row in backend.c. No slot is NULL. */
+/* What the backend does for a kind of operation: a row in backend.c. Only the last slot may be NULL. */
 typedef struct ioc_win_kind {
     ioc_start (*start)(ioc_port *port, ioc_op *op);           /* see ioc_backend.start */
     int (*cancel)(ioc_port *port, ioc_op *op, bool *is_back); /* see ioc_backend.cancel */
@@ -97,6 +97,9 @@ typedef struct ioc_win_kind {
      * goes on, and another packet will come.
      */
     bool (*complete)(ioc_port *port, ioc_op *op);
+
+    /* See ioc_backend.revise. NULL: what it is to do never changes. */
+    int (*revise)(ioc_port *port, ioc_op *op, bool *is_back);
 } ioc_win_kind;
 
 /* All of them, by iocp_type_t. In backend.c, which puts the units together. */
@@ -146,9 +149,13 @@ int ioc_overlapped_join(ioc_win_port *port, ioc_win_handle *handle, bool may_ski
 int ioc_overlapped_cancel(ioc_port *port, ioc_op *op, bool *is_back);
 int ioc_overlapped_cancel_all(ioc_port *port, ioc_handle *handle);
 
+/* The same of a call on a handle that is the operation's own, or shared by some. */
+int ioc_overlapped_cancel_call(ioc_win_port *port, HANDLE native, ioc_op *op);
+
 /* For calls that are not overlapped. */
 ioc_start ioc_overlapped_done(ioc_op *op);
 ioc_start ioc_overlapped_failed(ioc_op *op, uint32_t error);
+ioc_start ioc_overlapped_failed_nt(ioc_op *op, LONG nt_status);
 
 /* ioc_win_kind.complete of those that need nothing more. */
 bool ioc_overlapped_complete(ioc_port *port, ioc_op *op);

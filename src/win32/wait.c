@@ -54,26 +54,19 @@ static void wait__give_packet(ioc_win_port *port, HANDLE packet)
     }
 }
 
-static ioc_start wait__fail_nt(ioc_op *op, LONG nt_status)
-{
-    uint32_t native_error;
-    (void)ioc_errmap_from_status((uint32_t)nt_status, false, &native_error);
-    return ioc_overlapped_failed(op, native_error);
-}
-
 static ioc_start wait__start_packet(ioc_win_port *port, ioc_op *op)
 {
     HANDLE packet = NULL;
     LONG status = wait__take_packet(port, &packet);
     if (status != IOC_NT_SUCCESS) {
-        return wait__fail_nt(op, status);
+        return ioc_overlapped_failed_nt(op, status);
     }
     status = port->nt.NtAssociateWaitCompletionPacket(
         packet, port->port, ioc_watch_of(op)->object, &port->tokens,
         &ioc_win_op_of(op)->token.overlapped, IOC_NT_SUCCESS, 0, NULL);
     if (status != IOC_NT_SUCCESS) {
         wait__give_packet(port, packet);
-        return wait__fail_nt(op, status);
+        return ioc_overlapped_failed_nt(op, status);
     }
     ioc_watch_of(op)->backend = packet;
     return IOC_START_PENDING;

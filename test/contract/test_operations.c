@@ -24,6 +24,7 @@ typedef struct stage {
     contract_pair pair;
     contract_pipe pipe;
     contract_server server;
+    uintptr_t native_socket;
     void *natives[2]; /* the ends of a pipe that is the standard streams */
     contract_address address;
     void *object;
@@ -370,6 +371,28 @@ static int start_drain(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_c
     return iocp_drain(loop, handle, 0, callback, userdata, op);
 }
 
+/* A poll of a socket that is not bound to any port, of which the loop does not know that it waits. */
+static void open_polled(stage *s)
+{
+    s->pair = contract_connect(s->loop, AF_INET);
+    s->native_socket = contract_native_socket(s->loop, s->pair.server);
+}
+
+static int start_poll(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    (void)handle;
+    return iocp_poll(loop, s->native_socket, IOCP_POLL_READ, callback, userdata, op);
+}
+
+static void finish_poll(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    contract_send_all(s->loop, s->pair.client, "x", 1);
+    contract_wait(s->loop, record, calls);
+    assert_int_equal(record->result.event, record->status == IOCP_OK ? IOCP_POLL_READ : 0);
+}
+
 /* ---- Datagrams ---- */
 
 static void open_datagram(stage *s)
@@ -543,6 +566,7 @@ static const operation operations[] = {
     {"sendfile", open_sendfile, start_sendfile, finish_stalled, true, false},
     {"shutdown", open_blocked, start_shutdown, finish_stalled, true, true},
     {"drain", open_blocked, start_drain, finish_stalled, true, false},
+    {"poll", open_polled, start_poll, finish_poll, false, false},
     {"sendto", open_datagram, start_sendto, NULL, true, false},
     {"recvfrom", open_datagram, start_recvfrom, finish_recvfrom, true, false},
     {"read", open_pipe, start_read, finish_read, true, false},

@@ -344,6 +344,13 @@ contract_pair contract_connect(iocp_loop_t *loop, int family)
     return pair;
 }
 
+uintptr_t contract_native_socket(iocp_loop_t *loop, iocp_handle_t handle)
+{
+    void *native = NULL;
+    assert_int_equal(iocp_handle_native(loop, handle, &native), IOCP_OK);
+    return (uintptr_t)native;
+}
+
 void contract_close(iocp_loop_t *loop, iocp_handle_t handle)
 {
     assert_int_equal(iocp_close(loop, handle, NULL, NULL, NULL), IOCP_OK);

@@ -122,6 +122,9 @@ iocp_handle_t contract_open(iocp_loop_t *loop, int family);
 /* Two connected sockets, and the listener that they met at. */
 contract_pair contract_connect(iocp_loop_t *loop, int family);
 
+/* The system's socket behind a handle, for what is done with sockets that no loop has. */
+uintptr_t contract_native_socket(iocp_loop_t *loop, iocp_handle_t handle);
+
 /* Close without asking how it went. */
 void contract_close(iocp_loop_t *loop, iocp_handle_t handle);
 void contract_close_pair(iocp_loop_t *loop, contract_pair pair);

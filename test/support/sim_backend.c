@@ -4,6 +4,7 @@
 #include "sim_file.h"
 #include "sim_object.h"
 #include "sim_option.h"
+#include "sim_poll.h"
 #include "sim_spawn.h"
 #include "sim_pipe.h"
 
@@ -79,7 +80,11 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_PROCESS_STOP] = {.on_process = sim_process_start_stop,
                                 .take_effect = sim_process_ask,
                                 .tell = sim_process_tell_stop,
+                                .revise = sim_process_revise,
                                 .ends_by_cancel = true},
+    [IOCP_TYPE_POLL] = {.on_nothing = sim_poll_start,
+                        .tell = sim_poll_tell,
+                        .revise = sim_poll_revise},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
 };
 
@@ -220,12 +225,12 @@ static int backend__cancel(ioc_port *base, struct ioc_op *core_op, bool *is_back
     return backend__return(base, status);
 }
 
-static int backend__hurry(ioc_port *base, struct ioc_op *core_op, bool *is_back)
+static int backend__revise(ioc_port *base, struct ioc_op *core_op, bool *is_back)
 {
     sim_port *port = backend__port(base);
     sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
     sim_lock();
-    if (sim_process_hurry(op)) {
+    if (sim_kind_of(op)->revise(op)) {
         return backend__return(base, IOCP_OK);
     }
     int status = backend__may_cancel(port);
@@ -581,7 +586,7 @@ const ioc_backend *ioc_backend_default(void)
         .start = backend__start,
         .release = backend__release,
         .cancel = backend__cancel,
-        .hurry = backend__hurry,
+        .revise = backend__revise,
         .handle_cancel = backend__handle_cancel,
         .socket_open = backend__socket_open,
         .socket_adopt = backend__socket_adopt,

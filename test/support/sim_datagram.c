@@ -73,6 +73,11 @@ void sim_datagram_close(sim_socket *socket)
     socket->datagrams = NULL;
 }
 
+bool sim_datagram_has_queued(const sim_socket *socket)
+{
+    return !ioc_list_is_empty(&socket->datagrams->queue);
+}
+
 size_t sim_datagram_queued_bytes(const sim_socket *socket)
 {
     return socket->datagrams->queued_bytes;

@@ -18,6 +18,7 @@ sim_socket *sim_datagram_new(int family, size_t capacity_bytes);
 void sim_datagram_close(sim_socket *socket);
 
 size_t sim_datagram_queued_bytes(const sim_socket *socket);
+bool sim_datagram_has_queued(const sim_socket *socket); /* one without bytes counts */
 
 /* See ioc_backend.socket_join. */
 int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves);

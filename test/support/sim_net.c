@@ -654,6 +654,7 @@ static void connect__refuse(sim_op *connect)
         return;
     }
     connect->socket->state = SIM_CLOSED;
+    connect->socket->was_refused = true;
     sim_complete(connect, IOCP_ECONNREFUSED, 0);
 }
 

@@ -99,6 +99,7 @@ typedef struct sim_op {
     iocp_buf_t portion[3];   /* of a sendfile, whose middle is its own */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
+    uint32_t polled;     /* what a poll has found */
     sim_address from;    /* of a datagram */
     uint32_t pipe_flags; /* of a connect to a pipe */
     uint8_t flags;       /* IOCP_RESULT_ bits, if it is a success */
@@ -164,6 +165,7 @@ typedef struct sim_socket {
     bool is_reset;
     bool is_send_shut;
     bool is_recv_shut;
+    bool was_refused;  /* its connect was */
     ioc_list receives; /* sim_op.place */
     ioc_list sends;
     ioc_list buffered; /* sim_chunk.link: sends that are done and not with the receiver yet */
@@ -197,6 +199,7 @@ typedef struct sim_kind {
     void (*take_effect)(sim_op *op); /* its time has come (sim_op.effect_ns) */
     void (*tell)(sim_op *op);        /* it is handed over: what only this kind tells */
     void (*release)(sim_op *op);     /* it is over, and was held */
+    bool (*revise)(sim_op *op);      /* it is to do something else now; false: it cannot */
     bool ends_by_cancel;             /* a cancel brings it back at once */
 } sim_kind;
 

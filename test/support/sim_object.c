@@ -585,7 +585,7 @@ void sim_process_ask(sim_op *op)
     (void)sim_process_start_wait(op);
 }
 
-bool sim_process_hurry(const sim_op *op)
+bool sim_process_revise(sim_op *op)
 {
     return op->phase == SIM_DONE || stop__force(op);
 }

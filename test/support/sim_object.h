@@ -49,7 +49,7 @@ void sim_tree_close(uintptr_t tree);
 int sim_process_start_stop(sim_op *op);
 void sim_process_ask(sim_op *op);
 void sim_process_tell_stop(sim_op *op);
-bool sim_process_hurry(const sim_op *op);
+bool sim_process_revise(sim_op *op);
 
 /* Run the function of an operation. N.B. Not under the lock: it may call what any thread may. */
 void sim_object_run_work(sim_op *op);

@@ -3,6 +3,7 @@
 
 #include "sim_file.h"
 #include "sim_object.h"
+#include "sim_poll.h"
 
 #include "loop.h"
 #include "threads.h"
@@ -34,8 +35,10 @@ void sim_lock(void)
     SIM_CHECK(pthread_mutex_lock(&world_mutex) == 0);
 }
 
+/* Whatever was done with the lock held: polls are of levels, and look at what it has left. */
 void sim_unlock(void)
 {
+    sim_poll_look();
     SIM_CHECK(pthread_mutex_unlock(&world_mutex) == 0);
 }
 

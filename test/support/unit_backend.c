@@ -55,12 +55,12 @@ static int port__cancel(ioc_port *port, ioc_op *op, bool *is_back)
     return self->cancel_answer;
 }
 
-static int port__hurry(ioc_port *port, ioc_op *op, bool *is_back)
+static int port__revise(ioc_port *port, ioc_op *op, bool *is_back)
 {
     unit_port *self = port__of(port);
     assert_int_equal(op->phase, IOC_PHASE_KERNEL);
-    self->hurries++;
-    *is_back = self->cancel_answer == IOCP_OK && self->hurry_ends;
+    self->revisions++;
+    *is_back = self->cancel_answer == IOCP_OK && self->revise_ends;
     if (*is_back) {
         op->outcome = (ioc_outcome){.status = IOCP_EACCES};
     }
@@ -103,7 +103,7 @@ static const ioc_backend unit_backend_slots = {
     .wake = port__wake,
     .start = port__start,
     .cancel = port__cancel,
-    .hurry = port__hurry,
+    .revise = port__revise,
     .handle_cancel = port__handle_cancel,
     .spawn_ended = port__spawn_ended,
     .handle_give_away = port__give_away,

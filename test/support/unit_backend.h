@@ -22,14 +22,14 @@ typedef struct unit_port {
     int cancel_answer; /* at first IOCP_OK */
     bool cancel_ends;  /* a cancel that is taken gives the operation back at once */
     uint32_t cancel_native_error;
-    bool hurry_ends; /* one that is hurried, which is answered as a cancel is, comes back at once */
+    bool revise_ends; /* a revised one, answered as a cancel is, comes back at once */
     ioc_wake wake_answer;
     void (*during_wake)(void *context); /* what another thread does in the next one, or NULL */
     void *wake_context;
 
     unsigned starts;
     unsigned cancels;
-    unsigned hurries;
+    unsigned revisions;
     unsigned handle_cancels;
     unsigned closes;
     unsigned spawns_ended;

@@ -41,12 +41,12 @@ static void the_backend_is_told_once_when_the_grace_is_over(void **state)
     unit_core *core = *state;
     ioc_op *op = stop__start(core, stop__open(core), GRACE_NS);
     stop__pass(core, GRACE_NS - 1);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     stop__pass(core, 1);
-    assert_int_equal(core->port.hurries, 1);
+    assert_int_equal(core->port.revisions, 1);
     assert_int_equal(op->phase, IOC_PHASE_KERNEL); /* its end comes by a packet */
     stop__pass(core, 10 * GRACE_NS);
-    assert_int_equal(core->port.hurries, 1);
+    assert_int_equal(core->port.revisions, 1);
     assert_int_equal(core->port.cancels, 0);
     stop__end(core, op, IOCP_OK);
 }
@@ -58,7 +58,7 @@ static void no_grace_and_one_without_end_are_no_times(void **state)
     ioc_op *always = stop__start(core, stop__open(core), IOC_FOREVER);
     assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     stop__pass(core, 10 * GRACE_NS);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     stop__end(core, never, IOCP_OK);
     stop__end(core, always, IOCP_OK);
 }
@@ -70,14 +70,14 @@ static void a_process_that_ends_ends_the_grace(void **state)
     unit_core_packet(core, op, IOCP_OK, 0);
     assert_int_equal(ioc_timers_count(&core->ops.deadlines), 0);
     stop__pass(core, 10 * GRACE_NS);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_OK);
 }
 
 static void what_cannot_be_ended_comes_back_with_the_reason(void **state)
 {
     unit_core *core = *state;
-    core->port.hurry_ends = true;
+    core->port.revise_ends = true;
     ioc_op *op = stop__start(core, stop__open(core), GRACE_NS);
     stop__pass(core, GRACE_NS);
     assert_int_equal(unit_core_deliver(core, op), IOCP_EACCES);
@@ -89,14 +89,14 @@ static void a_refusal_is_asked_again(void **state)
     core->port.cancel_answer = IOCP_ENOBUFS;
     ioc_op *op = stop__start(core, stop__open(core), GRACE_NS);
     stop__pass(core, GRACE_NS);
-    assert_int_equal(core->port.hurries, 1);
+    assert_int_equal(core->port.revisions, 1);
     stop__pass(core, IOC_NS_PER_MS - 1);
-    assert_int_equal(core->port.hurries, 1);
+    assert_int_equal(core->port.revisions, 1);
     core->port.cancel_answer = IOCP_OK;
     stop__pass(core, 1);
-    assert_int_equal(core->port.hurries, 2);
+    assert_int_equal(core->port.revisions, 2);
     stop__pass(core, 10 * GRACE_NS);
-    assert_int_equal(core->port.hurries, 2);
+    assert_int_equal(core->port.revisions, 2);
     stop__end(core, op, IOCP_OK);
 }
 
@@ -107,7 +107,7 @@ static void one_that_was_asked_to_end_does_nothing_more(void **state)
     ioc_op *op = stop__start(core, stop__open(core), GRACE_NS);
     assert_int_equal(ioc_cancel_op(&core->ops, op, IOCP_ECANCELED), IOCP_OK);
     stop__pass(core, GRACE_NS);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
 
@@ -118,7 +118,7 @@ static void one_that_was_asked_to_end_does_nothing_more(void **state)
     ioc_handle_shut_gate(handle, close);
     ioc_op_queue(&core->ops, close, NULL);
     stop__pass(core, GRACE_NS);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     ioc_cancel_run_queued(&core->ops, 100);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ECANCELED);
@@ -134,7 +134,7 @@ static void a_deadline_ends_the_stop_and_not_the_process(void **state)
     stop__pass(core, GRACE_NS);
     assert_int_equal(core->port.cancels, 1);
     stop__pass(core, GRACE_NS);
-    assert_int_equal(core->port.hurries, 0);
+    assert_int_equal(core->port.revisions, 0);
     unit_core_packet(core, op, IOCP_ECANCELED, 0);
     assert_int_equal(unit_core_deliver(core, op), IOCP_ETIMEDOUT);
 }

@@ -371,6 +371,31 @@ static void life__use_objects(life *l)
     life__wait(l);
 }
 
+static iocp_op_t life__poll(life *l, uint32_t events, int expected)
+{
+    life_op *op = life__op(l, expected);
+    iocp_op_t id = {0};
+    void *socket = NULL;
+    if (life__ok(l, iocp_handle_native(l->loop, l->server, &socket))) {
+        life__started(l, op,
+                      iocp_poll(l->loop, (uintptr_t)socket, events, life__callback, op, &id));
+    }
+    return id;
+}
+
+/* One is ready, one becomes so when it is changed, and one is cancelled. */
+static void life__poll_sockets(life *l)
+{
+    (void)life__poll(l, IOCP_POLL_WRITE, IOCP_OK);
+    iocp_op_t changed = life__poll(l, IOCP_POLL_PRIORITY, IOCP_OK);
+    iocp_op_t unwanted = life__poll(l, IOCP_POLL_PRIORITY, IOCP_ECANCELED);
+    (void)life__ok(l, iocp_loop_run(l->loop, IOCP_RUN_NO_WAIT));
+    if (life__ok(l, iocp_poll_set(l->loop, changed, IOCP_POLL_WRITE))) {
+        life__cancel(l, unwanted);
+    }
+    life__wait(l);
+}
+
 static void life__end_early(life *l)
 {
     iocp_op_t late = life__recv(l, l->client, IOCP_ETIMEDOUT);
@@ -436,6 +461,7 @@ static void life__leave_pending(life *l)
     (void)life__wait_for(l, l->event, LIFE_ANY);
     (void)life__watch(l, LIFE_ANY);
     (void)life__watch_console(l, LIFE_ANY);
+    (void)life__poll(l, IOCP_POLL_PRIORITY, LIFE_ANY);
     (void)life__recv(l, l->server, LIFE_ANY);
     life__started(l, accept, iocp_accept(l->loop, l->listener, life__callback, accept, NULL));
     life__started(l, timer, iocp_timer(l->loop, 100 * LIFE_S, life__callback, timer, NULL));
@@ -443,9 +469,9 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,      life__meet,    life__talk,      life__signal,        life__store,
-    life__secure,      life__pair,    life__serve,     life__use_objects,   life__end_early,
-    life__use_streams, life__hang_up, life__close_one, life__leave_pending,
+    life__listen,    life__meet,        life__talk,    life__signal,      life__store,
+    life__secure,    life__pair,        life__serve,   life__use_objects, life__poll_sockets,
+    life__end_early, life__use_streams, life__hang_up, life__close_one,   life__leave_pending,
 };
 
 /* ---- The whole ---- */

@@ -262,11 +262,7 @@ int ioc_pipe_client_cancel(ioc_port *base, ioc_op *op, bool *is_back)
     if (!connect->is_waiting) {
         return ioc_work_cancel_call(base, op, is_back);
     }
-    if (port->sys->CancelIoEx(connect->opening.backend, &ioc_win_op_of(op)->token.overlapped)) {
-        return IOCP_OK;
-    }
-    DWORD error = port->sys->GetLastError();
-    return error == ERROR_NOT_FOUND ? IOCP_OK : ioc_port_fail(port, error);
+    return ioc_overlapped_cancel_call(port, connect->opening.backend, op);
 }
 
 void ioc_pipe_client_release(ioc_port *base, ioc_op *op)

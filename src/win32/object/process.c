@@ -226,7 +226,7 @@ int ioc_process_cancel_stop(ioc_port *port, ioc_op *op, bool *is_back)
 }
 
 /* What cannot be ended is not waited for. */
-int ioc_process_hurry_stop(ioc_port *port, ioc_op *op, bool *is_back)
+int ioc_process_revise_stop(ioc_port *port, ioc_op *op, bool *is_back)
 {
     return stop__end(ioc_win_port_of(port), op) ? IOCP_OK
                                                 : ioc_process_cancel_stop(port, op, is_back);

@@ -25,6 +25,6 @@ bool ioc_process_exited(ioc_port *port, ioc_op *op);
 ioc_start ioc_process_start_stop(ioc_port *port, ioc_op *op);
 int ioc_process_cancel_stop(ioc_port *port, ioc_op *op, bool *is_back);
 bool ioc_process_stopped(ioc_port *port, ioc_op *op);
-int ioc_process_hurry_stop(ioc_port *port, ioc_op *op, bool *is_back);
+int ioc_process_revise_stop(ioc_port *port, ioc_op *op, bool *is_back);
 
 #endif

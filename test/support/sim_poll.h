@@ -1,0 +1,17 @@
+/* Simulated polls: of whatever socket there is, whoever has it open. */
+#ifndef TEST_SIM_POLL_H
+#define TEST_SIM_POLL_H
+
+#include "sim_net.h"
+
+/* ---- Under the lock ---- */
+
+/* Something may have changed: end those polls that have something to tell. */
+void sim_poll_look(void);
+
+/* Slots of sim_kind. */
+int sim_poll_start(sim_op *op);
+bool sim_poll_revise(sim_op *op);
+void sim_poll_tell(sim_op *op);
+
+#endif
