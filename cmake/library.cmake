@@ -25,6 +25,7 @@ set(core_sources
     src/handle.c
     src/kind.c
     src/loop.c
+    src/name.c
     src/op.c
     src/opening.c
     src/pipe.c
@@ -59,6 +60,7 @@ set(win32_sources
     src/win32/net/connection.c
     src/win32/net/family.c
     src/win32/net/group.c
+    src/win32/net/lookup.c
     src/win32/net/message.c
     src/win32/net/options.c
     src/win32/net/socket.c

@@ -30,9 +30,10 @@
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
  *    and iocp_process_stop, for the standard streams, to close a pseudo console, when the last
- *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait and iocp_process_stop where the
- *    system has no wait completion packets; by nothing else. The console's handler is Windows' and
- *    the process's, and is there while somebody watches.)
+ *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait, iocp_process_stop and iocp_resolve
+ *    where the system has no wait completion packets; by nothing else. Names are looked up on threads
+ *    of Winsock's. The console's handler is Windows' and the process's, and is there while somebody
+ *    watches.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -253,11 +254,12 @@ typedef enum iocp_type {
     IOCP_TYPE_SPAWN = 25,
     IOCP_TYPE_PROCESS_STOP = 26,
     IOCP_TYPE_SENDFILE = 27,
-    IOCP_TYPE_POLL = 28
+    IOCP_TYPE_POLL = 28,
+    IOCP_TYPE_RESOLVE = 29
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_POLL + 1)
+#define IOCP_TYPES (IOCP_TYPE_RESOLVE + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -288,6 +290,7 @@ typedef struct iocp_result {
                               close it */
     const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
+    const struct iocp_address *addresses; /* resolve: the first of the list; otherwise NULL */
 } iocp_result_t;
 
 typedef enum iocp_action {
@@ -1600,6 +1603,81 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
  */
 
 /* ==== Names and addresses ==================================================================== */
+
+/* One address of a list, in the order in which to try them (RFC 6724). Later versions add members
+ * at the end. */
+typedef struct iocp_address {
+    const struct iocp_address *next;
+    const struct sockaddr *address; /* with the port of the service */
+    size_t address_length;
+} iocp_address_t;
+
+/* Bits of iocp_resolve_options_t.flags. */
+typedef enum iocp_resolve_flag {
+    IOCP_RESOLVE_NUMERIC = 1, /* the host is an address already: ask nobody */
+    IOCP_RESOLVE_LISTEN = 2   /* host NULL: any address, to bind to. Without it: loopback */
+} iocp_resolve_flag_t;
+
+/* Set size to sizeof(iocp_resolve_options_t) and everything else to 0 for the defaults. */
+typedef struct iocp_resolve_options {
+    uint32_t size;
+    uint32_t flags; /* IOCP_RESOLVE_ bits */
+    int family;     /* AF_INET, AF_INET6. 0: both */
+    int type;       /* SOCK_STREAM, SOCK_DGRAM: whose services. 0: SOCK_STREAM */
+} iocp_resolve_options_t;
+
+/* The most addresses of a list: the rest of a longer answer is left out. */
+#define IOCP_RESOLVE_ADDRESSES_MAX 100
+
+/*
+ * The addresses of a host and service: `addresses`, at least one. `host` is a name in UTF-8
+ * (international ones too), an address as text, or NULL; `service` a name, a number, or NULL for
+ * port 0; `options` may be NULL. All is copied. Each address comes once. What has no name in it is
+ * answered in the next tick, without asking the system.
+ *
+ * The list ends with the callback: connect in it (iocp_connect copies), or keep a copy. A cancel or
+ * a deadline ends it at once, also while the system still asks; what the system tells afterwards is
+ * dropped, and iocp_loop_destroy waits for it: within its time limit, after which iocp_loop_dump
+ * shows it as "lookup".
+ * N.B. How long the system asks is its own affair: some ten seconds where no name server answers. A
+ * program that has a user waiting sets a deadline.
+ * Errors in the result: IOCP_ENONAME, IOCP_ENOADDRESS, IOCP_EAGAIN (no name server answered),
+ * IOCP_EINVAL (not a name: empty, too long, not UTF-8).
+ * Win32: GetAddrInfoExW, GetAddrInfoExCancel.
+ */
+IOCP_API int IOCP_CALL iocp_resolve(iocp_loop_t *loop, const char *host, const char *service,
+                                    const iocp_resolve_options_t *options, iocp_callback_t callback,
+                                    void *userdata, iocp_op_t *op);
+
+/*
+ * A copy of a list, in one piece of the loop's memory, which is the program's until it frees it;
+ * before the loop is destroyed. `copy` NULL may be freed. Loop thread. Errors: IOCP_EINVAL,
+ * IOCP_ENOMEM.
+ */
+IOCP_API int IOCP_CALL iocp_addresses_copy(iocp_loop_t *loop, const iocp_address_t *addresses,
+                                           iocp_address_t **copy);
+IOCP_API void IOCP_CALL iocp_addresses_free(iocp_loop_t *loop, iocp_address_t *copy);
+
+/*
+ * Example: all addresses of a name, as text.
+ *
+ *   static iocp_action_t IOCP_CALL on_resolved(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                              void *userdata)
+ *   {
+ *       const iocp_address_t *each;
+ *       for (each = result->addresses; each != NULL; each = each->next) {
+ *           char text[IOCP_ADDRESS_TEXT_BYTES];
+ *           iocp_address_format(each->address, each->address_length, text, sizeof text);
+ *           puts(text);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int print_addresses(iocp_loop_t *loop, const char *host)
+ *   {
+ *       return iocp_resolve(loop, host, "https", NULL, on_resolved, NULL, NULL);
+ *   }
+ */
 
 /* Room for the longest text of an address, with its zero. */
 #define IOCP_ADDRESS_TEXT_BYTES 128

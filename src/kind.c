@@ -3,6 +3,7 @@
 #include "accept.h"
 #include "cancel.h"
 #include "handle.h"
+#include "name.h"
 #include "opening.h"
 #include "poll.h"
 #include "post.h"
@@ -249,11 +250,21 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = ioc_poll_tell, .ended = kind__no_books,
     },
+    [IOCP_TYPE_RESOLVE] = {
+        .name = "resolve", .type = IOCP_TYPE_RESOLVE,
+        .queued = kind__not_booked, .start = ioc_name_start,
+        .settle = kind__as_it_is, .tell = ioc_name_tell, .ended = kind__no_books,
+    },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,
         .handles = STDIN | STDOUT, .ends_alone = STDIN | STDOUT,
         .queued = kind__not_booked, .start = kind__park,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOC_TYPE_LOOKUP] = {
+        .name = "lookup", .type = (iocp_type_t)IOC_TYPE_LOOKUP, .traits = IOC_KIND_AWAITED,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = ioc_name_looked_up,
     },
 };
 /* clang-format on */

@@ -9,8 +9,8 @@
 #include "op.h"
 
 /*
- * By iocp_type_t, IOC_KINDS of them. The first and the last row are the library's own: what an adopted
- * handle is, and what ends a standard stream.
+ * By iocp_type_t, IOC_KINDS of them. The first and the last two rows are the library's own: what an
+ * adopted handle is, what ends a standard stream, what the system is asked for a name.
  */
 extern const ioc_kind ioc_kinds[IOC_KINDS];
 

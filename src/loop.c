@@ -124,6 +124,11 @@ static void loop__count(ioc_ops *ops, const ioc_op *op)
     }
 }
 
+static bool loop__has_books(const ioc_op *op)
+{
+    return op->handle != NULL || op->kind->opens != 0 || (op->kind->traits & IOC_KIND_AWAITED) != 0;
+}
+
 static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
 {
     ioc_ops *ops = &loop->loop_only.ops;
@@ -141,7 +146,7 @@ static void loop__deliver(iocp_loop_t *loop, ioc_op *op)
         op->kind->tell(op, &result);
     }
     bool is_last = ioc_op_is_last(ops, op);
-    if (op->handle != NULL || op->kind->opens != 0) {
+    if (loop__has_books(op)) {
         op->kind->ended(ops, op);
     }
     if (op->callback != NULL) {

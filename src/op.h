@@ -46,10 +46,11 @@
 
 /*
  * Kinds of operations, with the library's own at number 0 and behind the last: what ends a standard
- * stream.
+ * stream, and what the system is asked for a name.
  */
 #define IOC_TYPE_STDIO_END IOCP_TYPES
-#define IOC_KINDS          (IOCP_TYPES + 1)
+#define IOC_TYPE_LOOKUP    (IOCP_TYPES + 1)
+#define IOC_KINDS          (IOCP_TYPES + 2)
 
 /*
  * Standard streams are read or written, never both, and so are two kinds of handle here, which the
@@ -67,18 +68,20 @@ typedef struct ioc_handle ioc_handle;
 
 /* Bits of ioc_kind.traits. */
 enum {
-    IOC_KIND_FIRST = 1,    /* goes before all that is queued: cancels and closes */
-    IOC_KIND_ONCE = 2,     /* ends for good: is not rearmed, and has no deadline */
-    IOC_KIND_SURE = 4,     /* cannot be taken back */
-    IOC_KIND_OUT = 8,      /* its bytes go out on its handle */
-    IOC_KIND_MEMORY = 16,  /* has memory of the program's: iocp_op_set_buffer */
-    IOC_KIND_FIRES = 32,   /* that its time has come is its end; others start then */
-    IOC_KIND_SMALL = 64,   /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_LAST = 128,   /* is parked until its handle or loop ends, and begins then; until then
+    IOC_KIND_FIRST = 1,     /* goes before all that is queued: cancels and closes */
+    IOC_KIND_ONCE = 2,      /* ends for good: is not rearmed, and has no deadline */
+    IOC_KIND_SURE = 4,      /* cannot be taken back */
+    IOC_KIND_OUT = 8,       /* its bytes go out on its handle */
+    IOC_KIND_MEMORY = 16,   /* has memory of the program's: iocp_op_set_buffer */
+    IOC_KIND_FIRES = 32,    /* that its time has come is its end; others start then */
+    IOC_KIND_SMALL = 64,    /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_LAST = 128,    /* is parked until its handle or loop ends, and begins then; until then
                              nobody is told that it is there */
-    IOC_KIND_USES = 256,   /* uses a second handle: see ioc_use */
-    IOC_KIND_ALONE = 512,  /* nothing else goes out on its handle meanwhile: see transfer.h */
-    IOC_KIND_EVENTS = 1024 /* waits for events that may become others meanwhile: see poll.h */
+    IOC_KIND_USES = 256,    /* uses a second handle: see ioc_use */
+    IOC_KIND_ALONE = 512,   /* nothing else goes out on its handle meanwhile: see transfer.h */
+    IOC_KIND_EVENTS = 1024, /* waits for events that may become others meanwhile: see poll.h */
+    IOC_KIND_AWAITED =
+        2048 /* another operation waits for it: `ended` is called on no handle, too */
 };
 
 /*

@@ -14,16 +14,16 @@ set(floors
     "op"
     "handle post timeout watch"
     "opening"
-    "accept cancel pipe poll spawn stop transfer"
+    "accept cancel name pipe poll spawn stop transfer"
     "sendfile"
     "kind stats win32"
     "loop"
     "api")
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
-# The last seven own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error text alloc backend op handle opening queue accept pipe poll sendfile spawn
-    stop transfer watch)
+# Those from accept on own the parameters of the kinds that it carries out.
+set(win32_sees base atomic error text alloc backend op handle opening queue accept name pipe poll sendfile
+    spawn stop transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

@@ -6,15 +6,6 @@
 
 /* ---- What the system has ---- */
 
-/* The numbers of <winsock2.h>, and of Linux, where the core is tested. */
-#define FAMILY_UNIX 1
-#define FAMILY_INET 2
-#if defined(_WIN32)
-#define FAMILY_INET6 23
-#else
-#define FAMILY_INET6 10
-#endif
-
 #define INET_BYTES      4
 #define INET6_BYTES     16
 #define UNIX_PATH_BYTES 108
@@ -45,6 +36,9 @@ typedef union address_any {
     address_inet6 inet6;
     address_unix local;
 } address_any;
+
+_Static_assert(sizeof(address_inet6) == IOC_ADDRESS_IP_BYTES, "it is the larger one");
+_Static_assert(offsetof(address_inet, port) == offsetof(address_inet6, port), "one place");
 
 static void port__set(unsigned char *port, uint32_t number)
 {
@@ -190,7 +184,7 @@ static bool take__ipv6(const char **at, uint32_t port, address_inet6 *address)
         (is_bracketed && (!take__one(at, ']') || !take__port(at, &port)))) {
         return false;
     }
-    address->family = FAMILY_INET6;
+    address->family = IOC_FAMILY_INET6;
     port__set(address->port, port);
     return true;
 }
@@ -200,7 +194,7 @@ static bool take__ipv4(const char **at, uint32_t port, address_inet *address)
     if (!take__inet(at, address->bytes) || !take__port(at, &port)) {
         return false;
     }
-    address->family = FAMILY_INET;
+    address->family = IOC_FAMILY_INET;
     port__set(address->port, port);
     return true;
 }
@@ -217,13 +211,37 @@ static size_t address__read_ip(const char *text, uint16_t port, address_any *any
     return take__ipv6(&at, port, &any->inet6) && *at == '\0' ? sizeof any->inet6 : 0;
 }
 
+/* Only IPv6 has brackets, and only IPv4 has no colon of its own. */
+size_t ioc_address_parse_ip(const char *text, void *address)
+{
+    address_any any = {0};
+    size_t bytes = *text != '[' ? address__read_ip(text, 0, &any) : 0;
+    if (bytes == 0 || (any.family == IOC_FAMILY_INET && strchr(text, ':') != NULL)) {
+        return 0;
+    }
+    memcpy(address, &any, bytes);
+    return bytes;
+}
+
+int ioc_address_family(const void *address)
+{
+    uint16_t family;
+    memcpy(&family, address, sizeof family);
+    return family;
+}
+
+void ioc_address_set_port(void *address, uint16_t port)
+{
+    port__set((unsigned char *)address + offsetof(address_inet, port), port);
+}
+
 static size_t address__read_unix(const char *path, address_unix *address)
 {
     size_t length = strlen(path);
     if (length == 0 || length >= UNIX_PATH_BYTES || ioc_utf8_to_utf16(path, NULL, 0) == 0) {
         return 0;
     }
-    address->family = FAMILY_UNIX;
+    address->family = IOC_FAMILY_UNIX;
     memcpy(address->path, path, length);
     return offsetof(address_unix, path) + length + 1;
 }
@@ -402,9 +420,9 @@ static const struct {
     size_t least;                                            /* bytes that an address of it has */
     bool (*put)(address_text *into, const address_any *any); /* false: it is none */
 } families[] = {
-    {FAMILY_UNIX, offsetof(address_unix, path), put__unix},
-    {FAMILY_INET, sizeof(address_inet), put__ipv4},
-    {FAMILY_INET6, sizeof(address_inet6), put__ipv6},
+    {IOC_FAMILY_UNIX, offsetof(address_unix, path), put__unix},
+    {IOC_FAMILY_INET, sizeof(address_inet), put__ipv4},
+    {IOC_FAMILY_INET6, sizeof(address_inet6), put__ipv6},
 };
 
 /* An error, or it is written. */

@@ -21,6 +21,26 @@
 
 #include "base.h"
 
+/* The numbers of <winsock2.h>, and of Linux, where the core is tested. */
+#define IOC_FAMILY_UNIX 1
+#define IOC_FAMILY_INET 2
+#if defined(_WIN32)
+#define IOC_FAMILY_INET6 23
+#else
+#define IOC_FAMILY_INET6 10
+#endif
+
+/* Room for IPv4 and IPv6. */
+#define IOC_ADDRESS_IP_BYTES 28
+
+/*
+ * An IP address alone, without a port, with port 0 then: how many bytes it has. 0: the text is none.
+ * The family of an address, and its port, which it has a place for.
+ */
+size_t ioc_address_parse_ip(const char *text, void *address);
+int ioc_address_family(const void *address);
+void ioc_address_set_port(void *address, uint16_t port);
+
 /* The contracts of iocp_address_parse and iocp_address_format; nothing is NULL. */
 int ioc_address_parse(const char *text, uint16_t port, void *address, size_t *length);
 int ioc_address_format(const void *address, size_t length, char *text, size_t size);

@@ -6,6 +6,7 @@
 #include "net/afd.h"
 #include "net/connection.h"
 #include "net/group.h"
+#include "net/lookup.h"
 #include "net/message.h"
 #include "net/options.h"
 #include "net/socket.h"
@@ -252,8 +253,11 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                             ioc_transmit_sent},
     [IOCP_TYPE_POLL] = {ioc_afd_start, ioc_afd_cancel, ioc_overlapped_release, ioc_afd_complete,
                         ioc_afd_revise},
+    [IOCP_TYPE_RESOLVE] = CORE,
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
+    [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,
+                         ioc_lookup_answered},
 };
 
 static const ioc_win_kind *backend__kind_of(const ioc_op *op)

@@ -108,6 +108,10 @@ static const ioc_sys sys_table = {
     .connect = connect,
     .WSASendTo = WSASendTo,
     .WSARecvFrom = WSARecvFrom,
+    .GetAddrInfoExW = GetAddrInfoExW,
+    .GetAddrInfoExOverlappedResult = GetAddrInfoExOverlappedResult,
+    .GetAddrInfoExCancel = GetAddrInfoExCancel,
+    .FreeAddrInfoExW = FreeAddrInfoExW,
 };
 
 const ioc_sys *ioc_sys_default(void)

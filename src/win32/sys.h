@@ -125,6 +125,12 @@ typedef struct ioc_sys {
                              OVERLAPPED *, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
     int(WINAPI *WSARecv)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD *, OVERLAPPED *,
                          LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WINAPI *GetAddrInfoExW)(const wchar_t *, const wchar_t *, DWORD, GUID *,
+                                const ADDRINFOEXW *, ADDRINFOEXW **, struct timeval *, OVERLAPPED *,
+                                LPLOOKUPSERVICE_COMPLETION_ROUTINE, HANDLE *);
+    int(WINAPI *GetAddrInfoExOverlappedResult)(OVERLAPPED *);
+    int(WINAPI *GetAddrInfoExCancel)(HANDLE *);
+    void(WINAPI *FreeAddrInfoExW)(ADDRINFOEXW *);
 } ioc_sys;
 
 const ioc_sys *ioc_sys_default(void);

@@ -17,6 +17,11 @@
 #include <windows.h>
 #include <sddl.h>
 
+#if defined(__MINGW32__) /* whose headers lack these */
+int WSAAPI GetAddrInfoExCancel(HANDLE *handle);
+int WSAAPI GetAddrInfoExOverlappedResult(OVERLAPPED *overlapped);
+#endif
+
 /* Missing in some older SDKs. */
 #ifndef WSA_FLAG_NO_HANDLE_INHERIT
 #define WSA_FLAG_NO_HANDLE_INHERIT 0x80

@@ -239,6 +239,14 @@ static int start_spawn(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_c
     return iocp_spawn(loop, &s->spawn.options, callback, userdata, op);
 }
 
+static int start_resolve(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_resolve(loop, "localhost", "80", NULL, callback, userdata, op);
+}
+
 /* ---- Stream sockets ---- */
 
 static void open_pair(stage *s)
@@ -559,6 +567,7 @@ static const operation operations[] = {
     {"work", open_nothing, start_work, NULL, false, false},
     {"console_watch", open_nothing, start_console_watch, finish_console_watch, false, false},
     {"spawn", open_spawn, start_spawn, NULL, false, false},
+    {"resolve", open_nothing, start_resolve, NULL, false, false},
     {"accept", open_listener, start_accept, finish_accept, true, false},
     {"connect", open_client, start_connect, NULL, true, true},
     {"recv", open_pair, start_recv, finish_recv, true, false},

@@ -82,6 +82,9 @@ void sim_hold_packets(const iocp_loop_t *loop, bool hold);
 /* Keep files from being read and written, until it is called with false. */
 void sim_hold_files(const iocp_loop_t *loop, bool hold);
 
+/* Keep names from being answered, until it is called with false. */
+void sim_hold_names(const iocp_loop_t *loop, bool hold);
+
 /* Cancels take effect after `ns`, if the operation has not ended by then. */
 void sim_delay_cancels(const iocp_loop_t *loop, uint64_t ns);
 

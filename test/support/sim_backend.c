@@ -2,6 +2,7 @@
 #include "sim_console.h"
 #include "sim_datagram.h"
 #include "sim_file.h"
+#include "sim_name.h"
 #include "sim_object.h"
 #include "sim_option.h"
 #include "sim_poll.h"
@@ -86,6 +87,9 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                         .tell = sim_poll_tell,
                         .revise = sim_poll_revise},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
+    [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
+                         .take_effect = sim_name_answer,
+                         .tell = sim_name_tell},
 };
 
 const sim_kind *sim_kind_of(const sim_op *op)

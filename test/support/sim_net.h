@@ -53,6 +53,7 @@ typedef struct sim_port {
     uint32_t foreign;
     bool is_holding;
     bool is_holding_files;
+    bool is_holding_names;
     uint64_t cancel_delay_ns;
     sim_failure starts;
     sim_failure cancels;

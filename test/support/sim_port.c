@@ -287,10 +287,12 @@ void sim_hand_over(sim_op *op)
     op->port->counts.pending--;
 }
 
-/* When a file is read or written, if it is not kept from it, or work is done. */
+/* When a file is read or written or a name is answered, if it is not kept from it, or work is done. */
 static uint64_t op__effect_ns(const sim_op *op)
 {
-    return op->file != NULL && op->port->is_holding_files ? IOC_FOREVER : op->effect_ns;
+    bool is_held = (op->file != NULL && op->port->is_holding_files) ||
+                   (op->op.kind->type == IOC_TYPE_LOOKUP && op->port->is_holding_names);
+    return is_held ? IOC_FOREVER : op->effect_ns;
 }
 
 /* Cancels that take effect now, and what files and work do now. */
@@ -561,6 +563,13 @@ void sim_hold_files(const iocp_loop_t *loop, bool hold)
 {
     sim_lock();
     port__of_loop(loop)->is_holding_files = hold;
+    sim_unlock();
+}
+
+void sim_hold_names(const iocp_loop_t *loop, bool hold)
+{
+    sim_lock();
+    port__of_loop(loop)->is_holding_names = hold;
     sim_unlock();
 }
 

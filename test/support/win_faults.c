@@ -99,6 +99,8 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_CONNECT] = {"connect", WSAENOBUFS},
     [WIN_SEND_TO] = {"WSASendTo", WSAENOBUFS},
     [WIN_RECV_FROM] = {"WSARecvFrom", WSAENOBUFS},
+    [WIN_LOOK_UP] = {"GetAddrInfoExW", WSA_NOT_ENOUGH_MEMORY},
+    [WIN_CANCEL_LOOK_UP] = {"GetAddrInfoExCancel", WSA_INVALID_HANDLE},
     [WIN_ACCEPT_EX] = {"AcceptEx", WSAENOBUFS},
     [WIN_CONNECT_EX] = {"ConnectEx", WSAENOBUFS},
     [WIN_TRANSMIT_FILE] = {"TransmitFile", WSAENOBUFS},
@@ -731,6 +733,23 @@ static int WINAPI fault__recv_from(SOCKET socket, WSABUF *buffers, DWORD count, 
                                                        address, length, overlapped, routine);
 }
 
+static int WINAPI fault__look_up(const wchar_t *host, const wchar_t *service, DWORD space,
+                                 GUID *provider, const ADDRINFOEXW *hints, ADDRINFOEXW **result,
+                                 struct timeval *timeout, OVERLAPPED *overlapped,
+                                 LPLOOKUPSERVICE_COMPLETION_ROUTINE routine, HANDLE *handle)
+{
+    return fault__strikes(WIN_LOOK_UP)
+               ? (int)fault__error_of(WIN_LOOK_UP)
+               : GetAddrInfoExW(host, service, space, provider, hints, result, timeout, overlapped,
+                                routine, handle);
+}
+
+static int WINAPI fault__cancel_look_up(HANDLE *handle)
+{
+    return fault__strikes(WIN_CANCEL_LOOK_UP) ? (int)fault__error_of(WIN_CANCEL_LOOK_UP)
+                                              : GetAddrInfoExCancel(handle);
+}
+
 /* ---- mswsock, by way of WSAIoctl ---- */
 
 static BOOL WINAPI fault__accept_ex(SOCKET listener, SOCKET accepted, void *buffer,
@@ -892,6 +911,10 @@ static const ioc_sys fault_table = {
     .connect = fault__connect,
     .WSASendTo = fault__send_to,
     .WSARecvFrom = fault__recv_from,
+    .GetAddrInfoExW = fault__look_up,
+    .GetAddrInfoExOverlappedResult = GetAddrInfoExOverlappedResult,
+    .GetAddrInfoExCancel = fault__cancel_look_up,
+    .FreeAddrInfoExW = FreeAddrInfoExW,
 };
 
 const ioc_sys *win_faults_table(void)

@@ -103,6 +103,8 @@ typedef enum win_call {
     WIN_CONNECT,
     WIN_SEND_TO,
     WIN_RECV_FROM,
+    WIN_LOOK_UP,
+    WIN_CANCEL_LOOK_UP,
     WIN_ACCEPT_EX,
     WIN_CONNECT_EX,
     WIN_TRANSMIT_FILE,

@@ -371,6 +371,14 @@ static void life__use_objects(life *l)
     life__wait(l);
 }
 
+/* A name that every machine has. */
+static void life__look_up(life *l)
+{
+    life_op *op = life__op(l, IOCP_OK);
+    life__started(l, op, iocp_resolve(l->loop, "localhost", "80", NULL, life__callback, op, NULL));
+    life__wait(l);
+}
+
 static iocp_op_t life__poll(life *l, uint32_t events, int expected)
 {
     life_op *op = life__op(l, expected);
@@ -469,9 +477,10 @@ static void life__leave_pending(life *l)
 }
 
 static const life_stage life_stages[] = {
-    life__listen,    life__meet,        life__talk,    life__signal,      life__store,
-    life__secure,    life__pair,        life__serve,   life__use_objects, life__poll_sockets,
-    life__end_early, life__use_streams, life__hang_up, life__close_one,   life__leave_pending,
+    life__listen,      life__meet,         life__talk,      life__signal,
+    life__store,       life__secure,       life__pair,      life__serve,
+    life__use_objects, life__poll_sockets, life__look_up,   life__end_early,
+    life__use_streams, life__hang_up,      life__close_one, life__leave_pending,
 };
 
 /* ---- The whole ---- */

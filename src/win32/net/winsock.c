@@ -6,8 +6,9 @@
 
 static void winsock__close(ioc_win_port *port, ioc_part *part)
 {
-    (void)part;
-    (void)port->sys->WSACleanup();
+    if (!IOC_CONTAINER_OF(part, ioc_winsock, part)->is_kept) {
+        (void)port->sys->WSACleanup();
+    }
 }
 
 uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port)
@@ -30,6 +31,11 @@ static bool winsock__ask(const ioc_sys *sys, SOCKET socket, GUID guid, void *fun
 static ioc_winsock *winsock__of(const ioc_win_port *port)
 {
     return IOC_CONTAINER_OF(ioc_port_part(port, winsock__close), ioc_winsock, part);
+}
+
+void ioc_winsock_keep(ioc_win_port *port)
+{
+    winsock__of(port)->is_kept = true;
 }
 
 ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family)

@@ -36,12 +36,19 @@ typedef enum ioc_ifs {
 /* One set per address family: their providers may differ. */
 typedef struct ioc_winsock {
     ioc_part part;
+    bool is_kept;
     ioc_winsock_functions functions[IOC_FAMILIES];
     ioc_ifs ifs[IOC_FAMILIES][2]; /* of datagrams and of streams */
 } ioc_winsock;
 
 /* 0 or a Winsock code. */
 uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
+
+/*
+ * From here on Winsock stays started, after the loop's end, too: it has been told to give up what it
+ * still does, on threads of its own, and WSACleanup does not wait for these.
+ */
+void ioc_winsock_keep(ioc_win_port *port);
 
 /* Ask `socket` for the functions of its family, the first time. False: see WSAGetLastError. */
 bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family);
