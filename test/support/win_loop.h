@@ -18,8 +18,7 @@
 /* ---- The test ---- */
 
 typedef struct win_test {
-    ioc_sys
-        sys; /* by which its loop asks the system: that of win_faults.h, unless the test changes it */
+    ioc_sys sys; /* of its loop: that of win_faults.h, unless the test changes it */
     unit_memory memory;
     size_t handles_before;
     iocp_loop_t *loop; /* NULL: it has none now */
