@@ -58,7 +58,7 @@ struct ioc_part {
 /* How the time limit of a dequeue is found, in milliseconds; see sleep.h. */
 typedef DWORD (*ioc_limit_fn)(void *context, uint64_t now_ns, uint64_t until_ns);
 
-#define IOC_SOURCES_MAX 8
+#define IOC_SOURCES_MAX 4
 
 struct ioc_win_port {
     ioc_port base;

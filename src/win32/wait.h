@@ -18,7 +18,7 @@
 #include "overlapped.h"
 
 /* Those that wait for nothing now, kept for the next waits. */
-#define IOC_WAIT_PACKETS_KEPT 64
+#define IOC_WAIT_PACKETS_KEPT 32
 
 typedef struct ioc_waits {
     ioc_part part;

@@ -888,6 +888,7 @@ int sim_send_file(sim_op *op)
     if (status != IOCP_OK) {
         return status;
     }
+    op->portion = net__allocate(3 * sizeof *op->portion);
     op->portion[0] = next.head;
     op->portion[1] = (iocp_buf_t){.length = next.bytes};
     op->portion[2] = next.tail;
@@ -895,6 +896,8 @@ int sim_send_file(sim_op *op)
                            &op->portion[1]);
     if (status == IOCP_OK) {
         send__begin(op, op->portion, 3, next.total);
+    } else {
+        sim_send_file_tell(op);
     }
     return status;
 }
@@ -902,8 +905,11 @@ int sim_send_file(sim_op *op)
 /* As far as it got, whatever came then. */
 void sim_send_file_tell(sim_op *op)
 {
-    free(op->portion[1].base);
-    op->portion[1].base = NULL;
+    if (op->portion != NULL) {
+        free(op->portion[1].base);
+        free(op->portion);
+        op->portion = NULL;
+    }
 }
 
 static int stream__may_send(const sim_socket *socket)

@@ -81,6 +81,8 @@ typedef enum sim_phase {
 typedef struct sim_op {
     ioc_op op;
     sim_phase phase;
+    bool may_be_inline;
+    uint8_t flags;  /* IOCP_RESULT_ bits, if it is a success */
     ioc_link link;  /* sim_port.pending */
     ioc_link place; /* WAITING: in such a queue; DONE: sim_port.packets */
     iocp_op_t id;   /* whose memory this was at the start */
@@ -88,24 +90,21 @@ typedef struct sim_op {
     struct sim_socket *socket; /* one of these, or none */
     struct sim_file *file;
     uintptr_t process;
-    bool may_be_inline;
     uint64_t abort_ns;     /* WAITING: when a cancel takes effect */
     uint64_t effect_ns;    /* WAITING: when the file is read or written, or the work is done */
     uint64_t due_ns;       /* DONE: when the packet comes */
     uint64_t *last_due_ns; /* of the packets that it must not overtake, or NULL */
     ioc_outcome outcome;
     size_t total_bytes;
-    const iocp_buf_t *sent; /* of a send: its buffers */
-    uint32_t sent_count;
-    iocp_buf_t portion[3];   /* of a sendfile, whose middle is its own */
+    const iocp_buf_t *sent;  /* of a send: its buffers */
+    iocp_buf_t *portion;     /* of a sendfile: three, whose middle is its own */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
-    uint32_t polled;     /* what a poll has found */
     sim_address from;    /* of a datagram */
-    uint32_t pipe_flags; /* of a connect to a pipe */
-    uint8_t flags;       /* IOCP_RESULT_ bits, if it is a success */
     uint64_t value;      /* of a wait or work */
-    uint32_t message;
+    uint32_t sent_count; /* of `sent` */
+    uint32_t pipe_flags; /* of a connect to a pipe */
+    uint32_t message;    /* or the events that a poll has found */
 } sim_op;
 
 /* The data of a send that the kernel has copied. */

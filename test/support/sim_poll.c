@@ -39,8 +39,8 @@ static uint32_t poll__wanted(const sim_op *op)
 static void poll__look_at(sim_op *op)
 {
     const sim_socket *socket = sim_socket_find(ioc_poll_of(&op->op)->socket);
-    op->polled = socket != NULL ? poll__level(socket) & poll__wanted(op) : 0;
-    if (socket == NULL || op->polled != 0) {
+    op->message = socket != NULL ? poll__level(socket) & poll__wanted(op) : 0;
+    if (socket == NULL || op->message != 0) {
         sim_complete(op, socket != NULL ? IOCP_OK : IOCP_EBADF, 0);
     }
 }
@@ -74,8 +74,8 @@ int sim_poll_start(sim_op *op)
 bool sim_poll_revise(sim_op *op)
 {
     if (op->phase == SIM_DONE && op->outcome.status == IOCP_OK) {
-        op->polled &= poll__wanted(op);
-        if (op->polled == 0) {
+        op->message &= poll__wanted(op);
+        if (op->message == 0) {
             ioc_link_remove(&op->place);
             poll__wait(op);
         }
@@ -85,5 +85,5 @@ bool sim_poll_revise(sim_op *op)
 
 void sim_poll_tell(sim_op *op)
 {
-    ioc_poll_of(&op->op)->told = op->outcome.status == IOCP_OK ? op->polled : 0;
+    ioc_poll_of(&op->op)->told = op->outcome.status == IOCP_OK ? op->message : 0;
 }
