@@ -80,8 +80,7 @@ enum {
     IOC_KIND_USES = 256,    /* uses a second handle: see ioc_use */
     IOC_KIND_ALONE = 512,   /* nothing else goes out on its handle meanwhile: see transfer.h */
     IOC_KIND_EVENTS = 1024, /* waits for events that may become others meanwhile: see poll.h */
-    IOC_KIND_AWAITED =
-        2048 /* another operation waits for it: `ended` is called on no handle, too */
+    IOC_KIND_AWAITED = 2048 /* another operation waits for it: see `ended`, on no handle, too */
 };
 
 /*

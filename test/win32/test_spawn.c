@@ -1051,6 +1051,9 @@ static void a_spawn_that_has_not_begun_is_taken_back_at_once(void **state)
 
 /* ---- Pseudo consoles ---- */
 
+#define TERMINAL_PATIENCE_NS (60000 * IOC_NS_PER_MS)
+#define TERMINAL_ATTEMPTS    3
+
 static struct {
     iocp_handle_t input;
     iocp_handle_t output;
@@ -1072,19 +1075,57 @@ static void terminal__open(const char *role, const char *argument)
     terminal.output = spawn__give_pair(IOCP_STDOUT, IOCP_PIPE_READ);
 }
 
-/* More of the output, or that it has ended. */
-static int terminal__read(void)
+/* More of the output, or that it has ended, or that nothing comes. */
+static int terminal__read_within(uint64_t limit_ns)
 {
     contract_record record = {0};
+    iocp_op_t op = {0};
     assert_in_range(terminal.bytes, 0, sizeof terminal.seen - 2);
     assert_int_equal(iocp_read(win.loop, terminal.output, terminal.seen + terminal.bytes,
                                sizeof terminal.seen - 1 - terminal.bytes, contract_keep, &record,
-                               NULL),
+                               &op),
                      IOCP_OK);
+    assert_int_equal(iocp_op_deadline(win.loop, op, limit_ns), IOCP_OK);
     win_wait(&record, 1);
     terminal.bytes += (size_t)record.result.bytes;
     terminal.seen[terminal.bytes] = '\0';
     return record.status;
+}
+
+static int terminal__read(void)
+{
+    return terminal__read_within(UINT64_MAX);
+}
+
+static bool terminal__has_begun(const char *first)
+{
+    int status = IOCP_OK;
+    while (status == IOCP_OK && strstr(terminal.seen, first) == NULL) {
+        status = terminal__read_within(TERMINAL_PATIENCE_NS);
+    }
+    return status == IOCP_OK;
+}
+
+/*
+ * The child, until it has written this. A loaded machine makes Wine lose a program at its start, this
+ * one or the console's host: then another one is started.
+ */
+static void terminal__start(const char *role, uint32_t flags, const char *first)
+{
+    bool has_begun = false;
+    for (int i = 0; i < TERMINAL_ATTEMPTS && !has_begun; i++) {
+        if (i > 0) {
+            print_message("%s has written: %s\n", role, terminal.seen);
+            spawn__close(now.started.result.opened);
+            spawn__close(terminal.input);
+            spawn__close(terminal.output);
+        }
+        terminal__open(role, NULL);
+        now.options.flags |= flags;
+        assert_int_equal(spawn__status(), IOCP_OK);
+        has_begun = terminal__has_begun(first);
+    }
+    assert_true(has_begun);
 }
 
 static void terminal__expect(const char *text)
@@ -1122,9 +1163,7 @@ static void terminal__resize(void)
 static void a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_seen(void **state)
 {
     (void)state;
-    terminal__open("console", NULL);
-    assert_int_equal(spawn__status(), IOCP_OK);
-    terminal__expect("<100x30 >");
+    terminal__start("console", 0, "<100x30 >");
     terminal__type("hello\r");
     terminal__expect("<100x30 hello>");
     terminal__resize();
@@ -1142,9 +1181,7 @@ static void a_child_in_a_pseudo_console_reads_what_is_typed_and_writes_what_is_s
 
 static void echo__start(void)
 {
-    terminal__open("echo", NULL);
-    assert_int_equal(spawn__status(), IOCP_OK);
-    terminal__expect("[ready]");
+    terminal__start("echo", 0, "[ready]");
 }
 
 static void echo__assert_ends_well(void)
@@ -1190,10 +1227,7 @@ static void ctrl_z_that_is_typed_is_the_end_and_no_line_is_lost(void **state)
 static void a_loop_ends_with_a_pseudo_console_in_it(void **state)
 {
     (void)state;
-    terminal__open("console", NULL);
-    now.options.flags |= IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE;
-    assert_int_equal(spawn__status(), IOCP_OK);
-    terminal__expect("<100x30 >");
+    terminal__start("console", IOCP_SPAWN_TREE | IOCP_SPAWN_KILL_ON_CLOSE, "<100x30 >");
     terminal__type("hello\r");
     win_loop_destroy(&win.loop);
 }

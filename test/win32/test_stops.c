@@ -223,6 +223,38 @@ static void a_process_that_ends_as_it_is_asked_has_ended(void **state)
     assert_int_equal(now.stopped.result.value, 5);
 }
 
+/* A console whose children do not heed it the first time. */
+static BOOL WINAPI asked__heed_the_second_time(DWORD event, DWORD group)
+{
+    return asked.calls > 0 ? asked__heed(event, group) : ++asked.calls > 0;
+}
+
+static uint64_t stop__waits(void)
+{
+    return win_packets_count_of(WIN_PACKET_ASSOCIATE) + win_faults_count_of(WIN_REGISTER_WAIT);
+}
+
+static void a_stop_that_is_rearmed_asks_again(void **state)
+{
+    (void)state;
+    win.sys.GenerateConsoleCtrlEvent = asked__heed_the_second_time;
+    stop__spawn(IOCP_SPAWN_GROUP);
+    uint64_t waits_before = stop__waits();
+    iocp_op_t op = stop__start(UINT64_MAX);
+    now.stopped.rearms = 1;
+    while (stop__waits() == waits_before) { /* for the end, once it has asked */
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    }
+    assert_int_equal(asked.calls, 1);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.stopped, 1);
+    assert_int_equal(now.stopped.status, IOCP_ECANCELED);
+    win_wait(&now.stopped, 2);
+    assert_int_equal(now.stopped.status, IOCP_OK);
+    assert_int_equal(now.stopped.result.value, 5);
+    assert_int_equal(asked.calls, 2);
+}
+
 /* ---- A console that takes its time ---- */
 
 /* It waits in a read until it is cancelled, or the test lets it go. */
@@ -479,6 +511,22 @@ static void a_handle_without_the_right_is_denied_access(void **state)
     }
 }
 
+static void why_a_stop_has_failed_is_not_told_of_the_next(void **state)
+{
+    (void)state;
+    stop__spawn(0);
+    win_faults_fail_all_of(WIN_END_PROCESS, 0);
+    iocp_op_t op = stop__start(STOP_MS);
+    now.stopped.rearms = 1;
+    win_wait(&now.stopped, 1);
+    assert_int_equal(now.stopped.status, IOCP_ENOMEM);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK); /* a turn begins with cancels */
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    win_wait(&now.stopped, 2);
+    assert_int_equal(now.stopped.status, IOCP_ECANCELED);
+    assert_int_equal(win_faults_count_of(WIN_END_PROCESS), 1);
+}
+
 static void what_the_system_says_of_an_end_is_told(void **state)
 {
     static const uint64_t graces[] = {0, STOP_MS};
@@ -576,6 +624,7 @@ static int stop__run_tests(const char *name, bool has_packets)
         STOP_TEST(without_a_group_on_our_console_nobody_is_asked),
         STOP_TEST(a_console_that_does_not_know_the_group_cannot_ask),
         STOP_TEST(a_process_that_ends_as_it_is_asked_has_ended),
+        STOP_TEST(a_stop_that_is_rearmed_asks_again),
         STOP_TEST(an_asking_that_hangs_ends_by_a_cancel),
         STOP_TEST(an_asking_that_hangs_ends_by_a_deadline),
         STOP_TEST(an_asking_that_hangs_ends_with_its_handle),
@@ -590,6 +639,7 @@ static int stop__run_tests(const char *name, bool has_packets)
         STOP_TEST(where_a_handle_does_not_say_its_rights_it_has_none),
         STOP_TEST(one_that_was_quicker_than_its_end_was_not_forced),
         STOP_TEST(a_handle_without_the_right_is_denied_access),
+        STOP_TEST(why_a_stop_has_failed_is_not_told_of_the_next),
         STOP_TEST(what_the_system_says_of_an_end_is_told),
         STOP_TEST(any_one_system_call_of_a_stop_may_fail),
         STOP_TEST(any_one_allocation_of_a_stop_may_be_refused),
