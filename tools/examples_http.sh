@@ -136,6 +136,6 @@ examples_http_server() {
                 'source tools/common.sh; source tools/examples_http.sh; http_url=$1; "http_check_$2"' \
                 bash "$http_url" $what || true
         done
-        check 30 "http_server ${way:-read} ends by Ctrl-C" http_stop || true
+        check_server_stops "http_server ${way:-read}" http_stop
     done
 }

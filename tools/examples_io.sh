@@ -114,7 +114,7 @@ udp_echo_with() {
     fi
     # shellcheck disable=SC2086
     check 90 "$name, native client" "$build/udp_client" --port "$echo_port" $options || true
-    check_echo_stops "$name"
+    check_server_stops "$name" echo_stop
     check 5 "$name counts what it cut off" grep -q "truncated: $truncated," "$echo_log" || true
 }
 

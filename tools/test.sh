@@ -147,12 +147,12 @@ echo_step() {
     check 120 "echo client on the same library" tools/wine-run.sh \
         "$build/mingw-x64-release/examples/echo_client.exe" 127.0.0.1 "$echo_port" \
         --connections 50 --bytes 200000 --size 4096 || true
-    check_echo_stops echo
+    check_server_stops echo echo_stop
 }
 
-# check_echo_stops NAME: Ctrl-C, as the last check of a server that echo_start started.
-check_echo_stops() {
-    if echo_stop; then
+# check_server_stops NAME FUNCTION: Ctrl-C, as the last check of a server that was started in this shell.
+check_server_stops() {
+    if "$2"; then
         passed=$((passed + 1))
         echo "ok    $1 ends by Ctrl-C with nothing pending"
     else

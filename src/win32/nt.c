@@ -20,8 +20,6 @@ void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys)
     ioc_nt_look_up(sys, ntdll, "NtAssociateWaitCompletionPacket",
                    &nt->NtAssociateWaitCompletionPacket);
     ioc_nt_look_up(sys, ntdll, "NtCancelWaitCompletionPacket", &nt->NtCancelWaitCompletionPacket);
-    ioc_nt_look_up(sys, ntdll, "NtCreateFile", &nt->NtCreateFile);
-    ioc_nt_look_up(sys, ntdll, "NtDeviceIoControlFile", &nt->NtDeviceIoControlFile);
 }
 
 bool ioc_nt_has_wait_packets(const ioc_nt *nt)
@@ -30,30 +28,36 @@ bool ioc_nt_has_wait_packets(const ioc_nt *nt)
            nt->NtAssociateWaitCompletionPacket != NULL && nt->NtCancelWaitCompletionPacket != NULL;
 }
 
-bool ioc_nt_has_devices(const ioc_nt *nt)
+bool ioc_nt_find_device_calls(const ioc_sys *sys, ioc_nt_device_calls *calls)
 {
-    return nt->NtCreateFile != NULL && nt->NtDeviceIoControlFile != NULL;
+    HMODULE ntdll = sys->GetModuleHandleW(L"ntdll.dll");
+    if (ntdll == NULL) {
+        return false;
+    }
+    ioc_nt_look_up(sys, ntdll, "NtCreateFile", &calls->NtCreateFile);
+    ioc_nt_look_up(sys, ntdll, "NtDeviceIoControlFile", &calls->NtDeviceIoControlFile);
+    return calls->NtCreateFile != NULL && calls->NtDeviceIoControlFile != NULL;
 }
 
 #define NT_OPEN 1 /* FILE_OPEN */
 
-LONG ioc_nt_open_device(const ioc_nt *nt, const wchar_t *name, HANDLE *device)
+LONG ioc_nt_open_device(const ioc_nt_device_calls *calls, const wchar_t *name, HANDLE *device)
 {
     USHORT bytes = (USHORT)(wcslen(name) * sizeof *name);
     ioc_nt_string string = {.length = bytes, .size = bytes, .text = name};
     ioc_nt_name object = {.size = sizeof object, .name = &string};
     ioc_nt_status_block block;
-    return nt->NtCreateFile(device, SYNCHRONIZE, &object, &block, NULL, 0,
-                            FILE_SHARE_READ | FILE_SHARE_WRITE, NT_OPEN, 0, NULL, 0);
+    return calls->NtCreateFile(device, SYNCHRONIZE, &object, &block, NULL, 0,
+                               FILE_SHARE_READ | FILE_SHARE_WRITE, NT_OPEN, 0, NULL, 0);
 }
 
 /* The first two words of an OVERLAPPED are its status block, and its address is what the packet has. */
-LONG ioc_nt_control(const ioc_nt *nt, HANDLE device, OVERLAPPED *overlapped, ULONG request,
-                    void *data, ULONG size)
+LONG ioc_nt_control(const ioc_nt_device_calls *calls, HANDLE device, OVERLAPPED *overlapped,
+                    ULONG request, void *data, ULONG size)
 {
-    return nt->NtDeviceIoControlFile(device, NULL, NULL, overlapped,
-                                     (ioc_nt_status_block *)(void *)overlapped, request, data, size,
-                                     data, size);
+    return calls->NtDeviceIoControlFile(device, NULL, NULL, overlapped,
+                                        (ioc_nt_status_block *)(void *)overlapped, request, data,
+                                        size, data, size);
 }
 
 /* PUBLIC_OBJECT_BASIC_INFORMATION of <winternl.h>, and its number. */

@@ -49,12 +49,6 @@ typedef struct ioc_nt {
     (HANDLE packet, HANDLE port, HANDLE object, void *key, void *overlapped, LONG status,
      ULONG_PTR information, BOOLEAN *is_signaled_already);
     LONG(NTAPI *NtCancelWaitCompletionPacket)(HANDLE packet, BOOLEAN removes_signaled_packet);
-    LONG(NTAPI *NtCreateFile)
-    (HANDLE *, ACCESS_MASK, const ioc_nt_name *, ioc_nt_status_block *, LARGE_INTEGER *size,
-     ULONG attributes, ULONG sharing, ULONG disposition, ULONG options, void *, ULONG);
-    LONG(NTAPI *NtDeviceIoControlFile)
-    (HANDLE, HANDLE event, void *apc, void *apc_context, ioc_nt_status_block *, ULONG request,
-     void *input, ULONG input_size, void *output, ULONG output_size);
 } ioc_nt;
 
 void ioc_nt_load(ioc_nt *nt, const ioc_sys *sys);
@@ -65,15 +59,25 @@ void ioc_nt_look_up(const ioc_sys *sys, HMODULE module, const char *name, void *
 /* All three functions, or none of them is of use. */
 bool ioc_nt_has_wait_packets(const ioc_nt *nt);
 
-/* Both functions of a driver that has no other name. */
-bool ioc_nt_has_devices(const ioc_nt *nt);
+/* What a driver is asked by that has no name of Win32's. Few programs need these. */
+typedef struct ioc_nt_device_calls {
+    LONG(NTAPI *NtCreateFile)
+    (HANDLE *, ACCESS_MASK, const ioc_nt_name *, ioc_nt_status_block *, LARGE_INTEGER *size,
+     ULONG attributes, ULONG sharing, ULONG disposition, ULONG options, void *, ULONG);
+    LONG(NTAPI *NtDeviceIoControlFile)
+    (HANDLE, HANDLE event, void *apc, void *apc_context, ioc_nt_status_block *, ULONG request,
+     void *input, ULONG input_size, void *output, ULONG output_size);
+} ioc_nt_device_calls;
+
+/* False: the system does not have both. */
+bool ioc_nt_find_device_calls(const ioc_sys *sys, ioc_nt_device_calls *calls);
 
 /* A handle of a driver's, for overlapped requests alone. */
-LONG ioc_nt_open_device(const ioc_nt *nt, const wchar_t *name, HANDLE *device);
+LONG ioc_nt_open_device(const ioc_nt_device_calls *calls, const wchar_t *name, HANDLE *device);
 
 /* DeviceIoControl with the status as the answer; what is answered goes over what was asked. */
-LONG ioc_nt_control(const ioc_nt *nt, HANDLE device, OVERLAPPED *overlapped, ULONG request,
-                    void *data, ULONG size);
+LONG ioc_nt_control(const ioc_nt_device_calls *calls, HANDLE device, OVERLAPPED *overlapped,
+                    ULONG request, void *data, ULONG size);
 
 /* What a handle allows, 0 if it does not say. Asked so seldom that NtQueryObject is looked up here. */
 ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle);

@@ -44,6 +44,7 @@ static const ioc_sys sys_table = {
     .SetWaitableTimer = SetWaitableTimer,
     .CancelWaitableTimer = CancelWaitableTimer,
     .CreateEventW = CreateEventW,
+    .SetEvent = SetEvent,
     .WaitForSingleObject = WaitForSingleObject,
     .SleepConditionVariableSRW = SleepConditionVariableSRW,
     .RegisterWaitForSingleObject = RegisterWaitForSingleObject,

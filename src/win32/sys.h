@@ -49,6 +49,7 @@ typedef struct ioc_sys {
     (HANDLE, const LARGE_INTEGER *, LONG, PTIMERAPCROUTINE, void *, BOOL);
     BOOL(WINAPI *CancelWaitableTimer)(HANDLE);
     HANDLE(WINAPI *CreateEventW)(SECURITY_ATTRIBUTES *, BOOL, BOOL, const wchar_t *);
+    BOOL(WINAPI *SetEvent)(HANDLE);
     DWORD(WINAPI *WaitForSingleObject)(HANDLE, DWORD);
     BOOL(WINAPI *SleepConditionVariableSRW)(PCONDITION_VARIABLE, PSRWLOCK, DWORD, ULONG);
     BOOL(WINAPI *RegisterWaitForSingleObject)

@@ -346,15 +346,19 @@ static void finish_stalled(stage *s, const contract_record *record)
     }
 }
 
-/* A file that is larger than what a connection takes that nobody reads from. */
+/* A file that is larger than what a connection takes that nobody reads from, and has little room. */
 static void open_sendfile(stage *s)
 {
     open_pair(s);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->handle, IOCP_SOCKET_SEND_BUFFER, 65536),
+                     IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->other, IOCP_SOCKET_RECV_BUFFER, 65536),
+                     IOCP_OK);
     s->file = contract_file_open(s->loop, "large",
                                  IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE |
                                      IOCP_FILE_EXCLUSIVE);
     contract_file_make_sparse(s->loop, s->file);
-    uint64_t bytes = contract_clock_is_virtual() ? UINT64_C(1) << 18 : UINT64_C(1) << 24;
+    uint64_t bytes = contract_clock_is_virtual() ? UINT64_C(1) << 18 : UINT64_C(1) << 20;
     assert_int_equal(iocp_file_set_size(s->loop, s->file, bytes), IOCP_OK);
 }
 
@@ -1194,7 +1198,8 @@ static size_t tests__compose(struct CMUnitTest *tests)
             const operation *what = &operations[i];
             const operation_test *test = &operation_tests[k];
             if ((test->needs_pending && what->finish == NULL) ||
-                (test->needs_handle && !what->has_handle)) {
+                (test->needs_handle && !what->has_handle) ||
+                (what->open == open_sendfile && contract_is_wine())) { /* see docs/testing.md */
                 continue;
             }
             (void)snprintf(names[count], TEST_NAME_BYTES, "%s_%s", what->name, test->name);

@@ -848,6 +848,7 @@ static const ioc_sys fault_table = {
     .SetWaitableTimer = fault__set_timer,
     .CancelWaitableTimer = fault__cancel_timer,
     .CreateEventW = fault__create_event,
+    .SetEvent = SetEvent, /* of events that are there: it has no way to fail */
     .WaitForSingleObject = fault__try_wait,
     .SleepConditionVariableSRW = SleepConditionVariableSRW,
     .RegisterWaitForSingleObject = fault__register_wait,

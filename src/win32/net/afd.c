@@ -102,12 +102,23 @@ static void afd__close(ioc_win_port *port, ioc_part *part)
 void ioc_afd_attach(ioc_afd *afd, ioc_win_port *port)
 {
     ioc_list_init(&afd->groups);
+    afd->is_asked = false;
     ioc_port_attach(port, &afd->part, afd__close);
 }
 
 static ioc_afd *afd__of(const ioc_win_port *port)
 {
     return IOC_CONTAINER_OF(ioc_port_part(port, afd__close), ioc_afd, part);
+}
+
+static bool afd__is_there(ioc_win_port *port)
+{
+    ioc_afd *afd = afd__of(port);
+    if (!afd->is_asked) {
+        afd->is_there = ioc_nt_find_device_calls(port->sys, &afd->calls);
+        afd->is_asked = true;
+    }
+    return afd->is_there;
 }
 
 static afd_group *afd__group_with_room(const ioc_afd *afd)
@@ -120,7 +131,7 @@ static afd_group *afd__group_with_room(const ioc_afd *afd)
 /* A handle of the driver's, bound to the port. A refusal is in op->outcome. */
 static bool group__open(ioc_win_port *port, afd_group *group, ioc_op *op)
 {
-    LONG status = ioc_nt_open_device(&port->nt, AFD_DEVICE, &group->device);
+    LONG status = ioc_nt_open_device(&afd__of(port)->calls, AFD_DEVICE, &group->device);
     if (status != IOC_NT_SUCCESS) {
         (void)ioc_overlapped_failed_nt(op, status);
         return false;
@@ -242,8 +253,8 @@ static ioc_start afd__ask(ioc_win_port *port, ioc_op *op)
         .socket = (HANDLE)poll->base,
         .events = afd__to_driver(poll->asked),
     };
-    LONG status = ioc_nt_control(&port->nt, group->device, overlapped, AFD_IOCTL_POLL, question,
-                                 (ULONG)sizeof *question);
+    LONG status = ioc_nt_control(&afd__of(port)->calls, group->device, overlapped, AFD_IOCTL_POLL,
+                                 question, (ULONG)sizeof *question);
     if (status == IOC_NT_SUCCESS || status == IOC_NT_PENDING) {
         return IOC_START_PENDING;
     }
@@ -255,7 +266,7 @@ ioc_start ioc_afd_start(ioc_port *base, ioc_op *op)
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_poll *poll = ioc_poll_of(op);
     poll->is_ending = false;
-    if (!ioc_nt_has_devices(&port->nt)) {
+    if (!afd__is_there(port)) {
         op->outcome = (ioc_outcome){.status = IOCP_ENOTSUP};
         return IOC_START_FAILED;
     }

@@ -28,6 +28,9 @@
 /* What a port has of it. */
 typedef struct ioc_afd {
     ioc_part part;
+    ioc_nt_device_calls calls; /* once `is_asked`: whether the system has them */
+    bool is_asked;
+    bool is_there;
     ioc_list groups; /* first those with room, the one that was used last at the front */
 } ioc_afd;
 

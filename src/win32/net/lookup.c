@@ -59,7 +59,7 @@ static void lookup__ask(const ioc_sys *sys, lookup_request *request, const ioc_n
                                                    &request->hints, &request->result, NULL,
                                                    &request->overlapped, NULL, &request->handle);
     if (request->error != WSA_IO_PENDING) {
-        (void)SetEvent(request->overlapped.hEvent); /* which it is */
+        (void)sys->SetEvent(request->overlapped.hEvent); /* which it is */
     }
 }
 
