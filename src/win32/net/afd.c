@@ -290,8 +290,9 @@ static int afd__abort(ioc_win_port *port, ioc_op *op)
 int ioc_afd_cancel(ioc_port *port, ioc_op *op, bool *is_back)
 {
     (void)is_back;
+    ioc_poll *poll = ioc_poll_of(op);
     int status = afd__abort(ioc_win_port_of(port), op);
-    ioc_poll_of(op)->is_ending = status == IOCP_OK;
+    poll->is_ending = poll->is_ending || status == IOCP_OK;
     return status;
 }
 

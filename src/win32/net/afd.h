@@ -15,8 +15,8 @@
  * and the core hears nothing of it. Where it only wants less it is let be: what it is not to tell, it
  * does not, and waits on.
  *
- * The layout of what the driver is asked is in no documentation of Microsoft's but in public use
- * since Windows Vista, unchanged: wepoll, and what rests on it (libuv, mio, Go's ports).
+ * What the driver is asked is in no documentation of Microsoft's, but others have asked it so for years
+ * (wepoll, mio, libuv).
  */
 #ifndef IOC_AFD_H
 #define IOC_AFD_H
