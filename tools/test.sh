@@ -12,6 +12,7 @@ source "$root/tools/echo.sh"
 source "$root/tools/examples.sh"
 source "$root/tools/examples_io.sh"
 source "$root/tools/examples_http.sh"
+source "$root/tools/examples_proxy.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
@@ -118,7 +119,7 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client workers udp_echo \
-            file_copy pipe_chat run_process pipeline tick_timers
+            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter
 }
 
 need_load_clients() {
@@ -170,6 +171,7 @@ examples_step() {
     examples_workers
     examples_udp_echo
     examples_http_server
+    examples_tcp_proxy
     examples_file_copy
     examples_filter
     examples_pipe_chat
