@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes a Debian 12 machine ready for tools/test.sh and tools/run.sh: packages, CMocka for Windows,
-# a Wine prefix. What is there already is left alone, so the second time takes no time.
+# Makes a Debian 12 machine ready for tools/test.sh and tools/run.sh: packages, CMocka and curl for
+# Windows, a Wine prefix. What is there already is left alone, so the second time takes no time.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -74,35 +74,46 @@ fetch_source() {
     rm -rf "$folder/lists" "$folder/cache"
 }
 
-# build_cmocka ARCH: the static library goes where the mingw presets look for it.
-build_cmocka() {
-    local arch=$1 source
-    [ -e "$deps/mingw-$arch/lib/libcmocka-static.a" ] && return
+# build_for_windows PACKAGE ARCH LIBRARY OPTION...: the static library of one of Debian's source packages
+# goes where the mingw presets look for it.
+build_for_windows() {
+    local package=$1 arch=$2 library=$3 source=$deps/source/$1 build_folder=$deps/build-$1-$2
+    [ -e "$deps/mingw-$arch/lib/$library" ] && return
 
-    if ! compgen -G "$deps/source/cmocka-*/CMakeLists.txt" >/dev/null; then
-        echo "fetching CMocka's source"
+    if [ ! -d "$source" ]; then
+        echo "fetching the source of $package"
         # Under another name until it is complete.
-        fetch_source cmocka "$deps/source.new" >"$deps/source.log" 2>&1 ||
-            { cat "$deps/source.log" && die "cannot fetch CMocka's source package"; }
-        rm -rf "$deps/source"
-        mv "$deps/source.new" "$deps/source"
+        fetch_source "$package" "$deps/source.new" >"$source.log" 2>&1 ||
+            { cat "$source.log" && die "cannot fetch the source package $package"; }
+        mv "$deps/source.new" "$source"
     fi
-    source=$(echo "$deps"/source/cmocka-*/)
-    echo "building CMocka for mingw-$arch"
-    cmake -G Ninja -S "$source" -B "$deps/build-$arch" \
+    echo "building $package for mingw-$arch"
+    cmake -G Ninja -S "$(echo "$source/$package"-*/)" -B "$build_folder" \
         --toolchain "$root/cmake/toolchains/mingw-$arch.cmake" \
         -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$deps/mingw-$arch" \
-        -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF >"$deps/build-$arch.log" 2>&1 &&
-        cmake --build "$deps/build-$arch" --target install >>"$deps/build-$arch.log" 2>&1 ||
-        { cat "$deps/build-$arch.log" && die "cannot build CMocka for mingw-$arch"; }
+        "${@:4}" >"$build_folder.log" 2>&1 &&
+        cmake --build "$build_folder" --target install >>"$build_folder.log" 2>&1 ||
+        { cat "$build_folder.log" && die "cannot build $package for mingw-$arch"; }
+}
+
+build_cmocka() {
+    build_for_windows cmocka "$1" libcmocka-static.a -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF
+}
+
+# For one of the examples.
+build_curl() {
+    build_for_windows curl "$1" libcurl.a -DBUILD_SHARED_LIBS=OFF -DBUILD_CURL_EXE=OFF \
+        -DBUILD_TESTING=OFF -DHTTP_ONLY=ON -DCURL_ENABLE_SSL=OFF -DCURL_ZLIB=OFF \
+        -DENABLE_MANUAL=OFF
 }
 
 install_packages
-mkdir -p "$deps"
+mkdir -p "$deps/source"
 # One at a time, also when the scripts of two terminals come here together.
 (
     flock 9
     build_cmocka x64
     build_cmocka x86
+    build_curl x64
 ) 9>"$deps/lock"
 wine_prepare

@@ -13,6 +13,7 @@ source "$root/tools/examples.sh"
 source "$root/tools/examples_io.sh"
 source "$root/tools/examples_http.sh"
 source "$root/tools/examples_proxy.sh"
+source "$root/tools/examples_curl.sh"
 source "$root/tools/load_cases.sh"
 cd "$root"
 
@@ -119,7 +120,8 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client workers udp_echo \
-            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter
+            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter \
+            curl_download
 }
 
 need_load_clients() {
@@ -172,6 +174,7 @@ examples_step() {
     examples_udp_echo
     examples_http_server
     examples_tcp_proxy
+    examples_curl_download
     examples_file_copy
     examples_filter
     examples_pipe_chat
