@@ -98,13 +98,15 @@ IOCP_API const char *IOCP_CALL iocp_version_string(void);
 typedef enum iocp_capability {
     IOCP_CAP_WAIT_PACKETS = 1,           /* wait completion packets: waits need no thread */
     IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2, /* waitable timers that do not follow the system's tick */
-    IOCP_CAP_PSEUDO_CONSOLE = 4          /* IOCP_SPAWN_PSEUDO_CONSOLE */
+    IOCP_CAP_PSEUDO_CONSOLE = 4,         /* IOCP_SPAWN_PSEUDO_CONSOLE */
+    IOCP_CAP_UNIX_SOCKETS = 8            /* AF_UNIX streams */
 } iocp_capability_t;
 
 /*
- * The IOCP_CAP_ bits of this system. Any thread.
+ * The IOCP_CAP_ bits of this system. Any thread. The system is asked at each call, so keep them.
  * Win32: NtAssociateWaitCompletionPacket (Windows 8, not documented for programs before 10),
- * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809).
+ * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809);
+ * WSASocketW with AF_UNIX (Windows 10 1803), of a socket that is closed again.
  */
 IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 
@@ -850,15 +852,26 @@ IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handl
 /* ==== Sockets ================================================================================ */
 
 /*
- * Open a socket: `family` AF_INET or AF_INET6; `type` SOCK_STREAM (TCP) or SOCK_DGRAM (UDP);
+ * Open a socket: `family` AF_INET or AF_INET6, or AF_UNIX where the system has it (streams only;
+ * IOCP_CAP_UNIX_SOCKETS); `type` SOCK_STREAM (TCP) or SOCK_DGRAM (UDP);
  * `protocol` 0 or the one that belongs to the type (values of <winsock2.h>). Not inheritable by
  * child processes. AF_INET6 sockets are IPv6 only unless IOCP_SOCKET_V6ONLY is set to 0.
  *
  * Operations of a stream: accept, connect, send, recv, shutdown. Of a datagram socket: sendto,
  * recvfrom; connect, which names the peer for send and recv and exchanges no packet; send, recv.
  *
- * Loop thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING, IOCP_EAFNOSUPPORT,
- * IOCP_EPROTONOSUPPORT, IOCP_ENOTSUP (another type), IOCP_EMFILE, IOCP_ENOBUFS.
+ * A Unix socket's address is a path: sockaddr_un of <afunix.h>, or iocp_address_parse of
+ * "unix:C:\\run\\socket". A bind makes a file there, in an existing folder, whose access rights say who
+ * may connect. N.B. The file stays when the socket is closed, and the next bind is IOCP_EADDRINUSE until
+ * somebody removes it (DeleteFile): a server does so before it binds, when it knows that no other serves
+ * there, and at its end. A connect where nobody listens is IOCP_ECONNREFUSED. A peer that has not bound,
+ * as clients seldom have, has no name: its address is the family alone, and "unix:" as text. There are no
+ * abstract names and no passing of handles on Windows. Of the options there are IOCP_SOCKET_RECV_BUFFER,
+ * _SEND_BUFFER, _LINGER, _ERROR, _AVAILABLE, _FAMILY and _TYPE.
+ *
+ * Loop thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING, IOCP_EAFNOSUPPORT (also: AF_UNIX
+ * without the capability, or not as a stream), IOCP_EPROTONOSUPPORT, IOCP_ENOTSUP (another type),
+ * IOCP_EMFILE, IOCP_ENOBUFS.
  * Win32: WSASocketW, CreateIoCompletionPort, SetFileCompletionNotificationModes.
  */
 IOCP_API int IOCP_CALL iocp_socket_open(iocp_loop_t *loop, int family, int type, int protocol,
@@ -1063,8 +1076,8 @@ IOCP_API int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener,
                                    iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * Connect to an address, which is copied. A socket that is not bound is bound to any address first,
- * with SO_REUSE_UNICASTPORT, so that the system can use a port for several destinations, and not
+ * Connect to an address, which is copied. A socket that is not bound is bound to any address first (a
+ * Unix socket to none), with SO_REUSE_UNICASTPORT, so that the system can use a port for several destinations, and not
  * only some 16 000 connections fit for all of them together. Never blocks. On the loopback address
  * a port with no listener, or with a full backlog, refuses at once, and not after Windows' two
  * seconds of trying. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH,

@@ -39,7 +39,7 @@
 #include "timer/timers.h"
 
 /* Operations copy addresses and short lists of buffers to a block of this size. */
-#define IOC_BLOCK_BYTES 256
+#define IOC_BLOCK_BYTES 288
 
 /* The room for the parameters of a kind: each is a structure of the unit that owns the kind. */
 #define IOC_PARAMETER_BYTES 32

@@ -93,7 +93,8 @@ static uint32_t backend__capabilities(void)
     ioc_nt_load(&nt, sys);
     return (ioc_nt_has_wait_packets(&nt) ? IOCP_CAP_WAIT_PACKETS : 0u) |
            (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u) |
-           (ioc_pseudo_console_find(sys, &calls) ? IOCP_CAP_PSEUDO_CONSOLE : 0u);
+           (ioc_pseudo_console_find(sys, &calls) ? IOCP_CAP_PSEUDO_CONSOLE : 0u) |
+           (ioc_winsock_has_unix(sys) ? IOCP_CAP_UNIX_SOCKETS : 0u);
 }
 
 static iocp_sleep_method_t backend__sleep_method(ioc_port *port)

@@ -272,12 +272,23 @@ static void finish_accept(stage *s, const contract_record *record)
 {
     int calls = record->calls + 1;
     contract_record connected = {0};
-    iocp_handle_t client = contract_open(s->loop, AF_INET);
+    iocp_handle_t client = contract_open(s->loop, s->address.storage.ss_family);
     assert_int_equal(iocp_connect(s->loop, client, contract_sockaddr(&s->address),
                                   s->address.length, contract_keep, &connected, NULL),
                      IOCP_OK);
     contract_wait(s->loop, record, calls);
     contract_wait(s->loop, &connected, 1);
+}
+
+static void open_unix_listener(stage *s)
+{
+    s->handle = contract_unix_listen(s->loop, "socket", &s->address);
+}
+
+static void open_unix_client(stage *s)
+{
+    (void)contract_unix_listen(s->loop, "socket", &s->address);
+    s->handle = contract_open(s->loop, AF_UNIX);
 }
 
 static void open_client(stage *s)
@@ -574,6 +585,8 @@ static const operation operations[] = {
     {"resolve", open_nothing, start_resolve, NULL, false, false},
     {"accept", open_listener, start_accept, finish_accept, true, false},
     {"connect", open_client, start_connect, NULL, true, true},
+    {"unix_accept", open_unix_listener, start_accept, finish_accept, true, false, "accept"},
+    {"unix_connect", open_unix_client, start_connect, NULL, true, true, "connect"},
     {"recv", open_pair, start_recv, finish_recv, true, false},
     {"send", open_blocked, start_send, finish_stalled, true, false},
     {"sendfile", open_sendfile, start_sendfile, finish_stalled, true, false},
@@ -1189,6 +1202,13 @@ static const operation_test operation_tests[] = {
 #define MOST_TESTS      (IOC_COUNT_OF(operations) * IOC_COUNT_OF(operation_tests))
 #define TEST_NAME_BYTES 96
 
+/* See docs/testing.md. */
+static bool tests__can_run(const operation *what)
+{
+    bool is_unix = what->open == open_unix_listener || what->open == open_unix_client;
+    return is_unix ? contract_has_unix() : what->open != open_sendfile || !contract_is_wine();
+}
+
 static size_t tests__compose(struct CMUnitTest *tests)
 {
     static char names[MOST_TESTS][TEST_NAME_BYTES];
@@ -1198,8 +1218,7 @@ static size_t tests__compose(struct CMUnitTest *tests)
             const operation *what = &operations[i];
             const operation_test *test = &operation_tests[k];
             if ((test->needs_pending && what->finish == NULL) ||
-                (test->needs_handle && !what->has_handle) ||
-                (what->open == open_sendfile && contract_is_wine())) { /* see docs/testing.md */
+                (test->needs_handle && !what->has_handle) || !tests__can_run(what)) {
                 continue;
             }
             (void)snprintf(names[count], TEST_NAME_BYTES, "%s_%s", what->name, test->name);

@@ -12,7 +12,8 @@
 enum {
     STREAMS = 1,
     DATAGRAMS = 2,
-    IPV6 = 4, /* and no others */
+    IPV6 = 4,  /* and no others */
+    UNIX = 64, /* too */
     GET = 8,
     SET = 16,
     ALWAYS = 32, /* Windows has had it for long, and so has Wine */
@@ -31,13 +32,13 @@ typedef struct option {
 static const option options[] = {
     {IOCP_SOCKET_NODELAY, STREAMS | BOTH | ALWAYS, 0, 1, 1},
     {IOCP_SOCKET_KEEPALIVE, STREAMS | BOTH | ALWAYS, 0, 1, 1},
-    {IOCP_SOCKET_RECV_BUFFER, ALL | BOTH | ALWAYS, 0, INT_MAX, 40000},
-    {IOCP_SOCKET_SEND_BUFFER, ALL | BOTH | ALWAYS, 0, INT_MAX, 40000},
-    {IOCP_SOCKET_LINGER, STREAMS | BOTH | ALWAYS, -1, 65535, 3},
+    {IOCP_SOCKET_RECV_BUFFER, ALL | UNIX | BOTH | ALWAYS, 0, INT_MAX, 40000},
+    {IOCP_SOCKET_SEND_BUFFER, ALL | UNIX | BOTH | ALWAYS, 0, INT_MAX, 40000},
+    {IOCP_SOCKET_LINGER, STREAMS | UNIX | BOTH | ALWAYS, -1, 65535, 3},
     {IOCP_SOCKET_V6ONLY, ALL | IPV6 | BOTH | ALWAYS, 0, 1, 0},
     {IOCP_SOCKET_EXCLUSIVE, ALL | BOTH | ALWAYS, 0, 1, 1},
     {IOCP_SOCKET_REUSE_ADDRESS, ALL | BOTH | ALWAYS, 0, 1, 1},
-    {IOCP_SOCKET_ERROR, ALL | GET | ALWAYS, 0, 0, 0},
+    {IOCP_SOCKET_ERROR, ALL | UNIX | GET | ALWAYS, 0, 0, 0},
     {IOCP_SOCKET_BROADCAST, DATAGRAMS | BOTH | ALWAYS, 0, 1, 1},
     {IOCP_SOCKET_MULTICAST_LOOP, DATAGRAMS | BOTH | ALWAYS, 0, 1, 0},
     {IOCP_SOCKET_MULTICAST_HOPS, DATAGRAMS | BOTH | ALWAYS, 0, 255, 7},
@@ -59,12 +60,12 @@ static const option options[] = {
     {IOCP_SOCKET_TIMESTAMPS, STREAMS | BOTH, 0, 1, 1},
     {IOCP_SOCKET_FAST_OPEN, STREAMS | BOTH, 0, 1, 1},
     {IOCP_SOCKET_OOB_INLINE, STREAMS | BOTH | ALWAYS, 0, 1, 1},
-    {IOCP_SOCKET_AVAILABLE, ALL | GET | ALWAYS, 0, 0, 0},
+    {IOCP_SOCKET_AVAILABLE, ALL | UNIX | GET | ALWAYS, 0, 0, 0},
     {IOCP_SOCKET_HOPS, ALL | BOTH | ALWAYS, 1, 255, 9},
     {IOCP_SOCKET_INTERFACE, ALL | BOTH, 0, 0xffffff, 1},
     {IOCP_SOCKET_RANDOM_PORT, ALL | BOTH, 0, 1, 1},
-    {IOCP_SOCKET_FAMILY, ALL | GET | ALWAYS, 0, 0, 0},
-    {IOCP_SOCKET_TYPE, ALL | GET | ALWAYS, 0, 0, 0},
+    {IOCP_SOCKET_FAMILY, ALL | UNIX | GET | ALWAYS, 0, 0, 0},
+    {IOCP_SOCKET_TYPE, ALL | UNIX | GET | ALWAYS, 0, 0, 0},
     {IOCP_SOCKET_TRAFFIC_CLASS, ALL | BOTH, 0, 255, 0xb8},
     {IOCP_SOCKET_DONT_FRAGMENT, DATAGRAMS | BOTH | ALWAYS, 0, 1, 1},
     {IOCP_SOCKET_MTU_LIMIT, DATAGRAMS | BOTH, 0, INT_MAX, 1400},
@@ -92,13 +93,19 @@ static const struct {
     int type;
     int traits;
 } kinds[] = {
-    {AF_INET, SOCK_STREAM, STREAMS},
-    {AF_INET, SOCK_DGRAM, DATAGRAMS},
-    {AF_INET6, SOCK_STREAM, STREAMS | IPV6},
-    {AF_INET6, SOCK_DGRAM, DATAGRAMS | IPV6},
+    {AF_INET, SOCK_STREAM, STREAMS},         {AF_INET, SOCK_DGRAM, DATAGRAMS},
+    {AF_INET6, SOCK_STREAM, STREAMS | IPV6}, {AF_INET6, SOCK_DGRAM, DATAGRAMS | IPV6},
+    {AF_UNIX, SOCK_STREAM, STREAMS | UNIX},
 };
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
+
+static bool kind__is_there(size_t kind)
+{
+    return kinds[kind].family == AF_INET6  ? contract_has_ipv6() != 0
+           : kinds[kind].family == AF_UNIX ? (iocp_capabilities() & IOCP_CAP_UNIX_SOCKETS) != 0
+                                           : true;
+}
 
 static iocp_handle_t kind__open(iocp_loop_t *loop, size_t kind)
 {
@@ -111,7 +118,8 @@ static iocp_handle_t kind__open(iocp_loop_t *loop, size_t kind)
 static bool kind__has(size_t kind, const option *row)
 {
     bool is_of_type = (kinds[kind].traits & row->traits & ALL) != 0;
-    return is_of_type && ((row->traits & IPV6) == 0 || (kinds[kind].traits & IPV6) != 0);
+    return is_of_type && ((row->traits & IPV6) == 0 || (kinds[kind].traits & IPV6) != 0) &&
+           ((row->traits & UNIX) != 0 || (kinds[kind].traits & UNIX) == 0);
 }
 
 typedef void (*option_fn)(iocp_loop_t *loop, size_t kind, const option *row);
@@ -119,9 +127,8 @@ typedef void (*option_fn)(iocp_loop_t *loop, size_t kind, const option *row);
 static void options__each(void **state, option_fn function)
 {
     iocp_loop_t *loop = contract_loop(state);
-    size_t count = contract_has_ipv6() ? KINDS : KINDS / 2;
-    for (size_t kind = 0; kind < count; kind++) {
-        for (size_t i = 0; i < OPTIONS; i++) {
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        for (size_t i = 0; i < OPTIONS && kind__is_there(kind); i++) {
             function(loop, kind, &options[i]);
         }
     }
@@ -278,7 +285,10 @@ static int option__get(iocp_loop_t *loop, iocp_handle_t handle, iocp_socket_opti
 static void a_socket_tells_its_family_and_its_type(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
-    for (size_t kind = 0; kind < (contract_has_ipv6() ? KINDS : KINDS / 2); kind++) {
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        if (!kind__is_there(kind)) {
+            continue;
+        }
         iocp_handle_t handle = kind__open(loop, kind);
         assert_int_equal(option__get(loop, handle, IOCP_SOCKET_FAMILY), kinds[kind].family);
         assert_int_equal(option__get(loop, handle, IOCP_SOCKET_TYPE), kinds[kind].type);

@@ -36,6 +36,11 @@ void contract_folder_create(const char *name)
     assert_true(win_folder_create(contract_path_of(name).text));
 }
 
+void contract_file_remove(const char *name)
+{
+    assert_true(win_file_remove(contract_path_of(name).text));
+}
+
 /* The system's threads that flush are there before the first test counts. */
 static void file__warm_up(void)
 {
@@ -119,6 +124,11 @@ static void file__remove_folder(void)
 void contract_folder_create(const char *name)
 {
     sim_folder_create(contract_path_of(name).text);
+}
+
+void contract_file_remove(const char *name)
+{
+    sim_folder_remove(contract_path_of(name).text);
 }
 
 static void file__warm_up(void)
@@ -284,6 +294,42 @@ void contract_file_close(iocp_loop_t *loop, iocp_handle_t handle)
     assert_int_equal(iocp_close(loop, handle, contract_keep, &closed, NULL), IOCP_OK);
     contract_wait(loop, &closed, 1);
     assert_int_equal(closed.status, IOCP_OK);
+}
+
+/* ---- Unix sockets ---- */
+
+bool contract_has_unix(void)
+{
+    return (iocp_capabilities() & IOCP_CAP_UNIX_SOCKETS) != 0;
+}
+
+void contract_need_unix(void)
+{
+    if (!contract_has_unix()) {
+        print_message("there are no Unix sockets here\n");
+        skip();
+    }
+}
+
+contract_address contract_unix(const char *name)
+{
+    char text[IOCP_ADDRESS_TEXT_BYTES];
+    contract_address address = {.length = sizeof address.storage};
+    int length = snprintf(text, sizeof text, "unix:%.120s", contract_path_of(name).text);
+    assert_in_range(length, 1, (int)sizeof text - 1);
+    assert_int_equal(
+        iocp_address_parse(text, 0, (struct sockaddr *)&address.storage, &address.length), IOCP_OK);
+    return address;
+}
+
+iocp_handle_t contract_unix_listen(iocp_loop_t *loop, const char *name, contract_address *address)
+{
+    iocp_handle_t listener = contract_open(loop, AF_UNIX);
+    *address = contract_unix(name);
+    assert_int_equal(iocp_socket_bind(loop, listener, contract_sockaddr(address), address->length),
+                     IOCP_OK);
+    assert_int_equal(iocp_socket_listen(loop, listener, 0), IOCP_OK);
+    return listener;
 }
 
 /* ---- Adopting ---- */

@@ -25,6 +25,19 @@ contract_path contract_path_of(const char *name);
 /* A folder in an existing one. */
 void contract_folder_create(const char *name);
 
+/* The end of a file, or of what a Unix socket has left there. */
+void contract_file_remove(const char *name);
+
+/* ---- Unix sockets ---- */
+
+/* Whether the system has them; without them the test, or what is left of it, is skipped. */
+bool contract_has_unix(void);
+void contract_need_unix(void);
+
+/* The address that a name is in the test's folder; a listener there. */
+contract_address contract_unix(const char *name);
+iocp_handle_t contract_unix_listen(iocp_loop_t *loop, const char *name, contract_address *address);
+
 /* ---- Files on a loop ---- */
 
 /* Open a file of the test's folder, which works; try to, and tell the status. */

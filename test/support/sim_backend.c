@@ -290,11 +290,12 @@ static int backend__open_socket(sim_port *port, sim_handle *handle, int family, 
     if (type != SOCK_STREAM && type != SOCK_DGRAM) {
         return IOCP_ENOTSUP;
     }
-    if (family != AF_INET && family != AF_INET6) {
+    bool is_stream = type == SOCK_STREAM;
+    if (family != AF_INET && family != AF_INET6 && (family != AF_UNIX || !is_stream)) {
         return IOCP_EAFNOSUPPORT;
     }
-    bool is_stream = type == SOCK_STREAM;
-    if (protocol != 0 && protocol != (is_stream ? IPPROTO_TCP : IPPROTO_UDP)) {
+    bool is_of_ip = family != AF_UNIX && protocol == (is_stream ? IPPROTO_TCP : IPPROTO_UDP);
+    if (protocol != 0 && !is_of_ip) {
         return IOCP_EPROTONOSUPPORT;
     }
     backend__fill(handle, port,
@@ -413,7 +414,7 @@ static int backend__socket_try_send(ioc_port *base, struct ioc_handle *handle,
 
 static uint32_t backend__capabilities(void)
 {
-    return IOCP_CAP_PSEUDO_CONSOLE;
+    return IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS;
 }
 
 static void backend__release(ioc_port *base, struct ioc_op *core_op)

@@ -1,6 +1,8 @@
 /* The simulated file system, in memory. */
 #include "sim_file.h"
 
+#include "sim_unix.h"
+
 #include "text/path.h"
 #include "text/utf8.h"
 
@@ -537,6 +539,7 @@ void sim_folder_remove(const char *path)
             content__remove(content);
         }
     }
+    sim_unix_remove(path);
     sim_unlock();
 }
 

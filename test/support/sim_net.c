@@ -4,6 +4,7 @@
 #include "sim_datagram.h"
 #include "sim_file.h"
 #include "sim_option.h"
+#include "sim_unix.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -76,8 +77,9 @@ int sim_address_read(sim_address *address, int family, const struct sockaddr *fr
     if (from->sa_family != family) {
         return IOCP_EAFNOSUPPORT;
     }
-    return family == AF_INET ? address__read_4(address, from, length)
-                             : address__read_6(address, from, length);
+    return family == AF_UNIX   ? sim_unix_read(address, from, length)
+           : family == AF_INET ? address__read_4(address, from, length)
+                               : address__read_6(address, from, length);
 }
 
 static void address__write_4(const sim_address *address, struct sockaddr_in *in)
@@ -104,6 +106,9 @@ int sim_address_write(const sim_address *address, struct sockaddr *to, size_t *l
 {
     struct sockaddr_in in4 = {0};
     struct sockaddr_in6 in6 = {0};
+    if (address->family == AF_UNIX) {
+        return sim_unix_write(address, to, length);
+    }
     address__write_4(address, &in4);
     address__write_6(address, &in6);
     size_t size = address->family == AF_INET ? sizeof in4 : sizeof in6;
@@ -158,11 +163,11 @@ static uint16_t net__free_port(const sim_socket *by)
 void sim_socket_take_name(sim_socket *socket, sim_address local)
 {
     socket->local = local;
-    if (local.port == 0) {
+    socket->owns_port = local.family != AF_UNIX;
+    if (socket->owns_port && local.port == 0) {
         socket->local.port = net__free_port(socket);
     }
     socket->is_bound = true;
-    socket->owns_port = true;
 }
 
 int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_t length)
@@ -178,8 +183,13 @@ int sim_socket_bind_to(sim_socket *socket, const struct sockaddr *address, size_
     if (local.is_mapped && !sim_socket_is_dual(socket)) {
         return IOCP_EADDRNOTAVAIL;
     }
-    if (local.port != 0 && net__is_port_taken(socket, local.port)) {
-        return IOCP_EADDRINUSE;
+    if (socket->family == AF_UNIX) {
+        status = sim_unix_create(&local, address, length);
+    } else if (local.port != 0 && net__is_port_taken(socket, local.port)) {
+        status = IOCP_EADDRINUSE;
+    }
+    if (status != IOCP_OK) {
+        return status;
     }
     sim_socket_take_name(socket, local);
     return IOCP_OK;
@@ -537,14 +547,15 @@ static void stream__reset(sim_socket *socket)
 static bool socket__listens_to(const sim_socket *socket, const sim_address *target)
 {
     bool wants_4 = target->family == AF_INET || target->is_mapped;
-    if (socket->state != SIM_LISTENING || socket->local.port != target->port) {
+    bool is_its = target->port != 0 && socket->local.port == target->port;
+    if (socket->state != SIM_LISTENING || !is_its) {
         return false;
     }
     if (wants_4) {
         return socket->family == AF_INET ||
                (sim_socket_is_dual(socket) && (socket->local.is_any || socket->local.is_mapped));
     }
-    return socket->family == AF_INET6 && !socket->local.is_mapped;
+    return socket->family == target->family && !socket->local.is_mapped;
 }
 
 static sim_socket *net__find_listener(const sim_address *target)
@@ -810,6 +821,9 @@ static int connect__check(sim_socket *socket, const sim_op *op)
                                   (size_t)ioc_transfer_of(&op->op)->address_length);
     if (status != IOCP_OK) {
         return status;
+    }
+    if (socket->family == AF_UNIX) {
+        return socket->remote.is_any ? IOCP_EINVAL : IOCP_OK;
     }
     bool is_reachable = socket->remote.port != 0 && !socket->remote.is_any &&
                         (!socket->remote.is_mapped || sim_socket_is_dual(socket));

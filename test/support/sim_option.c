@@ -11,7 +11,8 @@
 enum {
     OF_STREAMS = 1,
     OF_DATAGRAMS = 2,
-    OF_IPV6 = 4, /* and of no others */
+    OF_IPV6 = 4,   /* and of no others */
+    OF_UNIX = 128, /* too */
     MAY_GET = 8,
     MAY_SET = 16,
     BEFORE_BIND = 32,
@@ -47,13 +48,13 @@ static int option__available(const sim_socket *socket)
 static const option_row option_rows[IOCP_SOCKET_OPTIONS] = {
     [IOCP_SOCKET_NODELAY] = {OF_STREAMS | MAY_BOTH, 0, 1},
     [IOCP_SOCKET_KEEPALIVE] = {OF_STREAMS | MAY_BOTH, 0, 1},
-    [IOCP_SOCKET_RECV_BUFFER] = {OF_BOTH | MAY_BOTH, 0, INT32_MAX},
-    [IOCP_SOCKET_SEND_BUFFER] = {OF_BOTH | MAY_BOTH, 0, INT32_MAX, 65536},
-    [IOCP_SOCKET_LINGER] = {OF_STREAMS | MAY_BOTH, -1, UINT16_MAX, -1},
+    [IOCP_SOCKET_RECV_BUFFER] = {OF_BOTH | OF_UNIX | MAY_BOTH, 0, INT32_MAX},
+    [IOCP_SOCKET_SEND_BUFFER] = {OF_BOTH | OF_UNIX | MAY_BOTH, 0, INT32_MAX, 65536},
+    [IOCP_SOCKET_LINGER] = {OF_STREAMS | OF_UNIX | MAY_BOTH, -1, UINT16_MAX, -1},
     [IOCP_SOCKET_V6ONLY] = {OF_BOTH | OF_IPV6 | MAY_BOTH | BEFORE_BIND, 0, 1, 1},
     [IOCP_SOCKET_EXCLUSIVE] = {OF_BOTH | MAY_BOTH | BEFORE_BIND, 0, 1},
     [IOCP_SOCKET_REUSE_ADDRESS] = {OF_BOTH | MAY_BOTH | BEFORE_BIND, 0, 1},
-    [IOCP_SOCKET_ERROR] = {OF_BOTH | MAY_GET},
+    [IOCP_SOCKET_ERROR] = {OF_BOTH | OF_UNIX | MAY_GET},
     [IOCP_SOCKET_BROADCAST] = {OF_DATAGRAMS | MAY_BOTH, 0, 1},
     [IOCP_SOCKET_MULTICAST_LOOP] = {OF_DATAGRAMS | MAY_BOTH, 0, 1, 1},
     [IOCP_SOCKET_MULTICAST_HOPS] = {OF_DATAGRAMS | MAY_BOTH, 0, UINT8_MAX, 1},
@@ -75,12 +76,12 @@ static const option_row option_rows[IOCP_SOCKET_OPTIONS] = {
     [IOCP_SOCKET_TIMESTAMPS] = {OF_STREAMS | MAY_BOTH, 0, 1},
     [IOCP_SOCKET_FAST_OPEN] = {OF_STREAMS | MAY_BOTH, 0, 1},
     [IOCP_SOCKET_OOB_INLINE] = {OF_STREAMS | MAY_BOTH, 0, 1},
-    [IOCP_SOCKET_AVAILABLE] = {OF_BOTH | MAY_GET, .get = option__available},
+    [IOCP_SOCKET_AVAILABLE] = {OF_BOTH | OF_UNIX | MAY_GET, .get = option__available},
     [IOCP_SOCKET_HOPS] = {OF_BOTH | MAY_BOTH, 1, UINT8_MAX, 128},
     [IOCP_SOCKET_INTERFACE] = {OF_BOTH | MAY_BOTH, 0, 0xffffff},
     [IOCP_SOCKET_RANDOM_PORT] = {OF_BOTH | MAY_BOTH | BEFORE_BIND, 0, 1},
-    [IOCP_SOCKET_FAMILY] = {OF_BOTH | MAY_GET, .get = option__family},
-    [IOCP_SOCKET_TYPE] = {OF_BOTH | MAY_GET, .get = option__type},
+    [IOCP_SOCKET_FAMILY] = {OF_BOTH | OF_UNIX | MAY_GET, .get = option__family},
+    [IOCP_SOCKET_TYPE] = {OF_BOTH | OF_UNIX | MAY_GET, .get = option__type},
     [IOCP_SOCKET_TRAFFIC_CLASS] = {OF_BOTH | MAY_BOTH, 0, UINT8_MAX},
     [IOCP_SOCKET_DONT_FRAGMENT] = {OF_DATAGRAMS | MAY_BOTH, 0, 1},
     [IOCP_SOCKET_MTU_LIMIT] = {OF_DATAGRAMS | MAY_BOTH, 0, INT32_MAX},
@@ -104,7 +105,8 @@ void sim_option_init(sim_socket *socket)
 static bool option__has(const sim_socket *socket, int traits)
 {
     int kind = socket->datagrams == NULL ? OF_STREAMS : OF_DATAGRAMS;
-    return (traits & kind) != 0 && ((traits & OF_IPV6) == 0 || socket->family == AF_INET6);
+    return (traits & kind) != 0 && ((traits & OF_IPV6) == 0 || socket->family == AF_INET6) &&
+           ((traits & OF_UNIX) != 0 || socket->family != AF_UNIX);
 }
 
 int sim_option_set(sim_socket *socket, iocp_socket_option_t option, int value)

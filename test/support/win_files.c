@@ -106,6 +106,13 @@ bool win_folder_remove(const char *path)
 
 /* ---- Files ---- */
 
+bool win_file_remove(const char *path)
+{
+    wchar_t native[WIN_PATH_CHARACTERS];
+    win_path(native, path);
+    return DeleteFileW(native);
+}
+
 HANDLE win_file_create(const char *path, uint32_t flags, bool is_overlapped, bool is_unshared)
 {
     wchar_t native[WIN_PATH_CHARACTERS];

@@ -20,6 +20,8 @@ bool win_folder_create_fresh(char *path, size_t bytes);
 /* With everything in it. */
 bool win_folder_remove(const char *path);
 
+bool win_file_remove(const char *path);
+
 /* A file, `flags` as for iocp_file_open. NULL: failed. */
 HANDLE win_file_create(const char *path, uint32_t flags, bool is_overlapped, bool is_unshared);
 

@@ -486,9 +486,14 @@ static void the_capabilities_are_what_the_system_has(void **state)
     bool has_consoles =
         GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "CreatePseudoConsole") != NULL;
     assert_int_equal((capabilities & IOCP_CAP_PSEUDO_CONSOLE) != 0, has_consoles);
+    SOCKET local = WSASocketW(AF_UNIX, SOCK_STREAM, 0, NULL, 0, 0);
+    assert_int_equal((capabilities & IOCP_CAP_UNIX_SOCKETS) != 0, local != INVALID_SOCKET);
     assert_in_range(capabilities, 0,
                     IOCP_CAP_WAIT_PACKETS | IOCP_CAP_HIGH_RESOLUTION_TIMERS |
-                        IOCP_CAP_PSEUDO_CONSOLE);
+                        IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS);
+    if (local != INVALID_SOCKET) {
+        assert_int_equal(closesocket(local), 0);
+    }
     if (timer != NULL) {
         assert_true(CloseHandle(timer));
     }

@@ -687,7 +687,7 @@ static void what_cannot_be_opened_says_why(void **state)
     (void)state;
     iocp_handle_t handle = {0};
     assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_RAW, 0, &handle), IOCP_ENOTSUP);
-    assert_int_equal(iocp_socket_open(win.loop, AF_UNIX, SOCK_STREAM, 0, &handle),
+    assert_int_equal(iocp_socket_open(win.loop, AF_UNIX, SOCK_DGRAM, 0, &handle),
                      IOCP_EAFNOSUPPORT);
     assert_int_equal(iocp_socket_open(win.loop, 12345, SOCK_STREAM, 0, &handle), IOCP_EAFNOSUPPORT);
     assert_int_not_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, IPPROTO_UDP, &handle),

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-_Static_assert(2 * (sizeof(SOCKADDR_IN6) + 16) <= IOC_ACCEPT_ROOM_BYTES, "AcceptEx's buffer fits");
+_Static_assert(2 * (sizeof(ioc_unix_address) + 16) <= IOC_ACCEPT_ROOM_BYTES,
+               "AcceptEx's buffer fits");
 
 static void connection__fail(ioc_win_port *port, ioc_op *op)
 {
@@ -90,7 +91,7 @@ static void accept__tell_peer(const ioc_win_port *port, ioc_op *op)
         ->GetAcceptExSockaddrs(accept->room, 0, size, size, &local, &local_length, &peer,
                                &peer_length);
     accept->address = peer;
-    accept->address_length = (uint32_t)peer_length;
+    accept->address_length = (uint32_t)ioc_family_measure(listener->family, peer, peer_length);
 }
 
 /*
@@ -147,10 +148,12 @@ static bool connect__bind_to_any(ioc_win_port *port, ioc_win_handle *handle)
     }
     memset(&any, 0, sizeof any);
     ((struct sockaddr *)(void *)&any)->sa_family = (u_short)handle->family->number;
-    (void)port->sys->setsockopt(handle->socket, SOL_SOCKET, SO_REUSE_UNICASTPORT,
-                                (const char *)&reuses, (int)sizeof reuses);
+    if (handle->family->has_ports) {
+        (void)port->sys->setsockopt(handle->socket, SOL_SOCKET, SO_REUSE_UNICASTPORT,
+                                    (const char *)&reuses, (int)sizeof reuses);
+    }
     handle->is_bound = port->sys->bind(handle->socket, (const struct sockaddr *)&any,
-                                       handle->family->address_size) == 0 ||
+                                       handle->family->any_size) == 0 ||
                        port->sys->WSAGetLastError() == WSAEINVAL;
     return handle->is_bound;
 }
@@ -188,7 +191,7 @@ static ioc_start connect__name_peer(ioc_win_port *port, ioc_op *op)
 static bool connect__is_loopback(const ioc_win_handle *handle, const ioc_op *op)
 {
     const struct sockaddr *address = op->block;
-    return address->sa_family == handle->family->number &&
+    return handle->family->has_ports && address->sa_family == handle->family->number &&
            connect__address_length(op) >= handle->family->address_size &&
            handle->family->is_loopback(address);
 }

@@ -272,7 +272,7 @@ static const option_way option_of_type = {.get = option__type};
         (level), (name)        \
     }
 
-/* The same name for both families; each with its own; a request. */
+/* The same name for both families of IP, or for every family; each with its own; a request. */
 #define OPTION_NAME(level, name)                                                 \
     {                                                                            \
         [IOC_IPV4] = OPTION_AT(level, name), [IOC_IPV6] = OPTION_AT(level, name) \
@@ -280,6 +280,11 @@ static const option_way option_of_type = {.get = option__type};
 #define OPTION_IP(ipv4, ipv6)                                                                \
     {                                                                                        \
         [IOC_IPV4] = OPTION_AT(IPPROTO_IP, ipv4), [IOC_IPV6] = OPTION_AT(IPPROTO_IPV6, ipv6) \
+    }
+#define OPTION_EVERY(level, name)                                                 \
+    {                                                                             \
+        [IOC_IPV4] = OPTION_AT(level, name), [IOC_IPV6] = OPTION_AT(level, name), \
+        [IOC_LOCAL] = OPTION_AT(level, name)                                      \
     }
 #define OPTION_REQUEST(code) OPTION_NAME(0, (int)(code))
 #define OPTION_INDEX_MOST    0xffffff /* an interface's number has 24 bits: see IP_MULTICAST_IF */
@@ -290,19 +295,19 @@ static const option_row option_rows[IOCP_SOCKET_OPTIONS] = {
                              &option_int},
     [IOCP_SOCKET_KEEPALIVE] = {STREAM, OPTION_BOTH, 0, 1, OPTION_NAME(SOL_SOCKET, SO_KEEPALIVE),
                                &option_int},
-    [IOCP_SOCKET_RECV_BUFFER] = {ANY, OPTION_BOTH, 0, INT32_MAX, OPTION_NAME(SOL_SOCKET, SO_RCVBUF),
-                                 &option_int},
-    [IOCP_SOCKET_SEND_BUFFER] = {ANY, OPTION_BOTH, 0, INT32_MAX, OPTION_NAME(SOL_SOCKET, SO_SNDBUF),
-                                 &option_int},
-    [IOCP_SOCKET_LINGER] = {STREAM, OPTION_BOTH, -1, UINT16_MAX, OPTION_NAME(SOL_SOCKET, SO_LINGER),
-                            &option_linger},
+    [IOCP_SOCKET_RECV_BUFFER] = {ANY, OPTION_BOTH, 0, INT32_MAX,
+                                 OPTION_EVERY(SOL_SOCKET, SO_RCVBUF), &option_int},
+    [IOCP_SOCKET_SEND_BUFFER] = {ANY, OPTION_BOTH, 0, INT32_MAX,
+                                 OPTION_EVERY(SOL_SOCKET, SO_SNDBUF), &option_int},
+    [IOCP_SOCKET_LINGER] = {STREAM, OPTION_BOTH, -1, UINT16_MAX,
+                            OPTION_EVERY(SOL_SOCKET, SO_LINGER), &option_linger},
     [IOCP_SOCKET_V6ONLY] =
         {ANY, OPTION_BOTH, 0, 1, {[IOC_IPV6] = OPTION_AT(IPPROTO_IPV6, IPV6_V6ONLY)}, &option_int},
     [IOCP_SOCKET_EXCLUSIVE] = {ANY, OPTION_BOTH, 0, 1,
                                OPTION_NAME(SOL_SOCKET, (int)SO_EXCLUSIVEADDRUSE), &option_sharing},
     [IOCP_SOCKET_REUSE_ADDRESS] = {ANY, OPTION_BOTH, 0, 1, OPTION_NAME(SOL_SOCKET, SO_REUSEADDR),
                                    &option_sharing},
-    [IOCP_SOCKET_ERROR] = {ANY, OPTION_GET, 0, 0, OPTION_NAME(SOL_SOCKET, SO_ERROR), &option_int},
+    [IOCP_SOCKET_ERROR] = {ANY, OPTION_GET, 0, 0, OPTION_EVERY(SOL_SOCKET, SO_ERROR), &option_int},
     [IOCP_SOCKET_BROADCAST] = {DATAGRAM, OPTION_BOTH, 0, 1, OPTION_NAME(SOL_SOCKET, SO_BROADCAST),
                                &option_int},
     [IOCP_SOCKET_MULTICAST_LOOP] = {DATAGRAM, OPTION_BOTH, 0, 1,
@@ -347,16 +352,18 @@ static const option_row option_rows[IOCP_SOCKET_OPTIONS] = {
                                &option_int},
     [IOCP_SOCKET_OOB_INLINE] = {STREAM, OPTION_BOTH, 0, 1, OPTION_NAME(SOL_SOCKET, SO_OOBINLINE),
                                 &option_int},
-    [IOCP_SOCKET_AVAILABLE] = {ANY, OPTION_GET, 0, 0, OPTION_REQUEST(FIONREAD), &option_answer},
+    [IOCP_SOCKET_AVAILABLE] = {ANY, OPTION_GET, 0, 0, OPTION_EVERY(0, (int)FIONREAD),
+                               &option_answer},
     [IOCP_SOCKET_HOPS] = {ANY, OPTION_BOTH, 1, UINT8_MAX, OPTION_IP(IP_TTL, IPV6_UNICAST_HOPS),
                           &option_int},
     [IOCP_SOCKET_INTERFACE] = {ANY, OPTION_BOTH, 0, OPTION_INDEX_MOST,
                                OPTION_IP(IP_UNICAST_IF, IPV6_UNICAST_IF), &option_interface},
     [IOCP_SOCKET_RANDOM_PORT] = {ANY, OPTION_BOTH, 0, 1, OPTION_NAME(SOL_SOCKET, SO_RANDOMIZE_PORT),
                                  &option_int},
-    [IOCP_SOCKET_FAMILY] = {ANY, OPTION_GET, 0, 0, OPTION_NAME(SOL_SOCKET, SO_TYPE),
+    [IOCP_SOCKET_FAMILY] = {ANY, OPTION_GET, 0, 0, OPTION_EVERY(SOL_SOCKET, SO_TYPE),
                             &option_of_family},
-    [IOCP_SOCKET_TYPE] = {ANY, OPTION_GET, 0, 0, OPTION_NAME(SOL_SOCKET, SO_TYPE), &option_of_type},
+    [IOCP_SOCKET_TYPE] = {ANY, OPTION_GET, 0, 0, OPTION_EVERY(SOL_SOCKET, SO_TYPE),
+                          &option_of_type},
     [IOCP_SOCKET_TRAFFIC_CLASS] = {ANY, OPTION_BOTH, 0, UINT8_MAX, OPTION_IP(IP_TOS, IPV6_TCLASS),
                                    &option_int},
     [IOCP_SOCKET_DONT_FRAGMENT] = {DATAGRAM, OPTION_BOTH, 0, 1,

@@ -138,11 +138,10 @@ bool ioc_socket_open_accepted(ioc_win_port *port, const ioc_win_handle *listener
     accepted->family = listener->family;
     accepted->is_ifs = listener->is_ifs;
     accepted->is_bound = true;
-    accepted->socket =
-        port->sys->WSASocketW(has_provider ? FROM_PROTOCOL_INFO : listener->family->number,
-                              has_provider ? FROM_PROTOCOL_INFO : SOCK_STREAM,
-                              has_provider ? FROM_PROTOCOL_INFO : IPPROTO_TCP, listener->provider,
-                              0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    accepted->socket = port->sys->WSASocketW(
+        has_provider ? FROM_PROTOCOL_INFO : listener->family->number,
+        has_provider ? FROM_PROTOCOL_INFO : SOCK_STREAM, has_provider ? FROM_PROTOCOL_INFO : 0,
+        listener->provider, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     return accepted->socket != INVALID_SOCKET;
 }
 
@@ -205,7 +204,8 @@ void ioc_socket_close(ioc_win_port *port, ioc_win_handle *handle)
 static void socket__be_exclusive(ioc_win_port *port, const ioc_win_handle *handle)
 {
     BOOL is_exclusive = TRUE;
-    if (handle->handle.kind == IOCP_HANDLE_STREAM && !handle->is_shared) {
+    if (handle->family->has_ports && handle->handle.kind == IOCP_HANDLE_STREAM &&
+        !handle->is_shared) {
         (void)port->sys->setsockopt(handle->socket, SOL_SOCKET, (int)SO_EXCLUSIVEADDRUSE,
                                     (const char *)&is_exclusive, (int)sizeof is_exclusive);
     }
@@ -274,12 +274,15 @@ int ioc_socket_name(ioc_port *base, ioc_handle *core_handle, bool peer, struct s
                     size_t *length)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    SOCKET socket = ioc_win_handle_of(core_handle)->socket;
+    const ioc_win_handle *handle = ioc_win_handle_of(core_handle);
     int size = *length < INT32_MAX ? (int)*length : INT32_MAX;
-    int status = peer ? port->sys->getpeername(socket, address, &size)
-                      : port->sys->getsockname(socket, address, &size);
+    int status = peer ? port->sys->getpeername(handle->socket, address, &size)
+                      : port->sys->getsockname(handle->socket, address, &size);
     if (status != 0) {
         return ioc_port_fail_winsock(port);
+    }
+    if (*length >= sizeof address->sa_family) {
+        size = ioc_family_measure(handle->family, address, size);
     }
     *length = (size_t)size;
     return IOCP_OK;

@@ -21,6 +21,21 @@ uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port)
     return error;
 }
 
+bool ioc_winsock_has_unix(const ioc_sys *sys)
+{
+    WSADATA data;
+    if (sys->WSAStartup(MAKEWORD(2, 2), &data) != 0) {
+        return false;
+    }
+    SOCKET probe = sys->WSASocketW(AF_UNIX, SOCK_STREAM, 0, NULL, 0,
+                                   WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (probe != INVALID_SOCKET) {
+        (void)sys->closesocket(probe);
+    }
+    (void)sys->WSACleanup();
+    return probe != INVALID_SOCKET;
+}
+
 static bool winsock__ask(const ioc_sys *sys, SOCKET socket, GUID guid, void *function, DWORD size)
 {
     DWORD written = 0;

@@ -41,6 +41,12 @@ typedef struct ioc_winsock {
     ioc_ifs ifs[IOC_FAMILIES][2]; /* of datagrams and of streams */
 } ioc_winsock;
 
+/*
+ * Whether this system has Unix sockets: one is opened and closed. A loop does not ask; it opens what
+ * the program wants, and tells what the system says.
+ */
+bool ioc_winsock_has_unix(const ioc_sys *sys);
+
 /* 0 or a Winsock code. */
 uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
 
