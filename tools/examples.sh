@@ -2,7 +2,7 @@
 # one of them, from the build in mingw-x64-release, and says what is wrong where it fails.
 # shellcheck shell=bash
 
-example_checks=(examples_run_process examples_pipeline examples_tick_timers)
+example_checks=(examples_run_process examples_pipeline examples_tick_timers examples_resolve)
 
 # A program of Windows that is not ours, for those that run programs: "stage" is found in the PATH.
 stage_folder=$build/stage
@@ -139,4 +139,22 @@ examples_tick_timers() {
     done
     example tick_timers --count 0
     expect 2 '^usage: '
+}
+
+examples_resolve() {
+    example resolve localhost 127.0.0.1 ::1 fe80::1%7
+    expect 0 '^localhost  (127\.0\.0\.1|::1)$' '^127\.0\.0\.1  127\.0\.0\.1$' '^::1  ::1$' \
+        '^fe80::1%7  fe80::1%7$'
+    example resolve --service 8080 127.0.0.1 ::1
+    expect 0 '^127\.0\.0\.1  127\.0\.0\.1:8080$' '^::1  \[::1\]:8080$'
+    # Those that have none are counted, and hold up nobody. Nobody is asked for these.
+    example resolve --numeric localhost 127.0.0.1 "" nobody
+    expect 3 '^127\.0\.0\.1  127\.0\.0\.1$' '^resolve: localhost: .*\(IOCP_ENONAME\)$' \
+        '^resolve: : .*\(IOCP_EINVAL\)$' '^resolve: nobody: .*\(IOCP_ENONAME\)$'
+    # A name that nobody can have, with a name server or without one.
+    example resolve --limit 2000 nobody.invalid 127.0.0.1
+    expect 1 '^resolve: nobody\.invalid: .*\(IOCP_(ENONAME|EAGAIN|ETIMEDOUT)\)$' \
+        '^127\.0\.0\.1  127\.0\.0\.1$'
+    example resolve --limit 0 127.0.0.1
+    expect 125 '^usage: '
 }
