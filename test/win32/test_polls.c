@@ -40,11 +40,6 @@ typedef struct pending {
 
 /* A double of the driver: it answers when the test says so. */
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
-
     /* Winsock: the layers of a socket, the lowest last. */
     SOCKET layers[16];
     int layer_count;
@@ -256,78 +251,49 @@ static FARPROC WINAPI spy__find(HMODULE module, const char *name)
 
 /* ---- Before and after each test ---- */
 
-static void polls__open(void)
-{
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
-}
-
 static int polls__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
     missing = NULL;
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
     now.layers[0] = 100;
     now.layer_count = 1;
-    now.sys = *win_faults_table();
-    now.sys.WSAIoctl = spy__ioctl;
-    now.sys.CreateIoCompletionPort = spy__create_port;
-    now.sys.CloseHandle = spy__close;
-    now.sys.CancelIoEx = spy__cancel;
-    now.sys.GetProcAddress = spy__find;
-    polls__open();
+    win_begin();
+    win.sys.WSAIoctl = spy__ioctl;
+    win.sys.CreateIoCompletionPort = spy__create_port;
+    win.sys.CloseHandle = spy__close;
+    win.sys.CancelIoEx = spy__cancel;
+    win.sys.GetProcAddress = spy__find;
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
 }
 
 static int polls__teardown(void **state)
 {
-    (void)state;
-    win_faults_stop();
     now.cancel_error = 0;
     now.cancels_are_late = false;
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
+    (void)win_end(state);
     assert_int_equal(now.device_count, 0);
     return 0;
 }
 
-typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
-} record;
-
-static iocp_action_t IOCP_CALL polls__keep(iocp_loop_t *loop, const iocp_result_t *result,
-                                           void *userdata)
-{
-    record *kept = userdata;
-    (void)loop;
-    kept->calls++;
-    kept->result = *result;
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static iocp_op_t polls__start(uint32_t events, record *kept)
+static iocp_op_t polls__start(uint32_t events, contract_record *kept)
 {
     iocp_op_t op = {0};
-    assert_int_equal(iocp_poll(now.loop, 100, events, polls__keep, kept, &op), IOCP_OK);
+    assert_int_equal(iocp_poll(win.loop, 100, events, contract_keep, kept, &op), IOCP_OK);
     return op;
 }
 
 static void polls__turn(void)
 {
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+        assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_NO_WAIT), IOCP_OK);
     }
 }
 
-static void assert_ended(const record *kept, int status, uint32_t native_error)
+static void assert_ended(const contract_record *kept, int status, uint32_t native_error)
 {
-    assert_int_equal(kept->calls, 1);
-    assert_int_equal(kept->result.status, status);
-    assert_int_equal(kept->result.native_error, native_error);
+    win_expect(kept, 1, status, native_error);
     assert_int_equal(kept->result.event, 0);
     assert_int_equal(kept->result.bytes, 0);
 }
@@ -349,7 +315,7 @@ static void each_event_is_asked_for_in_the_drivers_words(void **state)
         {IOCP_POLL_ERROR, 0x130},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
-        record kept = {0};
+        contract_record kept = {0};
         (void)polls__start(table[i].events, &kept);
         polls__turn();
         assert_int_equal(now.asked_count, 1);
@@ -378,7 +344,7 @@ static void each_answer_is_told_in_ours(void **state)
         {0x105, IOCP_POLL_READ | IOCP_POLL_WRITE | IOCP_POLL_ERROR},
     };
     for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
-        record kept = {0};
+        contract_record kept = {0};
         (void)polls__start(31, &kept);
         polls__turn();
         driver__end(0, 0, table[i].answer);
@@ -392,7 +358,7 @@ static void each_answer_is_told_in_ours(void **state)
 static void a_close_comes_before_all_else_that_is_told(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     (void)polls__start(31, &kept);
     polls__turn();
     driver__end(0, 0, 0x020 | 0x001 | 0x010);
@@ -403,7 +369,7 @@ static void a_close_comes_before_all_else_that_is_told(void **state)
 static void an_answer_without_an_event_is_asked_again(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     (void)polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
     driver__end(0, 0, 0);
@@ -420,7 +386,7 @@ static void an_answer_without_an_event_is_asked_again(void **state)
 static void a_handle_of_the_drivers_serves_so_many_polls(void **state)
 {
     (void)state;
-    static record kept[2 * IOC_AFD_GROUP + 1];
+    static contract_record kept[2 * IOC_AFD_GROUP + 1];
     memset(kept, 0, sizeof kept);
     for (size_t i = 0; i < IOC_COUNT_OF(kept); i++) {
         (void)polls__start(IOCP_POLL_READ, &kept[i]);
@@ -436,7 +402,7 @@ static void a_handle_of_the_drivers_serves_so_many_polls(void **state)
     /* One leaves a full group: there is its place. */
     driver__end(0, 0, 0x001);
     polls__turn();
-    record next = {0};
+    contract_record next = {0};
     (void)polls__start(IOCP_POLL_READ, &next);
     polls__turn();
     assert_int_equal(now.device_count, 3);
@@ -452,7 +418,7 @@ static void a_handle_of_the_drivers_serves_so_many_polls(void **state)
 static void a_layered_socket_is_polled_by_its_base(void **state)
 {
     (void)state;
-    record kept = {.rearms = 1};
+    contract_record kept = {.rearms = 1};
     now.layers[1] = 200;
     now.layers[2] = 300;
     now.layer_count = 3;
@@ -471,7 +437,7 @@ static void a_layered_socket_is_polled_by_its_base(void **state)
 static void a_provider_that_hides_its_base_is_passed_by(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     now.layers[1] = 200;
     now.layers[2] = 300;
     now.layer_count = 3;
@@ -487,7 +453,7 @@ static void a_provider_that_hides_its_base_is_passed_by(void **state)
 static void one_that_hides_it_for_good_is_named_by_its_error(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     now.lowest_that_tells = 1;
     (void)polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
@@ -498,7 +464,7 @@ static void one_that_hides_it_for_good_is_named_by_its_error(void **state)
 static void a_chain_without_end_is_not_followed(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     for (int i = 0; i < 16; i++) {
         now.layers[i] = 100 + (SOCKET)i;
     }
@@ -513,7 +479,7 @@ static void a_chain_without_end_is_not_followed(void **state)
 static void what_is_no_socket_is_no_socket(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     now.layer_count = 0;
     (void)polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
@@ -525,10 +491,10 @@ static void what_is_no_socket_is_no_socket(void **state)
 static void wanting_less_asks_nothing_of_the_system(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     iocp_op_t op = polls__start(IOCP_POLL_READ | IOCP_POLL_WRITE, &kept);
     polls__turn();
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
     assert_int_equal(now.cancels, 0);
     driver__end(0, 0, 0x001);
     polls__turn();
@@ -543,10 +509,10 @@ static void wanting_less_asks_nothing_of_the_system(void **state)
 static void wanting_more_asks_anew(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
     assert_int_equal(now.cancels, 1);
     polls__turn();
     assert_int_equal(kept.calls, 0);
@@ -561,11 +527,11 @@ static void wanting_more_asks_anew(void **state)
 static void there_and_back_again_waits_on(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_OK);
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_READ), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_READ), IOCP_OK);
     polls__turn();
     assert_int_equal(kept.calls, 0);
     assert_int_equal(now.asked[0].data->events, 0x130 | 0x089);
@@ -577,11 +543,11 @@ static void there_and_back_again_waits_on(void **state)
 static void a_refused_change_changes_nothing(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
     now.cancel_error = ERROR_NOT_ENOUGH_MEMORY;
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_ENOMEM);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_ENOMEM);
     now.cancel_error = 0;
     driver__end(0, 0, 0x001);
     polls__turn();
@@ -593,13 +559,36 @@ static void a_refused_change_changes_nothing(void **state)
 static void a_cancel_behind_a_change_is_the_end(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     now.cancels_are_late = true;
     iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_OK);
-    assert_int_equal(iocp_cancel(now.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
     polls__turn();
+    driver__end(0, STATUS_ABORTED, 0);
+    polls__turn();
+    assert_ended(&kept, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
+    assert_int_equal(now.asked_count, 0);
+}
+
+/* The first cancel was taken; that a later one is refused takes nothing of it back. */
+static void a_refused_cancel_behind_one_that_was_taken_is_no_way_back(void **state)
+{
+    (void)state;
+    contract_record kept = {0};
+    contract_record refused = {0};
+    now.cancels_are_late = true;
+    iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
+    polls__turn();
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    polls__turn();
+    now.cancel_error = ERROR_NOT_ENOUGH_MEMORY;
+    assert_int_equal(iocp_cancel(win.loop, op, contract_keep, &refused, NULL), IOCP_OK);
+    polls__turn();
+    win_expect(&refused, 1, IOCP_ENOMEM, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(now.cancels, 3);
     driver__end(0, STATUS_ABORTED, 0);
     polls__turn();
     assert_ended(&kept, IOCP_ECANCELED, ERROR_OPERATION_ABORTED);
@@ -609,7 +598,7 @@ static void a_cancel_behind_a_change_is_the_end(void **state)
 static void what_somebody_else_aborts_ends(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     (void)polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
     driver__end(0, STATUS_ABORTED, 0);
@@ -620,11 +609,11 @@ static void what_somebody_else_aborts_ends(void **state)
 static void a_question_that_is_refused_anew_is_the_end(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     iocp_op_t op = polls__start(IOCP_POLL_READ, &kept);
     polls__turn();
     now.refusal = STATUS_EXHAUSTED;
-    assert_int_equal(iocp_poll_set(now.loop, op, IOCP_POLL_WRITE), IOCP_OK);
+    assert_int_equal(iocp_poll_set(win.loop, op, IOCP_POLL_WRITE), IOCP_OK);
     polls__turn();
     assert_ended(&kept, IOCP_ENOBUFS, ERROR_NO_SYSTEM_RESOURCES);
 }
@@ -634,9 +623,9 @@ static void a_question_that_is_refused_anew_is_the_end(void **state)
 static void a_refusal_of_the_drivers_is_told_and_leaves_nothing(void **state)
 {
     (void)state;
-    record opened = {0};
-    record bound = {0};
-    record asked = {0};
+    contract_record opened = {0};
+    contract_record bound = {0};
+    contract_record asked = {0};
     now.open_refusal = STATUS_DENIED;
     (void)polls__start(IOCP_POLL_READ, &opened);
     polls__turn();
@@ -660,10 +649,9 @@ static void without_the_functions_there_are_no_polls(void **state)
     (void)state;
     static const char *const names[] = {"NtCreateFile", "NtDeviceIoControlFile"};
     for (size_t i = 0; i < IOC_COUNT_OF(names); i++) {
-        record kept = {0};
-        win_loop_destroy(&now.loop);
+        contract_record kept = {0};
         missing = names[i];
-        polls__open();
+        win_open(IOCP_COMPLETION_AUTO);
         (void)polls__start(IOCP_POLL_READ, &kept);
         polls__turn();
         assert_ended(&kept, IOCP_ENOTSUP, 0);
@@ -673,11 +661,11 @@ static void without_the_functions_there_are_no_polls(void **state)
 static void without_memory_for_a_group_a_poll_fails(void **state)
 {
     (void)state;
-    record kept = {0};
+    contract_record kept = {0};
     (void)polls__start(IOCP_POLL_READ, &kept);
-    unit_memory_allow(&now.memory, 0);
+    unit_memory_allow(&win.memory, 0);
     polls__turn();
-    unit_memory_allow(&now.memory, UINT64_MAX);
+    unit_memory_allow(&win.memory, UINT64_MAX);
     assert_ended(&kept, IOCP_ENOMEM, 0);
     assert_int_equal(now.device_count, 0);
 }
@@ -707,22 +695,23 @@ static void foreign__tell(SOCKET from, SOCKET to, const char *text)
 static void a_blocking_socket_is_polled_and_stays_one(void **state)
 {
     (void)state;
-    win_loop_destroy(&now.loop);
+    win_loop_destroy(&win.loop);
     SOCKET receiver = foreign__socket();
     SOCKET sender = foreign__socket();
-    record kept = {0};
+    contract_record kept = {0};
     char data[8] = {0};
     foreign__tell(sender, receiver, "first");
     assert_int_equal(recv(receiver, data, sizeof data, 0), 5);
-    now.handles_before =
+    win.handles_before =
         win_open_handles() - 2; /* calls that wait have an event for their thread */
-    now.loop = win_loop_create(win_faults_table(), &now.memory, IOCP_COMPLETION_AUTO);
-    assert_int_equal(iocp_poll(now.loop, receiver, IOCP_POLL_READ, polls__keep, &kept, NULL),
+    win.sys = *win_faults_table();
+    win_open(IOCP_COMPLETION_AUTO);
+    assert_int_equal(iocp_poll(win.loop, receiver, IOCP_POLL_READ, contract_keep, &kept, NULL),
                      IOCP_OK);
     polls__turn();
     assert_int_equal(kept.calls, 0);
     foreign__tell(sender, receiver, "hello");
-    assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
+    assert_int_equal(iocp_loop_run(win.loop, IOCP_RUN_ONCE), IOCP_OK);
     assert_int_equal(kept.calls, 1);
     assert_int_equal(kept.result.event, IOCP_POLL_READ);
     assert_int_equal(recv(receiver, data, sizeof data, 0), 5);
@@ -758,6 +747,7 @@ int main(void)
         POLLS_TEST(there_and_back_again_waits_on),
         POLLS_TEST(a_refused_change_changes_nothing),
         POLLS_TEST(a_cancel_behind_a_change_is_the_end),
+        POLLS_TEST(a_refused_cancel_behind_one_that_was_taken_is_no_way_back),
         POLLS_TEST(what_somebody_else_aborts_ends),
         POLLS_TEST(a_question_that_is_refused_anew_is_the_end),
         POLLS_TEST(a_refusal_of_the_drivers_is_told_and_leaves_nothing),
@@ -765,8 +755,7 @@ int main(void)
         POLLS_TEST(without_memory_for_a_group_a_poll_fails),
         POLLS_TEST(a_blocking_socket_is_polled_and_stays_one),
     };
-    WSADATA data;
     win_catch_crashes();
-    assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+    win_use_winsock();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
