@@ -13,6 +13,7 @@
 #include <ws2tcpip.h>
 #include <mswsock.h>
 #include <windows.h>
+#include <winternl.h>
 
 /* In mingw-w64 and the Windows SDK, but not in every set of headers that reads this. */
 #ifndef WSA_FLAG_NO_HANDLE_INHERIT

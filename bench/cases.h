@@ -53,6 +53,7 @@ extern const bench_body bench_lib_pipe_pingpong, bench_raw_pipe_pingpong;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
 extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
 extern const bench_body bench_lib_udp_pingpong, bench_raw_udp_pingpong;
+extern const bench_body bench_lib_poll_pingpong, bench_raw_poll_pingpong;
 extern const bench_body bench_lib_file_read, bench_raw_file_read;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;
