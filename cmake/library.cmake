@@ -7,6 +7,7 @@ set(core_sources
     src/api/console.c
     src/api/file.c
     src/api/handle.c
+    src/api/lent.c
     src/api/loop.c
     src/api/name.c
     src/api/operation.c
@@ -20,10 +21,12 @@ set(core_sources
     src/api/version.c
     src/api/wait.c
     src/api/work.c
+    src/buffers.c
     src/cancel.c
     src/error.c
     src/handle.c
     src/kind.c
+    src/lent.c
     src/loop.c
     src/name.c
     src/op.c

@@ -257,11 +257,12 @@ typedef enum iocp_type {
     IOCP_TYPE_PROCESS_STOP = 26,
     IOCP_TYPE_SENDFILE = 27,
     IOCP_TYPE_POLL = 28,
-    IOCP_TYPE_RESOLVE = 29
+    IOCP_TYPE_RESOLVE = 29,
+    IOCP_TYPE_RECV_LENT = 30
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_RESOLVE + 1)
+#define IOCP_TYPES (IOCP_TYPE_RECV_LENT + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -272,8 +273,8 @@ typedef enum iocp_result_flag {
 } iocp_result_flag_t;
 
 /*
- * What a callback is told. It belongs to the library, is read-only, and ends with the callback.
- * Later versions add members at the end.
+ * What a callback is told. It belongs to the library, is read-only, and ends with the callback, as
+ * does all that it points to, `data` excepted. Later versions add members at the end.
  */
 typedef struct iocp_result {
     iocp_op_t op;         /* the operation; its id stays good if it is rearmed */
@@ -290,9 +291,11 @@ typedef struct iocp_result {
     uint32_t reserved;     /* 0 */
     iocp_handle_t opened;  /* accept: the connection; spawn: the process. The callback's: use it or
                               close it */
-    const struct sockaddr *address; /* accept: the peer; recvfrom: the sender; otherwise NULL */
+    const struct sockaddr *address; /* accept: the peer; recvfrom, and recv_lent of a datagram: the
+                                       sender; otherwise NULL */
     size_t address_length;          /* its size in bytes */
     const struct iocp_address *addresses; /* resolve: the first of the list; otherwise NULL */
+    void *data; /* recv_lent: the buffer, the program's until it gives it back; otherwise NULL */
 } iocp_result_t;
 
 typedef enum iocp_action {
@@ -1280,6 +1283,103 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
  *           iocp_close(loop, *listener, NULL, NULL, NULL);
  *       }
  *       return status;
+ *   }
+ */
+
+/* ==== Sockets and pipes: lent buffers ======================================================== */
+
+typedef struct iocp_buffers iocp_buffers_t; /* opaque */
+
+/*
+ * A pool of `count` buffers of `size` bytes each, taken from the loop's allocator at once, each
+ * aligned for any type. One pool serves any number of handles of its loop. Loop thread. Errors:
+ * IOCP_EINVAL (also more than 2^32 - 1 bytes each), IOCP_ENOMEM, IOCP_ECLOSING.
+ *
+ * iocp_buffers_destroy lends no more from here on; receives that wait, for data or for a buffer, end
+ * as IOCP_ECANCELED, and the memory goes back to the allocator with the last buffer that comes back.
+ * A receive that has its data already is told so, and lends its buffer all the same.
+ * iocp_loop_destroy frees the pools that are left with the loop, and what is lent of them.
+ */
+IOCP_API int IOCP_CALL iocp_buffers_create(iocp_loop_t *loop, size_t count, size_t size,
+                                           iocp_buffers_t **pool);
+IOCP_API int IOCP_CALL iocp_buffers_destroy(iocp_buffers_t *pool);
+
+/*
+ * Give a lent buffer back. `data` is what the result told. The oldest receive that waits for one
+ * gets it, in the next tick. Loop thread, also while the loop is being destroyed. Errors:
+ * IOCP_EINVAL (not a buffer of this pool, or not lent: given back twice).
+ * N.B. A pool that was destroyed is gone with the last one.
+ */
+IOCP_API int IOCP_CALL iocp_buffers_return(iocp_buffers_t *pool, void *data);
+
+/*
+ * How many buffers are with the program, and how many receives wait for one. Loop thread. Errors:
+ * IOCP_EINVAL.
+ */
+IOCP_API int IOCP_CALL iocp_buffers_lent(const iocp_buffers_t *pool, size_t *lent, size_t *waiting);
+
+/*
+ * Receive or read as iocp_recv, iocp_recvfrom and iocp_read do, into a buffer that is taken from
+ * the pool when there is data, and not before: an idle connection has none. Where the pool is empty
+ * the receive waits, and what was sent stays in the socket or pipe: its peer is held back, and
+ * nothing is lost. One callback has one buffer; IOCP_REARM waits for the next data. On each handle
+ * they are carried out one after the other; on streams and pipes also with other receives and reads.
+ *
+ * The result's `data` is the buffer, with `bytes` in it. It is the program's from here on, after
+ * the callback too: to work on, to send from, to hand to another thread (and back, by iocp_post).
+ * With each status but 0 it is NULL, and there is none: at the end of a stream, say.
+ * A message that is longer than the buffer is IOCP_RESULT_TRUNCATED or _MORE. A datagram's sender is
+ * in the result. An empty datagram or message is 0 bytes in a buffer.
+ * Errors: IOCP_EINVAL also for a pool of another loop, or one that was destroyed.
+ * N.B. Give every buffer back, by iocp_buffers_return. A pool that runs dry stalls its connections:
+ * iocp_buffers_lent and iocp_stats_t.lent show it.
+ * N.B. Whoever else takes the data meanwhile (iocp_recvfrom on the same socket, another process with
+ * the same socket) leaves the receive with a buffer in hand until the next comes.
+ * Win32: WSARecv, WSARecvFrom (MSG_PEEK) and ReadFile of no bytes, then of what is there.
+ */
+IOCP_API int IOCP_CALL iocp_recv_lent(iocp_loop_t *loop, iocp_handle_t handle, iocp_buffers_t *pool,
+                                      iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Example: an echo that has memory only for those connections that have said something.
+ *
+ *   typedef struct echo {
+ *       iocp_buffers_t *pool;
+ *       iocp_handle_t connection;
+ *       void *data;
+ *   } echo;
+ *
+ *   static iocp_action_t IOCP_CALL on_data(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata);
+ *
+ *   static iocp_action_t IOCP_CALL on_sent(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       echo *e = userdata;
+ *       iocp_buffers_return(e->pool, e->data);
+ *       if (result->status != IOCP_OK ||
+ *           iocp_recv_lent(loop, e->connection, e->pool, on_data, e, NULL) != IOCP_OK) {
+ *           iocp_close(loop, e->connection, NULL, NULL, NULL);
+ *           free(e);
+ *       }
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_data(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       echo *e = userdata;
+ *       e->data = result->data;
+ *       if (result->status == IOCP_OK && iocp_send(loop, e->connection, e->data, result->bytes,
+ *                                                  on_sent, e, NULL) == IOCP_OK) {
+ *           return IOCP_DISARM;
+ *       }
+ *       if (e->data != NULL) {
+ *           iocp_buffers_return(e->pool, e->data);
+ *       }
+ *       iocp_close(loop, e->connection, NULL, NULL, NULL);
+ *       free(e);
+ *       return IOCP_DISARM;
  *   }
  */
 
@@ -2327,6 +2427,7 @@ typedef struct iocp_stats {
     uint64_t timers;          /* level: timers and deadlines that are set */
     uint64_t handles;         /* level: handles; each accept in the kernel holds one ready */
     uint64_t timer_fires;     /* timers whose time came; beside `sleeps`: wake-ups for each */
+    uint64_t lent;            /* level: buffers of all pools that are with the program */
 } iocp_stats_t;
 
 /* Loop thread. A smaller structure (an older version's) gets what fits. Errors: IOCP_EINVAL. */

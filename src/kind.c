@@ -3,6 +3,7 @@
 #include "accept.h"
 #include "cancel.h"
 #include "handle.h"
+#include "lent.h"
 #include "name.h"
 #include "opening.h"
 #include "poll.h"
@@ -254,6 +255,14 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "resolve", .type = IOCP_TYPE_RESOLVE,
         .queued = kind__not_booked, .start = ioc_name_start,
         .settle = kind__as_it_is, .tell = ioc_name_tell, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_RECV_LENT] = {
+        .name = "recv_lent", .type = IOCP_TYPE_RECV_LENT, .traits = IOC_KIND_LENT,
+        .handles = STREAM | DATAGRAM | PIPE, .takes_turns = STREAM | DATAGRAM | PIPE,
+        .ends_by_zero = STREAM,
+        .queued = kind__not_booked, .start = ioc_lent_start,
+        .settle = ioc_transfer_settle, .tell = ioc_lent_tell, .ended = ioc_lent_ended,
+        .goes_on = ioc_lent_goes_on,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

@@ -1,6 +1,7 @@
 #include "loop.h"
 
 #include "kind.h"
+#include "lent.h"
 
 #include <string.h>
 
@@ -53,6 +54,7 @@ static void loop__free(iocp_loop_t *loop)
     ioc_ops *ops = &loop->loop_only.ops;
     ioc_inbox_deinit(&loop->shared.inbox);
     ioc_handles_deinit(ops);
+    ioc_lent_deinit(ops);
     ioc_ops_deinit(ops);
     ops->backend->close(ops->port);
     ioc_alloc alloc = loop->shared.alloc;

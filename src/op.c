@@ -24,6 +24,7 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ioc_list_init(&ops->closing);
     ioc_list_init(&ops->submissions);
     ioc_list_init(&ops->ready);
+    ioc_list_init(&ops->pools);
     ioc_timers_init(&ops->timers, alloc);
     ioc_timers_init(&ops->deadlines, alloc);
 }
@@ -87,6 +88,7 @@ static void op__init(ioc_op *op, iocp_callback_t callback, void *userdata)
     op->is_reset = false;
     op->is_counted = false;
     op->is_large_block = false;
+    op->is_empty = false;
     op->is_held = false;
     op->outcome.status = IOCP_OK;
     op->outcome.native_error = 0;
@@ -239,9 +241,9 @@ iocp_op_state_t ioc_op_state(const ioc_op *op)
 {
     /* If one of these is parked, it waits for its turn; or until its handle is known (no close). */
     bool is_sent = (op->kind->traits & IOC_KIND_OUT) != 0;
-    bool waits_to_start = op->phase == IOC_PHASE_PARKED && op->handle != NULL &&
-                          op->kind->handles != 0 &&
-                          (op->handle->is_unknown || is_sent || ioc_op_takes_turns(op));
+    bool waits_to_start =
+        op->phase == IOC_PHASE_PARKED && op->handle != NULL && op->kind->handles != 0 &&
+        (op->handle->is_unknown || is_sent || (ioc_op_takes_turns(op) && op->handle->mover != op));
     bool is_adding = op->phase == IOC_PHASE_QUEUED || waits_to_start;
     return is_adding ? IOCP_OP_ADDING : IOCP_OP_ACTIVE;
 }
@@ -422,14 +424,24 @@ void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op)
 {
     IOC_ASSERT(op->phase == IOC_PHASE_KERNEL && ops->in_kernel > 0);
     ops->in_kernel--;
-    op__settle(ops, op);
-    op__become_ready(ops, op);
+    if (op->kind->goes_on != NULL) {
+        op->phase = IOC_PHASE_QUEUED;
+        if (op->kind->goes_on(ops, op)) {
+            return;
+        }
+    }
+    ioc_op_finish_at_last(ops, op);
 }
 
 void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op)
 {
     op->flags |= IOCP_RESULT_INLINE;
     ops->counters.inline_results++;
+    ioc_op_finish_at_last(ops, op);
+}
+
+void ioc_op_finish_at_last(ioc_ops *ops, ioc_op *op)
+{
     op__settle(ops, op);
     op__become_ready(ops, op);
 }

@@ -68,24 +68,25 @@ typedef struct ioc_handle ioc_handle;
 
 /* Bits of ioc_kind.traits. */
 enum {
-    IOC_KIND_FIRST = 1,     /* goes before all that is queued: cancels and closes */
-    IOC_KIND_ONCE = 2,      /* ends for good: is not rearmed, and has no deadline */
-    IOC_KIND_SURE = 4,      /* cannot be taken back */
-    IOC_KIND_OUT = 8,       /* its bytes go out on its handle */
-    IOC_KIND_MEMORY = 16,   /* has memory of the program's: iocp_op_set_buffer */
-    IOC_KIND_FIRES = 32,    /* that its time has come is its end; others start then */
-    IOC_KIND_SMALL = 64,    /* the core does it alone, and it is in no books: see ioc_op */
-    IOC_KIND_LAST = 128,    /* is parked until its handle or loop ends, and begins then; until then
+    IOC_KIND_FIRST = 1,      /* goes before all that is queued: cancels and closes */
+    IOC_KIND_ONCE = 2,       /* ends for good: is not rearmed, and has no deadline */
+    IOC_KIND_SURE = 4,       /* cannot be taken back */
+    IOC_KIND_OUT = 8,        /* its bytes go out on its handle */
+    IOC_KIND_MEMORY = 16,    /* has memory of the program's: iocp_op_set_buffer */
+    IOC_KIND_FIRES = 32,     /* that its time has come is its end; others start then */
+    IOC_KIND_SMALL = 64,     /* the core does it alone, and it is in no books: see ioc_op */
+    IOC_KIND_LAST = 128,     /* is parked until its handle or loop ends, and begins then; until then
                              nobody is told that it is there */
-    IOC_KIND_USES = 256,    /* uses a second handle: see ioc_use */
-    IOC_KIND_ALONE = 512,   /* nothing else goes out on its handle meanwhile: see transfer.h */
-    IOC_KIND_EVENTS = 1024, /* waits for events that may become others meanwhile: see poll.h */
-    IOC_KIND_AWAITED = 2048 /* another operation waits for it: see `ended`, on no handle, too */
+    IOC_KIND_USES = 256,     /* uses a second handle: see ioc_use */
+    IOC_KIND_ALONE = 512,    /* nothing else goes out on its handle meanwhile: see transfer.h */
+    IOC_KIND_EVENTS = 1024,  /* waits for events that may become others meanwhile: see poll.h */
+    IOC_KIND_AWAITED = 2048, /* another operation waits for it: see `ended`, on no handle, too */
+    IOC_KIND_LENT = 4096     /* receives into a buffer of a pool: see lent.h */
 };
 
 /*
- * What the core knows of a kind of operation. No slot is NULL: the functions that do nothing have
- * names (see kind.c).
+ * What the core knows of a kind of operation. Only the last slot may be NULL: the functions that do
+ * nothing have names (see kind.c).
  */
 typedef struct ioc_kind {
     const char *name; /* "recv" */
@@ -118,6 +119,12 @@ typedef struct ioc_kind {
      * result is made and before the callback.
      */
     void (*ended)(ioc_ops *ops, ioc_op *op);
+
+    /*
+     * What the kernel was asked for has come, op->outcome is what the backend says, and the operation
+     * is QUEUED again, in no list. True: there is more to do, and it has begun. NULL: there never is.
+     */
+    bool (*goes_on)(ioc_ops *ops, ioc_op *op);
 } ioc_kind;
 
 typedef enum ioc_phase {
@@ -171,6 +178,7 @@ struct ioc_op {
     bool is_reset : 1;     /* a timer's: see timeout.h */
     bool is_counted : 1;   /* in its handle's books as one that is under way */
     bool is_large_block : 1;
+    bool is_empty : 1; /* RECV_LENT: an empty message was all that there was: see lent.h */
     bool is_held : 1; /* set by a start: the backend has something to release when the op is over */
 
     ioc_outcome outcome;
@@ -295,6 +303,7 @@ struct ioc_ops {
     ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */
+    ioc_list pools;       /* of lent buffers: see buffers.h */
     ioc_timers timers;    /* of small operations */
     ioc_timers deadlines; /* of alarms */
     uint64_t now_ns;
@@ -380,6 +389,9 @@ int ioc_op_revise(ioc_ops *ops, ioc_op *op);
  */
 ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op);
 void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op);
+
+/* The same for one that has waited before, be it for something else. */
+void ioc_op_finish_at_last(ioc_ops *ops, ioc_op *op);
 
 /* A parked operation's turn has come: start it with the next submissions; at a place in them. */
 void ioc_op_unpark(ioc_ops *ops, ioc_op *op);

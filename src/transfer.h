@@ -23,8 +23,9 @@ typedef struct ioc_transfer {
     uint32_t count;
     uint32_t bytes; /* of all buffers */
     union {
-        uint64_t offset;         /* in a file; IOC_OFFSET_END */
-        uint64_t address_length; /* of the address in op->block: where to; the sender's */
+        uint64_t offset;           /* in a file; IOC_OFFSET_END */
+        uint64_t address_length;   /* of the address in op->block: where to; the sender's */
+        struct iocp_buffers *pool; /* of lent buffers: see lent.h */
     };
 } ioc_transfer;
 

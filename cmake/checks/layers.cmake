@@ -9,21 +9,21 @@ set(floors
     "error text"
     "alloc"
     "timer queue"
-    "backend"
+    "backend buffers"
     "slab"
     "op"
     "handle post timeout watch"
     "opening"
     "accept cancel name pipe poll spawn stop transfer"
-    "sendfile"
+    "lent sendfile"
     "kind stats win32"
     "loop"
     "api")
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
 # Those from accept on own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error text alloc backend op handle opening queue accept name pipe poll sendfile
-    spawn stop transfer watch)
+set(win32_sees base atomic error text alloc backend op handle opening queue accept lent name pipe poll
+    sendfile spawn stop transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

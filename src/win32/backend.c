@@ -137,6 +137,18 @@ static const ioc_win_kind backend_stdin_read = {ioc_stdio_start, ioc_stdio_cance
 static const ioc_win_kind backend_stdout_write = {ioc_stdio_start, ioc_stdio_cancel,
                                                   ioc_overlapped_release, ioc_stdio_was_written};
 
+static const ioc_win_kind backend_datagram_lent = {ioc_message_start_recvfrom,
+                                                   ioc_overlapped_cancel, ioc_overlapped_release,
+                                                   ioc_message_received_lent};
+static const ioc_win_kind backend_pipe_lent = {ioc_file_start_read, ioc_overlapped_cancel,
+                                               ioc_overlapped_release, ioc_file_was_read_lent};
+
+static const ioc_win_kind *const backend_on_datagram[IOC_KINDS] = {
+    [IOCP_TYPE_RECV_LENT] = &backend_datagram_lent,
+};
+static const ioc_win_kind *const backend_on_pipe[IOC_KINDS] = {
+    [IOCP_TYPE_RECV_LENT] = &backend_pipe_lent,
+};
 static const ioc_win_kind *const backend_on_listener[IOC_KINDS] = {
     [IOCP_TYPE_ACCEPT] = &backend_pipe_accept,
 };
@@ -149,9 +161,9 @@ static const ioc_win_kind *const backend_on_stdout[IOC_KINDS] = {
 
 static const backend_class backend_classes[] = {
     [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
-    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close},
+    [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close, backend_on_datagram},
     [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
-    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close, backend_on_pipe},
     [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close,
                                    backend_on_listener},
     [IOCP_HANDLE_PIPE_END] = {backend__join_nothing, ioc_file_close},
@@ -255,6 +267,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_POLL] = {ioc_afd_start, ioc_afd_cancel, ioc_overlapped_release, ioc_afd_complete,
                         ioc_afd_revise},
     [IOCP_TYPE_RESOLVE] = CORE,
+    [IOCP_TYPE_RECV_LENT] = {ioc_message_start_recv, ioc_overlapped_cancel, ioc_overlapped_release,
+                             ioc_message_received},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,

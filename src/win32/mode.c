@@ -4,6 +4,7 @@
 #define MODE_STANDARD_INFORMATION     5
 #define MODE_ACCESS_INFORMATION       8
 #define MODE_MODE_INFORMATION         16
+#define MODE_PIPE_INFORMATION         23
 #define MODE_NOTIFICATION_INFORMATION 41
 
 #define MODE_SYNCHRONOUS 0x30u /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
@@ -48,6 +49,16 @@ bool ioc_mode_skips_packets(const ioc_win_port *port, HANDLE native)
 {
     return (mode__flags(port, native, MODE_NOTIFICATION_INFORMATION) &
             FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) != 0;
+}
+
+bool ioc_mode_reads_messages(const ioc_win_port *port, HANDLE native)
+{
+    struct {
+        ULONG read_mode; /* 0: bytes */
+        ULONG completion_mode;
+    } pipe = {0};
+    return mode__query(port, native, MODE_PIPE_INFORMATION, &pipe, sizeof pipe) &&
+           pipe.read_mode != 0;
 }
 
 bool ioc_mode_is_folder(const ioc_win_port *port, HANDLE native)

@@ -17,6 +17,9 @@ bool ioc_mode_appends(const ioc_win_port *port, HANDLE native);
 /* Calls that are done at once queue no packet: once set, for good, whoever has the handle. */
 bool ioc_mode_skips_packets(const ioc_win_port *port, HANDLE native);
 
+/* A pipe: each read ends with a message. */
+bool ioc_mode_reads_messages(const ioc_win_port *port, HANDLE native);
+
 bool ioc_mode_is_folder(const ioc_win_port *port, HANDLE native);
 
 /* A socket looks like a pipe, but is not closed like one. */

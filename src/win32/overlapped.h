@@ -65,7 +65,9 @@ typedef struct ioc_win_handle {
     bool is_unbuffered : 1;  /* a file */
     bool is_remote : 1;      /* a pipe whose other end may be on another machine */
     bool has_group : 1;      /* a process: of its own, on our console */
-    bool is_forced : 1;      /* a process: it was ended by a stop */
+    bool knows_messages : 1; /* a pipe: whether it is read by messages */
+    bool reads_messages : 1;
+    bool is_forced : 1; /* a process: it was ended by a stop */
 } ioc_win_handle;
 
 typedef struct ioc_win_op {

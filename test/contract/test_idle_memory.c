@@ -6,7 +6,7 @@
 #define CONNECTIONS 1000
 
 /*
- * Bytes of one such connection: a handle, and a receive of no bytes. It is a published figure, see
+ * Bytes of one such connection: a handle, and a receive of no bytes, or into a lent buffer. It is a published figure, see
  * docs/benchmarks.md, so it grows on purpose only.
  */
 #define MOST_BYTES 420
@@ -23,6 +23,7 @@ typedef struct server {
     iocp_handle_t listener;
     iocp_handle_t connections[CONNECTIONS];
     contract_record received[CONNECTIONS];
+    iocp_buffers_t *buffers; /* NULL: they receive no bytes */
     int count;
 } server;
 
@@ -36,9 +37,12 @@ static iocp_action_t IOCP_CALL server__on_accepted(iocp_loop_t *loop, const iocp
     int number = self->count++;
     self->connections[number] = result->opened;
     self->received[number] = (contract_record){0};
-    assert_int_equal(
-        iocp_recv(loop, result->opened, NULL, 0, contract_keep, &self->received[number], NULL),
-        IOCP_OK);
+    int status = self->buffers != NULL
+                     ? iocp_recv_lent(loop, result->opened, self->buffers, contract_keep,
+                                      &self->received[number], NULL)
+                     : iocp_recv(loop, result->opened, NULL, 0, contract_keep,
+                                 &self->received[number], NULL);
+    assert_int_equal(status, IOCP_OK);
     return IOCP_REARM;
 }
 
@@ -94,20 +98,25 @@ static void a_loop_with_a_listener_takes_little_memory(void **state)
     assert_int_equal(memory.held, 0);
 }
 
+static server *server__open(contract_meter *memory, contract_address *address)
+{
+    server *self = calloc(1, sizeof *self);
+    assert_non_null(self);
+    self->loop = contract_meter_loop(memory);
+    self->listener = contract_listen(self->loop, AF_INET, address);
+    assert_int_equal(iocp_accept(self->loop, self->listener, server__on_accepted, self, NULL),
+                     IOCP_OK);
+    return self;
+}
+
 static void an_idle_connection_costs_little_memory_and_gives_it_to_the_next(void **state)
 {
     iocp_loop_t *clients = contract_loop(state);
     iocp_handle_t *handles = calloc(CONNECTIONS, sizeof *handles);
-    server *self = calloc(1, sizeof *self);
-    assert_non_null(handles);
-    assert_non_null(self);
     contract_meter memory = {0};
     contract_address address;
-    self->loop = contract_meter_loop(&memory);
-    self->listener = contract_listen(self->loop, AF_INET, &address);
-    assert_int_equal(iocp_accept(self->loop, self->listener, server__on_accepted, self, NULL),
-                     IOCP_OK);
-
+    assert_non_null(handles);
+    server *self = server__open(&memory, &address);
     server__connect_all(self, clients, handles, &address);
     print_message(
         "%lu bytes for each of %d idle connections, the loop and its listener among them\n",
@@ -126,11 +135,44 @@ static void an_idle_connection_costs_little_memory_and_gives_it_to_the_next(void
     free(handles);
 }
 
+/* Bytes of each of as many that have a lent receive, without the pool. */
+static size_t server__measure_lent(iocp_loop_t *clients, size_t buffer_bytes)
+{
+    iocp_handle_t *handles = calloc(CONNECTIONS, sizeof *handles);
+    contract_meter memory = {0};
+    contract_address address;
+    assert_non_null(handles);
+    server *self = server__open(&memory, &address);
+    size_t before = memory.held;
+    assert_int_equal(iocp_buffers_create(self->loop, 2, buffer_bytes, &self->buffers), IOCP_OK);
+    size_t pool_bytes = memory.held - before;
+    assert_in_range(pool_bytes, 2 * buffer_bytes, 2 * buffer_bytes + 256);
+    server__connect_all(self, clients, handles, &address);
+    size_t bytes = (memory.held - pool_bytes) / CONNECTIONS;
+    print_message("%lu bytes for each with a lent receive, of %lu bytes\n", (unsigned long)bytes,
+                  (unsigned long)buffer_bytes);
+    server__close_all(self, clients, handles);
+    contract_loop_destroy(self->loop);
+    assert_int_equal(memory.held, 0);
+    free(self);
+    free(handles);
+    return bytes;
+}
+
+static void an_idle_connection_costs_as_much_whatever_it_is_to_be_lent(void **state)
+{
+    iocp_loop_t *clients = contract_loop(state);
+    size_t bytes = server__measure_lent(clients, 1024);
+    assert_in_range(bytes, 1, contract_clock_is_virtual() ? MOST_BYTES_SIMULATED : MOST_BYTES);
+    assert_int_equal(server__measure_lent(clients, (size_t)1 << 20), bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTRACT_TEST(a_loop_with_a_listener_takes_little_memory),
         CONTRACT_TEST(an_idle_connection_costs_little_memory_and_gives_it_to_the_next),
+        CONTRACT_TEST(an_idle_connection_costs_as_much_whatever_it_is_to_be_lent),
     };
     return contract_run_once(__FILE__, tests, sizeof tests / sizeof tests[0]);
 }

@@ -33,6 +33,8 @@ typedef struct stage {
     bool has_spawn;
     bool is_process_told_to_end;
     iocp_async_t *async;
+    iocp_buffers_t *buffers;
+    void *lent[2];
     iocp_op_t timer;
     unsigned char *block;
     unsigned char buffer[STAGE_BUFFER];
@@ -317,6 +319,62 @@ static void finish_recv(stage *s, const contract_record *record)
     contract_wait(s->loop, record, calls);
 }
 
+static void open_buffers(stage *s)
+{
+    assert_int_equal(iocp_buffers_create(s->loop, 2, 16, &s->buffers), IOCP_OK);
+}
+
+static void open_lent(stage *s)
+{
+    open_pair(s);
+    open_buffers(s);
+}
+
+static int start_recv_lent(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                           iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return iocp_recv_lent(loop, handle, s->buffers, callback, userdata, op);
+}
+
+static void give_back(stage *s, const contract_record *record)
+{
+    bool is_lent = record->status == IOCP_OK;
+    assert_int_equal(record->result.data != NULL, is_lent);
+    assert_int_equal(iocp_buffers_return(s->buffers, record->result.data),
+                     is_lent ? IOCP_OK : IOCP_EINVAL);
+}
+
+static void finish_recv_lent(stage *s, const contract_record *record)
+{
+    finish_recv(s, record);
+    give_back(s, record);
+}
+
+/* One that waits for a buffer: there is data, and no buffer is free. */
+static void open_lent_out(stage *s)
+{
+    contract_record records[2] = {{0}};
+    open_lent(s);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(start_recv_lent(s, s->loop, s->handle, contract_keep, &records[i], NULL),
+                         IOCP_OK);
+        contract_send_all(s->loop, s->pair.client, "x", 1);
+        contract_wait(s->loop, &records[i], 1);
+        s->lent[i] = records[i].result.data;
+    }
+    contract_send_all(s->loop, s->pair.client, "x", 1);
+}
+
+static void finish_lent_out(stage *s, const contract_record *record)
+{
+    int calls = record->calls + 1;
+    assert_int_equal(iocp_buffers_return(s->buffers, s->lent[record->calls]), IOCP_OK);
+    if (calls == 2) {
+        contract_send_all(s->loop, s->pair.client, "x", 1);
+    }
+    contract_wait(s->loop, record, calls);
+}
+
 static int start_send(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
                       void *userdata, iocp_op_t *op)
 {
@@ -443,6 +501,18 @@ static void finish_recvfrom(stage *s, const contract_record *record)
     contract_wait(s->loop, record, calls);
 }
 
+static void open_datagram_lent(stage *s)
+{
+    open_datagram(s);
+    open_buffers(s);
+}
+
+static void finish_datagram_lent(stage *s, const contract_record *record)
+{
+    finish_recvfrom(s, record);
+    give_back(s, record);
+}
+
 /* ---- Files and pipes ---- */
 
 static void open_pipe(stage *s)
@@ -468,6 +538,18 @@ static void finish_read(stage *s, const contract_record *record)
                      IOCP_OK);
     contract_wait(s->loop, record, calls);
     contract_wait(s->loop, &written, 1);
+}
+
+static void open_pipe_lent(stage *s)
+{
+    open_pipe(s);
+    open_buffers(s);
+}
+
+static void finish_pipe_lent(stage *s, const contract_record *record)
+{
+    finish_read(s, record);
+    give_back(s, record);
 }
 
 static int start_write(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
@@ -588,6 +670,11 @@ static const operation operations[] = {
     {"unix_accept", open_unix_listener, start_accept, finish_accept, true, false, "accept"},
     {"unix_connect", open_unix_client, start_connect, NULL, true, true, "connect"},
     {"recv", open_pair, start_recv, finish_recv, true, false},
+    {"recv_lent", open_lent, start_recv_lent, finish_recv_lent, true, false},
+    {"recv_lent_out", open_lent_out, start_recv_lent, finish_lent_out, true, false, "recv_lent"},
+    {"recv_lent_datagram", open_datagram_lent, start_recv_lent, finish_datagram_lent, true, false,
+     "recv_lent"},
+    {"recv_lent_pipe", open_pipe_lent, start_recv_lent, finish_pipe_lent, true, false, "recv_lent"},
     {"send", open_blocked, start_send, finish_stalled, true, false},
     {"sendfile", open_sendfile, start_sendfile, finish_stalled, true, false},
     {"shutdown", open_blocked, start_shutdown, finish_stalled, true, true},

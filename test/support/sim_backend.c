@@ -36,6 +36,17 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
+/* A look at a pipe of messages takes an empty one. */
+static void backend__tell_lent(sim_op *op)
+{
+    bool is_look = op->total_bytes == 0 && op->outcome.status == IOCP_OK;
+    if (op->op.block != NULL) {
+        sim_datagram_tell_lent(op);
+    } else if (op->socket != NULL && op->socket->reads_messages) {
+        op->op.is_empty = is_look && (op->flags & IOCP_RESULT_MORE) == 0;
+    }
+}
+
 static const sim_kind backend_kinds[IOC_KINDS] = {
     [0] = {.on_nothing = sim_adopt_start, .take_effect = sim_adopt_ask, .tell = sim_adopt_tell},
     [IOCP_TYPE_ACCEPT] = {.on_stream = sim_accept, .tell = sim_accept_tell},
@@ -86,6 +97,9 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_POLL] = {.on_nothing = sim_poll_start,
                         .tell = sim_poll_tell,
                         .revise = sim_poll_revise},
+    [IOCP_TYPE_RECV_LENT] = {.on_stream = sim_receive,
+                             .on_datagrams = sim_datagram_receive,
+                             .tell = backend__tell_lent},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
     [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
                          .take_effect = sim_name_answer,

@@ -1,5 +1,7 @@
 #include "sim_datagram.h"
 
+#include "lent.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -484,13 +486,26 @@ int sim_datagram_connect(sim_op *op)
     return IOCP_OK;
 }
 
+static size_t datagram__tell_sender(sim_op *op, size_t room)
+{
+    size_t length = room;
+    SIM_CHECK(op->op.block != NULL);
+    SIM_CHECK(sim_address_write(&op->from, op->op.block, &length) == IOCP_OK);
+    return length;
+}
+
 void sim_datagram_tell_sender(sim_op *op)
 {
-    size_t length = IOC_BLOCK_BYTES;
-    SIM_CHECK(op->op.block != NULL);
     if (op->outcome.status == IOCP_OK) {
-        SIM_CHECK(sim_address_write(&op->from, op->op.block, &length) == IOCP_OK);
-        ioc_transfer_of(&op->op)->address_length = length;
+        ioc_transfer_of(&op->op)->address_length = datagram__tell_sender(op, IOC_BLOCK_BYTES);
+    }
+}
+
+void sim_datagram_tell_lent(sim_op *op)
+{
+    ioc_lent_sender *sender = op->op.block;
+    if (op->outcome.status == IOCP_OK) {
+        sender->length = datagram__tell_sender(op, sizeof sender->address);
     }
 }
 

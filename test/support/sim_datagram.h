@@ -33,6 +33,7 @@ int sim_datagram_send(sim_op *op);
 int sim_datagram_send_to(sim_op *op);
 int sim_datagram_receive(sim_op *op);
 void sim_datagram_tell_sender(sim_op *op);
+void sim_datagram_tell_lent(sim_op *op);
 
 /* ---- The tests' side ---- */
 

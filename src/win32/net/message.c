@@ -1,5 +1,6 @@
 #include "message.h"
 
+#include "lent.h"
 #include "transfer.h"
 
 _Static_assert(sizeof(iocp_buf_t) == sizeof(WSABUF), "iocp_buf_t is laid out as WSABUF");
@@ -131,5 +132,12 @@ bool ioc_message_received(ioc_port *port, ioc_op *op)
 bool ioc_message_received_from(ioc_port *port, ioc_op *op)
 {
     ioc_transfer_of(op)->address_length = (uint64_t)ioc_win_op_of(op)->address_length;
+    return ioc_message_received(port, op);
+}
+
+bool ioc_message_received_lent(ioc_port *port, ioc_op *op)
+{
+    ioc_lent_sender *sender = op->block;
+    sender->length = (size_t)ioc_win_op_of(op)->address_length;
     return ioc_message_received(port, op);
 }

@@ -11,6 +11,7 @@ ioc_start ioc_message_start_recvfrom(ioc_port *port, ioc_op *op);
 
 bool ioc_message_received(ioc_port *port, ioc_op *op);
 bool ioc_message_received_from(ioc_port *port, ioc_op *op);
+bool ioc_message_received_lent(ioc_port *port, ioc_op *op);
 
 /* ioc_backend.socket_try_send. */
 int ioc_message_try_send(ioc_port *port, ioc_handle *handle, const iocp_buf_t *buffers,

@@ -190,7 +190,8 @@ int ioc_file_set_size(ioc_port *port, ioc_handle *handle, uint64_t size)
 static OVERLAPPED *file__prepare(ioc_op *op)
 {
     OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
-    uint64_t offset = ioc_transfer_of(op)->offset;
+    bool is_file = op->handle->kind == IOCP_HANDLE_FILE;
+    uint64_t offset = is_file ? ioc_transfer_of(op)->offset : 0;
     /* IOC_OFFSET_END: all bits set, which says the same to WriteFile. */
     overlapped->Offset = (DWORD)offset;
     overlapped->OffsetHigh = (DWORD)(offset >> 32);
@@ -221,6 +222,30 @@ bool ioc_file_was_read(ioc_port *port, ioc_op *op)
         op->flags |= IOCP_RESULT_MORE;
     } else if (outcome->status == IOCP_OK) {
         file__note_end(op);
+    }
+    return true;
+}
+
+/* Asked once, for the way in which a pipe is read changes seldom. */
+static bool file__reads_messages(ioc_win_port *port, ioc_win_handle *pipe)
+{
+    if (!pipe->knows_messages) {
+        pipe->knows_messages = true;
+        pipe->reads_messages = ioc_mode_reads_messages(port, pipe->native);
+    }
+    return pipe->reads_messages;
+}
+
+/*
+ * A read of no bytes leaves bytes where they are, and of a message says that there is more: if it does
+ * not, that was an empty one, and is taken.
+ */
+bool ioc_file_was_read_lent(ioc_port *port, ioc_op *op)
+{
+    (void)ioc_file_was_read(port, op);
+    bool is_look = ioc_transfer_of(op)->bytes == 0;
+    if (is_look && op->outcome.status == IOCP_OK && (op->flags & IOCP_RESULT_MORE) == 0) {
+        op->is_empty = file__reads_messages(ioc_win_port_of(port), ioc_win_handle_of(op->handle));
     }
     return true;
 }

@@ -16,6 +16,7 @@ void ioc_file_close(ioc_win_port *port, ioc_win_handle *handle);
 int ioc_file_find_kind(ioc_win_port *port, HANDLE native, iocp_handle_kind_t *kind);
 
 ioc_start ioc_file_start_read(ioc_port *port, ioc_op *op);
+bool ioc_file_was_read_lent(ioc_port *port, ioc_op *op); /* of a pipe */
 bool ioc_file_was_read(ioc_port *port, ioc_op *op);
 ioc_start ioc_file_start_write(ioc_port *port, ioc_op *op);
 bool ioc_file_was_written(ioc_port *port, ioc_op *op);
