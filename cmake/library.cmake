@@ -23,6 +23,8 @@ set(core_sources
     src/api/work.c
     src/buffers.c
     src/cancel.c
+    src/control.c
+    src/datagram.c
     src/error.c
     src/handle.c
     src/kind.c
@@ -69,6 +71,7 @@ set(win32_sources
     src/win32/net/socket.c
     src/win32/net/transmit.c
     src/win32/net/winsock.c
+    src/win32/net/wsamsg.c
     src/win32/nt.c
     src/win32/object/adopt.c
     src/win32/object/child.c

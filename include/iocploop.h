@@ -99,14 +99,15 @@ typedef enum iocp_capability {
     IOCP_CAP_WAIT_PACKETS = 1,           /* wait completion packets: waits need no thread */
     IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2, /* waitable timers that do not follow the system's tick */
     IOCP_CAP_PSEUDO_CONSOLE = 4,         /* IOCP_SPAWN_PSEUDO_CONSOLE */
-    IOCP_CAP_UNIX_SOCKETS = 8            /* AF_UNIX streams */
+    IOCP_CAP_UNIX_SOCKETS = 8,           /* AF_UNIX streams */
+    IOCP_CAP_SEGMENTS = 16               /* iocp_message_t.segment_bytes to send (2004) */
 } iocp_capability_t;
 
 /*
  * The IOCP_CAP_ bits of this system. Any thread. The system is asked at each call, so keep them.
  * Win32: NtAssociateWaitCompletionPacket (Windows 8, not documented for programs before 10),
  * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809);
- * WSASocketW with AF_UNIX (Windows 10 1803), of a socket that is closed again.
+ * WSASocketW with AF_UNIX (Windows 10 1803), UDP_SEND_MSG_SIZE: of sockets that are closed again.
  */
 IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
 
@@ -258,11 +259,13 @@ typedef enum iocp_type {
     IOCP_TYPE_SENDFILE = 27,
     IOCP_TYPE_POLL = 28,
     IOCP_TYPE_RESOLVE = 29,
-    IOCP_TYPE_RECV_LENT = 30
+    IOCP_TYPE_RECV_LENT = 30,
+    IOCP_TYPE_SENDMSG = 31,
+    IOCP_TYPE_RECVMSG = 32
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_RECV_LENT + 1)
+#define IOCP_TYPES (IOCP_TYPE_RECVMSG + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -271,6 +274,8 @@ typedef enum iocp_result_flag {
     IOCP_RESULT_MORE = 4,      /* the pipe's message is longer; the rest comes with the next read */
     IOCP_RESULT_FORCED = 16    /* process_stop: it had to be ended, it did not go by itself */
 } iocp_result_flag_t;
+
+typedef struct iocp_message iocp_message_t; /* see iocp_sendmsg */
 
 /*
  * What a callback is told. It belongs to the library, is read-only, and ends with the callback, as
@@ -291,9 +296,10 @@ typedef struct iocp_result {
     uint32_t reserved;     /* 0 */
     iocp_handle_t opened;  /* accept: the connection; spawn: the process. The callback's: use it or
                               close it */
-    const struct sockaddr *address; /* accept: the peer; recvfrom, and recv_lent of a datagram: the
-                                       sender; otherwise NULL */
-    size_t address_length;          /* its size in bytes */
+    const struct sockaddr *address;       /* accept: the peer; recvfrom, recvmsg, and recv_lent of a
+                                       datagram: the sender; otherwise NULL */
+    size_t address_length;                /* its size in bytes */
+    const iocp_message_t *message;        /* recvmsg: what came with the datagram; otherwise NULL */
     const struct iocp_address *addresses; /* resolve: the first of the list; otherwise NULL */
     void *data; /* recv_lent: the buffer, the program's until it gives it back; otherwise NULL */
 } iocp_result_t;
@@ -648,8 +654,8 @@ IOCP_API int IOCP_CALL iocp_op_state(iocp_loop_t *loop, iocp_op_t op);
  * on into the next buffer while the last one is worked on, or into the rest of this one, and one
  * operation can send a long text piece by piece. Without IOCP_REARM the call has no effect.
  *
- * For recv, recvv, recvfrom, read, pread, and send, sendv, sendto, write, pwrite (which only read
- * the memory). `size` as in the function that queued it.
+ * For recv, recvv, recvfrom, recvmsg, read, pread, and send, sendv, sendto, sendmsg, write, pwrite
+ * (which only read the memory). `size` as in the function that queued it.
  * Loop thread. Errors: IOCP_ENOENT (it has ended), IOCP_EBUSY (its callback is not running: the
  * memory is the kernel's), IOCP_ENOTSUP (a kind without such memory), IOCP_EINVAL (too large, NULL
  * with a size).
@@ -966,13 +972,15 @@ typedef enum iocp_socket_option {
     IOCP_SOCKET_MULTICAST_INTERFACE = 14, /* index, to 16777215, 0: the system's choice:
                                         where what is sent to a group leaves: IP_MULTICAST_IF,
                                         IPV6_MULTICAST_IF */
-    /* These four are for WSARecvMsg, which tells what they ask for as control data. */
-    IOCP_SOCKET_RECV_LOCAL = 15,    /* 0 or 1: the address and the interface at which it arrived:
-                                       IP_PKTINFO, IPV6_PKTINFO */
-    IOCP_SOCKET_RECV_HOPS = 16,     /* 0 or 1: IP_HOPLIMIT, IPV6_HOPLIMIT */
-    IOCP_SOCKET_RECV_ECN = 17,      /* 0 or 1: IP_RECVECN, IPV6_RECVECN (11, Server 2022) */
+    /* These four are for iocp_recvmsg, which tells what they ask for in its message. */
+    IOCP_SOCKET_RECV_LOCAL = 15,    /* 0 or 1: iocp_message_t.local, .interface_index: IP_PKTINFO,
+                                       IPV6_PKTINFO */
+    IOCP_SOCKET_RECV_HOPS = 16,     /* 0 or 1: iocp_message_t.hops: IP_HOPLIMIT, IPV6_HOPLIMIT */
+    IOCP_SOCKET_RECV_ECN = 17,      /* 0 or 1: iocp_message_t.ecn: IP_RECVECN, IPV6_RECVECN (11,
+                                       Server 2022) */
     IOCP_SOCKET_RECV_SEGMENTS = 18, /* bytes, to 65535, 0: off (default). The system may glue
-                                       datagrams of one sender up to this size, and tells where to cut.
+                                       datagrams of one sender up to this size:
+                                       iocp_message_t.segment_bytes tells where to cut.
                                        N.B. Other receives get them glued, and do not see where.
                                        UDP_RECV_MAX_COALESCED_SIZE (2004) */
     IOCP_SOCKET_MTU_DISCOVER = 19,  /* 0: as the system does, 1: never fragment, 2: may fragment,
@@ -980,7 +988,8 @@ typedef enum iocp_socket_option {
                                        IPV6_MTU_DISCOVER (1803) */
     IOCP_SOCKET_MTU = 20,           /* get only, connected: bytes: IP_MTU, IPV6_MTU (1803) */
     IOCP_SOCKET_SEND_SEGMENTS = 21, /* get only, 0 or 1: the system cuts what is sent into datagrams
-                                       if it is told to: UDP_SEND_MSG_SIZE (2004), which is only read */
+                                       if iocp_message_t.segment_bytes tells it to:
+                                       UDP_SEND_MSG_SIZE (2004), which is only read */
     /* Stream sockets: */
     IOCP_SOCKET_KEEPALIVE_IDLE = 22,     /* seconds, 1 to 32767, until the first probe: TCP_KEEPIDLE
                                             (1709) */
@@ -1283,6 +1292,115 @@ IOCP_API int IOCP_CALL iocp_shutdown(iocp_loop_t *loop, iocp_handle_t handle,
  *           iocp_close(loop, *listener, NULL, NULL, NULL);
  *       }
  *       return status;
+ *   }
+ */
+
+/* ==== Sockets: messages ====================================================================== */
+
+/* Bits of iocp_message_t.fields: what came with a datagram. */
+typedef enum iocp_message_field {
+    IOCP_MESSAGE_LOCAL = 1,    /* local, interface_index: IOCP_SOCKET_RECV_LOCAL */
+    IOCP_MESSAGE_HOPS = 2,     /* hops: IOCP_SOCKET_RECV_HOPS */
+    IOCP_MESSAGE_ECN = 4,      /* ecn: IOCP_SOCKET_RECV_ECN */
+    IOCP_MESSAGE_SEGMENTS = 8, /* segment_bytes: IOCP_SOCKET_RECV_SEGMENTS, and several were glued:
+                                    there is more than one of that size */
+    /* There was no room for all that came with it (MSG_CTRUNC): what is missing above may have been
+       there, segment_bytes too. */
+    IOCP_MESSAGE_INCOMPLETE = 16
+} iocp_message_field_t;
+
+/*
+ * What goes with a datagram beside its data; the control data of sendmsg and recvmsg, decoded.
+ * To send: set size to sizeof(iocp_message_t) and what is not asked for to 0, `fields` too.
+ * Received: it belongs to the result. `fields` says which of the members are known, since 0 may be
+ * what was received. Later versions add members at the end.
+ */
+struct iocp_message {
+    uint32_t size;
+    uint32_t fields;             /* received: IOCP_MESSAGE_ bits */
+    const struct sockaddr *peer; /* to whom (NULL: the socket is connected); from whom (NULL: the
+                                    system does not say) */
+    size_t peer_length;
+    const struct sockaddr *local; /* from which of this machine's addresses (NULL: the system
+                                     chooses); at which it arrived. Its port does not count. Of the
+                                     socket's family, as `peer`: on a dual stack socket an IPv4
+                                     address is one in IPv6 clothes */
+    size_t local_length;
+    uint32_t interface_index; /* where it leaves (0: by the route); where it arrived */
+    uint32_t hops;            /* 1 to 255, to send also 0: the socket's */
+    uint32_t ecn;             /* 0 to 3, the codepoint of RFC 3168 */
+    uint32_t segment_bytes;   /* to send: cut the data into datagrams of this size, the last may be
+                                 shorter (to 65535, 0: one datagram); received: so it has to be cut */
+    uint32_t dont_fragment; /* to send, 0: as the socket does, 1: no fragments, whatever the MTU */
+    uint32_t reserved;      /* 0 */
+};
+
+/*
+ * Send one datagram, or with segment_bytes several, with what `message` says, which is not NULL. All
+ * of it is copied by the call but the data. Lists as in iocp_sendv. Result: bytes.
+ * Errors in the result: as iocp_sendto; IOCP_EINVAL (something that the system does not take: ecn
+ * before Windows 11 and Server 2022, a local address that is not this machine's or of another
+ * family), IOCP_ENOTSUP (segments without IOCP_CAP_SEGMENTS: nothing was sent), IOCP_ENOTCONN.
+ * Win32: WSASendMsg; IP_PKTINFO, IP_HOPLIMIT, IP_ECN, IP_DONTFRAGMENT, UDP_SEND_MSG_SIZE, those of
+ * IPv6 alike.
+ */
+IOCP_API int IOCP_CALL iocp_sendmsg(iocp_loop_t *loop, iocp_handle_t handle,
+                                    const iocp_buf_t *buffers, size_t count,
+                                    const iocp_message_t *message, iocp_callback_t callback,
+                                    void *userdata, iocp_op_t *op);
+
+/*
+ * Receive one datagram, as iocp_recvfrom, and what came with it: the result's `message`, as far as
+ * the options IOCP_SOCKET_RECV_ ask for it. With IOCP_SOCKET_RECV_SEGMENTS the buffer has to hold
+ * that many bytes. Lists as in iocp_recvv. The message of a success is the library's, and ends with
+ * the callback; iocp_sendmsg copies what it is given of it.
+ * N.B. Then look at IOCP_MESSAGE_SEGMENTS in each callback: what came may be several datagrams.
+ * Win32: WSARecvMsg.
+ */
+IOCP_API int IOCP_CALL iocp_recvmsg(iocp_loop_t *loop, iocp_handle_t handle,
+                                    const iocp_buf_t *buffers, size_t count,
+                                    iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/*
+ * Example: a server with several addresses answers from the one that it was asked at, with
+ * IOCP_SOCKET_RECV_LOCAL set to 1. Otherwise the system chooses, and the client may hear from a
+ * stranger.
+ *
+ *   struct question {
+ *       char text[2048];
+ *   };
+ *
+ *   static iocp_action_t IOCP_CALL on_answered(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                              void *text)
+ *   {
+ *       free(text);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static iocp_action_t IOCP_CALL on_question(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                              void *userdata)
+ *   {
+ *       struct question *question = userdata;
+ *       if (result->status != IOCP_OK) {
+ *           return result->status == IOCP_ECANCELED ? IOCP_DISARM : IOCP_REARM;
+ *       }
+ *       const iocp_message_t *asked = result->message;
+ *       iocp_message_t message = {.size = sizeof message,
+ *                                 .peer = asked->peer,
+ *                                 .peer_length = asked->peer_length,
+ *                                 .local = asked->local,
+ *                                 .local_length = asked->local_length,
+ *                                 .interface_index = asked->interface_index};
+ *       iocp_buf_t text = {(uint32_t)result->bytes, malloc(sizeof question->text)};
+ *       if (text.base == NULL) {
+ *           return IOCP_REARM;
+ *       }
+ *       memcpy(text.base, question->text, text.length);
+ *       if (iocp_sendmsg(loop, result->handle, &text, 1, &message, on_answered, text.base, NULL) !=
+ *           IOCP_OK) {
+ *           free(text.base);
+ *       }
+ *       return IOCP_REARM;
  *   }
  */
 

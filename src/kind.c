@@ -2,6 +2,7 @@
 
 #include "accept.h"
 #include "cancel.h"
+#include "datagram.h"
 #include "handle.h"
 #include "lent.h"
 #include "name.h"
@@ -263,6 +264,18 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .queued = kind__not_booked, .start = ioc_lent_start,
         .settle = ioc_transfer_settle, .tell = ioc_lent_tell, .ended = ioc_lent_ended,
         .goes_on = ioc_lent_goes_on,
+    },
+    [IOCP_TYPE_SENDMSG] = {
+        .name = "sendmsg", .type = IOCP_TYPE_SENDMSG, .traits = IOC_KIND_OUT | IOC_KIND_MEMORY,
+        .handles = DATAGRAM,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = kind__tell_nothing, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_RECVMSG] = {
+        .name = "recvmsg", .type = IOCP_TYPE_RECVMSG, .traits = IOC_KIND_MEMORY,
+        .handles = DATAGRAM,
+        .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
+        .settle = ioc_transfer_settle, .tell = ioc_datagram_tell, .ended = ioc_transfer_ended,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

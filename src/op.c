@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define OP_LARGE_BLOCK_BYTES (IOCP_BUFFERS_MAX * sizeof(iocp_buf_t))
-
 void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, ioc_port *port,
                   const ioc_kind *kinds)
 {
@@ -18,7 +16,8 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     ioc_slab_init(&ops->handles, alloc, backend->handle_bytes, ioc_slab_tag(&ops->handles, now_ns));
     ioc_slab_init(&ops->parked, alloc, sizeof(ioc_parked), 0);
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
-    ioc_slab_init(&ops->large_blocks, alloc, OP_LARGE_BLOCK_BYTES, 0);
+    ioc_slab_init(&ops->large_blocks, alloc, IOC_BLOCK_MOST_BYTES, 0);
+    ioc_slab_set_small(&ops->large_blocks, IOC_BLOCK_MORE_BYTES);
     ioc_list_init(&ops->cancels);
     ioc_list_init(&ops->notes);
     ioc_list_init(&ops->closing);
@@ -89,6 +88,7 @@ static void op__init(ioc_op *op, iocp_callback_t callback, void *userdata)
     op->is_counted = false;
     op->is_large_block = false;
     op->is_empty = false;
+    op->is_largest_block = false;
     op->is_held = false;
     op->outcome.status = IOCP_OK;
     op->outcome.native_error = 0;
@@ -133,9 +133,16 @@ ioc_op *ioc_op_new(ioc_ops *ops, iocp_type_t type, iocp_callback_t callback, voi
 
 int ioc_op_take_block(ioc_ops *ops, ioc_op *op, size_t bytes)
 {
-    IOC_ASSERT(op->block == NULL && bytes <= OP_LARGE_BLOCK_BYTES);
+    IOC_ASSERT(op->block == NULL && bytes <= IOC_BLOCK_MOST_BYTES);
     op->is_large_block = bytes > IOC_BLOCK_BYTES;
-    op->block = ioc_slab_take(op->is_large_block ? &ops->large_blocks : &ops->small_blocks);
+    op->is_largest_block = bytes > IOC_BLOCK_MORE_BYTES;
+    if (op->is_largest_block) {
+        op->block = ioc_slab_take(&ops->large_blocks);
+    } else if (op->is_large_block) {
+        op->block = ioc_slab_take_small(&ops->large_blocks);
+    } else {
+        op->block = ioc_slab_take(&ops->small_blocks);
+    }
     return op->block != NULL ? IOCP_OK : IOCP_ENOMEM;
 }
 
@@ -150,8 +157,15 @@ int ioc_op_copy(ioc_ops *ops, ioc_op *op, const void *from, size_t bytes)
 
 static void op__free_block(ioc_ops *ops, ioc_op *op)
 {
-    if (op->block != NULL) {
-        ioc_slab_give(op->is_large_block ? &ops->large_blocks : &ops->small_blocks, op->block);
+    if (op->block == NULL) {
+        return;
+    }
+    if (op->is_largest_block) {
+        ioc_slab_give(&ops->large_blocks, op->block);
+    } else if (op->is_large_block) {
+        ioc_slab_give_small(&ops->large_blocks, op->block);
+    } else {
+        ioc_slab_give(&ops->small_blocks, op->block);
     }
 }
 

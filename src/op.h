@@ -38,8 +38,13 @@
 #include "slab.h"
 #include "timer/timers.h"
 
-/* Operations copy addresses and short lists of buffers to a block of this size. */
-#define IOC_BLOCK_BYTES 288
+/*
+ * What an operation copies is in a block of its own: an address or a short list of buffers in one of
+ * this size, what goes with a datagram in the next, the longest list behind that in the largest.
+ */
+#define IOC_BLOCK_BYTES      288
+#define IOC_BLOCK_MORE_BYTES 1024
+#define IOC_BLOCK_MOST_BYTES (IOC_BLOCK_MORE_BYTES + IOCP_BUFFERS_MAX * sizeof(iocp_buf_t))
 
 /* The room for the parameters of a kind: each is a structure of the unit that owns the kind. */
 #define IOC_PARAMETER_BYTES 32
@@ -179,6 +184,7 @@ struct ioc_op {
     bool is_counted : 1;   /* in its handle's books as one that is under way */
     bool is_large_block : 1;
     bool is_empty : 1; /* RECV_LENT: an empty message was all that there was: see lent.h */
+    bool is_largest_block : 1;
     bool is_held : 1; /* set by a start: the backend has something to release when the op is over */
 
     ioc_outcome outcome;
@@ -191,8 +197,8 @@ struct ioc_op {
         };
         struct {
             ioc_link sibling; /* among all of its handle or async, from queueing to the end */
-            void
-                *block; /* out of line: a copied address or list, the address buffer of an accept */
+            void *block; /* out of line: a copied address or list, the address buffer of an accept,
+                           what goes with a datagram */
             union {
                 unsigned char bytes[IOC_PARAMETER_BYTES];
                 uint64_t alignment;
@@ -297,9 +303,9 @@ struct ioc_ops {
     ioc_slab handles; /* of backend->handle_bytes: see handle.h */
     ioc_slab parked;
     ioc_slab small_blocks;
-    ioc_slab large_blocks;
-    ioc_list cancels; /* QUEUED: cancels and closes, handled first */
-    ioc_list notes;   /* cancels that nobody is told of: see cancel.h */
+    ioc_slab large_blocks; /* of the two larger sizes */
+    ioc_list cancels;      /* QUEUED: cancels and closes, handled first */
+    ioc_list notes;        /* cancels that nobody is told of: see cancel.h */
     ioc_list closing; /* closes whose handles still have operations that were not asked to end */
     ioc_list submissions; /* QUEUED: all others */
     ioc_list ready;       /* READY */

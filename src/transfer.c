@@ -7,10 +7,12 @@
 const iocp_buf_t *ioc_transfer_buffers(const ioc_op *op)
 {
     const ioc_transfer *transfer = ioc_transfer_of(op);
-    return transfer->count > 1 ? op->block : &transfer->one;
+    return transfer->count > 1
+               ? (const iocp_buf_t *)(void *)((unsigned char *)op->block + transfer->list_at)
+               : &transfer->one;
 }
 
-int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count)
+static void transfer__count(ioc_op *op, const iocp_buf_t *buffers, size_t count)
 {
     ioc_transfer *transfer = ioc_transfer_of(op);
     uint32_t bytes = 0;
@@ -20,7 +22,26 @@ int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers
     transfer->one = buffers[0];
     transfer->count = (uint32_t)count;
     transfer->bytes = bytes;
+}
+
+int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count)
+{
+    transfer__count(op, buffers, count);
     return count > 1 ? ioc_op_copy(ops, op, buffers, count * sizeof *buffers) : IOCP_OK;
+}
+
+int ioc_transfer_set_buffers_behind(ioc_ops *ops, ioc_op *op, size_t before,
+                                    const iocp_buf_t *buffers, size_t count)
+{
+    size_t list_bytes = count > 1 ? count * sizeof *buffers : 0;
+    transfer__count(op, buffers, count);
+    ioc_transfer_of(op)->list_at = before;
+    int status = ioc_op_take_block(ops, op, before + list_bytes);
+    if (status == IOCP_OK) {
+        memset(op->block, 0, before);
+        memcpy((unsigned char *)op->block + before, buffers, list_bytes);
+    }
+    return status;
 }
 
 int ioc_transfer_set_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address,

@@ -1,6 +1,6 @@
 /*
  * Operations that move bytes: SEND, RECV, SENDTO, RECVFROM, READ, WRITE, PREAD, PWRITE; and those
- * that wait for them, SHUTDOWN and DRAIN.
+ * that wait for them, SHUTDOWN and DRAIN. SENDMSG and RECVMSG are these with more: datagram.h.
  *
  * The core keeps a file's position: a read or write goes where the last one ended, so they are
  * started one after the other. On a stream or pipe those that receive take turns too: one that is
@@ -25,6 +25,7 @@ typedef struct ioc_transfer {
     union {
         uint64_t offset;           /* in a file; IOC_OFFSET_END */
         uint64_t address_length;   /* of the address in op->block: where to; the sender's */
+        uint64_t list_at;          /* of a list: where it is in op->block */
         struct iocp_buffers *pool; /* of lent buffers: see lent.h */
     };
 } ioc_transfer;
@@ -57,8 +58,13 @@ static inline ioc_drain *ioc_drain_of(const ioc_op *op)
 /* The buffers, ioc_transfer.count of them. */
 const iocp_buf_t *ioc_transfer_buffers(const ioc_op *op);
 
-/* Before it is queued. IOCP_ENOMEM. */
+/*
+ * Before it is queued. IOCP_ENOMEM. The second form takes a block in which `before` bytes come first,
+ * all of them 0, and the list behind these if there is one.
+ */
 int ioc_transfer_set_buffers(ioc_ops *ops, ioc_op *op, const iocp_buf_t *buffers, size_t count);
+int ioc_transfer_set_buffers_behind(ioc_ops *ops, ioc_op *op, size_t before,
+                                    const iocp_buf_t *buffers, size_t count);
 int ioc_transfer_set_address(ioc_ops *ops, ioc_op *op, const struct sockaddr *address,
                              size_t length);
 

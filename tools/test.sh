@@ -220,6 +220,7 @@ address_texts 300000
 paths 300000
 command_lines 200000
 recode 100000
+control 300000
 END
 }
 

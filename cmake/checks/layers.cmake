@@ -6,7 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 # Floors, from the ground up. A name is a file's path under src/ without its ending, or a folder.
 set(floors
     "base atomic"
-    "error text"
+    "control error text"
     "alloc"
     "timer queue"
     "backend buffers"
@@ -15,15 +15,15 @@ set(floors
     "handle post timeout watch"
     "opening"
     "accept cancel name pipe poll spawn stop transfer"
-    "lent sendfile"
+    "datagram lent sendfile"
     "kind stats win32"
     "loop"
     "api")
 
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
 # Those from accept on own the parameters of the kinds that it carries out.
-set(win32_sees base atomic error text alloc backend op handle opening queue accept lent name pipe poll
-    sendfile spawn stop transfer watch)
+set(win32_sees base atomic control error text alloc backend op handle opening queue
+    accept datagram lent name pipe poll sendfile spawn stop transfer watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

@@ -1,5 +1,6 @@
 #include "accept.h"
 #include "api.h"
+#include "datagram.h"
 #include "sendfile.h"
 
 #define STREAMS   IOC_ON(IOCP_HANDLE_STREAM)
@@ -347,5 +348,39 @@ int IOCP_CALL iocp_recvfrom(iocp_loop_t *loop, iocp_handle_t handle, void *data,
         return status;
     }
     status = ioc_op_take_block(&loop->loop_only.ops, op, IOC_BLOCK_BYTES);
+    return ioc_api_end(loop, op, status, id);
+}
+
+/* ---- Messages ---- */
+
+int IOCP_CALL iocp_sendmsg(iocp_loop_t *loop, iocp_handle_t handle, const iocp_buf_t *buffers,
+                           size_t count, const iocp_message_t *message, iocp_callback_t callback,
+                           void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    iocp_message_t given;
+    bool is_valid = ioc_api_is_buffers(buffers, count) && message != NULL &&
+                    ioc_api_read_options(message, &given, sizeof given) == IOCP_OK &&
+                    ioc_datagram_is_message(&given);
+    int status =
+        ioc_api_begin_on(loop, handle, IOCP_TYPE_SENDMSG, is_valid, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = ioc_datagram_set(&loop->loop_only.ops, op, buffers, count, &given);
+    return ioc_api_end(loop, op, status, id);
+}
+
+int IOCP_CALL iocp_recvmsg(iocp_loop_t *loop, iocp_handle_t handle, const iocp_buf_t *buffers,
+                           size_t count, iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    ioc_op *op = NULL;
+    bool is_valid = ioc_api_is_buffers(buffers, count);
+    int status =
+        ioc_api_begin_on(loop, handle, IOCP_TYPE_RECVMSG, is_valid, callback, userdata, &op);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    status = ioc_datagram_set(&loop->loop_only.ops, op, buffers, count, NULL);
     return ioc_api_end(loop, op, status, id);
 }

@@ -12,6 +12,7 @@
 #include "net/socket.h"
 #include "net/transmit.h"
 #include "net/winsock.h"
+#include "net/wsamsg.h"
 #include "object/adopt.h"
 #include "object/child.h"
 #include "object/console.h"
@@ -94,7 +95,8 @@ static uint32_t backend__capabilities(void)
     return (ioc_nt_has_wait_packets(&nt) ? IOCP_CAP_WAIT_PACKETS : 0u) |
            (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u) |
            (ioc_pseudo_console_find(sys, &calls) ? IOCP_CAP_PSEUDO_CONSOLE : 0u) |
-           (ioc_winsock_has_unix(sys) ? IOCP_CAP_UNIX_SOCKETS : 0u);
+           (ioc_winsock_has_unix(sys) ? IOCP_CAP_UNIX_SOCKETS : 0u) |
+           (ioc_winsock_has_segments(sys) ? IOCP_CAP_SEGMENTS : 0u);
 }
 
 static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
@@ -269,6 +271,10 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_RESOLVE] = CORE,
     [IOCP_TYPE_RECV_LENT] = {ioc_message_start_recv, ioc_overlapped_cancel, ioc_overlapped_release,
                              ioc_message_received},
+    [IOCP_TYPE_SENDMSG] = {ioc_wsamsg_start_send, ioc_overlapped_cancel, ioc_overlapped_release,
+                           ioc_overlapped_complete},
+    [IOCP_TYPE_RECVMSG] = {ioc_wsamsg_start_recv, ioc_overlapped_cancel, ioc_overlapped_release,
+                           ioc_wsamsg_received},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,

@@ -513,6 +513,28 @@ static void finish_datagram_lent(stage *s, const contract_record *record)
     give_back(s, record);
 }
 
+/* With its sender's own address in it. */
+static int start_sendmsg(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    static char text[2] = "xy";
+    iocp_buf_t buffers[2] = {{.length = 1, .base = text}, {.length = 1, .base = text + 1}};
+    iocp_message_t message = {.size = sizeof message,
+                              .peer = contract_sockaddr(&s->address),
+                              .peer_length = s->address.length,
+                              .local = contract_sockaddr(&s->address),
+                              .local_length = s->address.length};
+    return iocp_sendmsg(loop, handle, buffers, 2, &message, callback, userdata, op);
+}
+
+static int start_recvmsg(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    iocp_buf_t buffers[2] = {{.length = 1, .base = s->buffer},
+                             {.length = sizeof s->buffer - 1, .base = s->buffer + 1}};
+    return iocp_recvmsg(loop, handle, buffers, 2, callback, userdata, op);
+}
+
 /* ---- Files and pipes ---- */
 
 static void open_pipe(stage *s)
@@ -682,6 +704,8 @@ static const operation operations[] = {
     {"poll", open_polled, start_poll, finish_poll, false, false},
     {"sendto", open_datagram, start_sendto, NULL, true, false},
     {"recvfrom", open_datagram, start_recvfrom, finish_recvfrom, true, false},
+    {"sendmsg", open_datagram, start_sendmsg, NULL, true, false},
+    {"recvmsg", open_datagram, start_recvmsg, finish_recvfrom, true, false},
     {"read", open_pipe, start_read, finish_read, true, false},
     {"write", open_pipe, start_write, finish_stalled, true, false},
     {"pipe_accept", open_pipe_listener, start_accept, finish_pipe_accept, true, false, "accept"},

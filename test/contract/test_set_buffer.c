@@ -192,6 +192,36 @@ static void a_datagram_is_sent_again_to_the_same_address(void **state)
     }
 }
 
+/* To the same peer and into other memory; a list becomes one buffer. */
+static void a_message_goes_on_with_other_memory(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    pieces sent = {0};
+    pieces received = {0};
+    char text[] = "onetwothree";
+    char first[2][2] = {{0}};
+    char second[8] = {0};
+    contract_address name;
+    iocp_handle_t handle = contract_datagram_bind(loop, AF_INET, &name);
+    iocp_buf_t out[2] = {{1, text}, {2, text + 1}};
+    iocp_buf_t in[2] = {{2, first[0]}, {2, first[1]}};
+    iocp_message_t message = {
+        .size = sizeof message, .peer = contract_sockaddr(&name), .peer_length = name.length};
+    pieces__add(&sent, text + 3, 3);
+    pieces__add(&sent, text + 6, 5);
+    pieces__add(&received, second, 8);
+    assert_int_equal(iocp_recvmsg(loop, handle, in, 2, pieces__go_on, &received, NULL), IOCP_OK);
+    assert_int_equal(iocp_sendmsg(loop, handle, out, 2, &message, pieces__go_on, &sent, NULL),
+                     IOCP_OK);
+    contract_wait(loop, &sent.record, 3);
+    contract_wait(loop, &received.record, 2);
+    assert_int_equal(sent.record.status, IOCP_OK);
+    assert_int_equal(sent.record.total_bytes, 3 + 3 + 5);
+    assert_memory_equal(first, "one", 4);
+    assert_memory_equal(second, "two", 4);
+    assert_int_equal(contract_port(&received.record.address), contract_port(&name));
+}
+
 /* ---- Files and pipes ---- */
 
 static void reads_and_writes_of_a_file_go_on_at_its_position(void **state)
@@ -382,6 +412,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_look_at_datagrams_goes_on_into_memory_and_takes_them),
         CONTRACT_FILE_TEST(one_operation_sends_piece_by_piece),
         CONTRACT_FILE_TEST(a_datagram_is_sent_again_to_the_same_address),
+        CONTRACT_FILE_TEST(a_message_goes_on_with_other_memory),
         CONTRACT_FILE_TEST(reads_and_writes_of_a_file_go_on_at_its_position),
         CONTRACT_FILE_TEST(reads_and_writes_at_an_offset_stay_there),
         CONTRACT_FILE_TEST(a_pipe_is_read_and_written_with_other_memory),

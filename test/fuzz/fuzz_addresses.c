@@ -36,6 +36,19 @@ static int attempt__sendto(attempt *a)
                        NULL);
 }
 
+/* To it and from it. */
+static int attempt__sendmsg(attempt *a)
+{
+    static char text[1];
+    iocp_buf_t buffer = {1, text};
+    iocp_message_t message = {.size = sizeof message,
+                              .peer = a->address,
+                              .peer_length = a->length,
+                              .local = a->address,
+                              .local_length = a->length};
+    return iocp_sendmsg(a->loop, a->socket, &buffer, 1, &message, contract_keep, &a->record, NULL);
+}
+
 static int attempt__join(attempt *a)
 {
     return iocp_socket_join(a->loop, a->socket, a->address, a->length, 0);
@@ -81,7 +94,7 @@ static const struct {
 } attempts[] = {
     {attempt__bind, false},     {attempt__connect, true},      {attempt__sendto, true},
     {attempt__join, false},     {attempt__leave, false},       {attempt__get_name, false},
-    {attempt__get_peer, false}, {attempt__join_source, false},
+    {attempt__get_peer, false}, {attempt__join_source, false}, {attempt__sendmsg, true},
 };
 
 static void attempt__make(attempt *a, uint8_t which)

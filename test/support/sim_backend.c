@@ -100,6 +100,8 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_RECV_LENT] = {.on_stream = sim_receive,
                              .on_datagrams = sim_datagram_receive,
                              .tell = backend__tell_lent},
+    [IOCP_TYPE_SENDMSG] = {.on_datagrams = sim_datagram_send_message},
+    [IOCP_TYPE_RECVMSG] = {.on_datagrams = sim_datagram_receive, .tell = sim_datagram_tell_message},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
     [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
                          .take_effect = sim_name_answer,
@@ -428,7 +430,7 @@ static int backend__socket_try_send(ioc_port *base, struct ioc_handle *handle,
 
 static uint32_t backend__capabilities(void)
 {
-    return IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS;
+    return IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS | IOCP_CAP_SEGMENTS;
 }
 
 static void backend__release(ioc_port *base, struct ioc_op *core_op)

@@ -8,12 +8,14 @@
 #include <sys/socket.h>
 
 #define DATAGRAM_MAX_BYTES  65507 /* what IPv4 takes */
-#define DATAGRAM_INTERFACES 1     /* 0: any, 1: the loopback interface */
+#define DATAGRAM_LOOPBACK   1     /* its interface */
+#define DATAGRAM_INTERFACES 1     /* 0: any, and that one */
 
 /* A datagram in the queue of a socket. */
 typedef struct datagram {
     ioc_link link;
     sim_address from;
+    sim_beside beside;
     size_t bytes;
     unsigned char data[];
 } datagram;
@@ -195,9 +197,27 @@ int sim_datagram_join(sim_socket *socket, const ioc_group *group, bool leaves)
 
 /* ---- Receiving ---- */
 
+static uint8_t receive__field(const sim_socket *socket, iocp_socket_option_t option,
+                              iocp_message_field_t field)
+{
+    return socket->options[option] != 0 ? (uint8_t)field : 0;
+}
+
+/* Who it is from and what goes with it, as far as the socket is to tell. */
+static void receive__note(sim_op *receive, const sim_address *from, const sim_beside *beside)
+{
+    const sim_socket *socket = receive->socket;
+    receive->from = *from;
+    receive->beside = *beside;
+    receive->beside.fields =
+        (uint8_t)(receive__field(socket, IOCP_SOCKET_RECV_LOCAL, IOCP_MESSAGE_LOCAL) |
+                  receive__field(socket, IOCP_SOCKET_RECV_HOPS, IOCP_MESSAGE_HOPS) |
+                  receive__field(socket, IOCP_SOCKET_RECV_ECN, IOCP_MESSAGE_ECN));
+}
+
 /* Its bytes and its sender get to the operation's memory just before the packet is taken. */
-static void receive__take(sim_op *receive, const sim_address *from, const unsigned char *data,
-                          size_t bytes)
+static void receive__take(sim_op *receive, const sim_address *from, const sim_beside *beside,
+                          const unsigned char *data, size_t bytes)
 {
     bool is_truncated = bytes > receive->total_bytes;
     size_t taken = is_truncated ? receive->total_bytes : bytes;
@@ -206,7 +226,7 @@ static void receive__take(sim_op *receive, const sim_address *from, const unsign
         receive->received = datagram__allocate(taken);
         memcpy(receive->received, data, taken);
     }
-    receive->from = *from;
+    receive__note(receive, from, beside);
     sim_complete(receive, IOCP_OK, taken);
 }
 
@@ -216,9 +236,9 @@ static bool receive__is_look(const sim_op *receive)
     return receive->total_bytes == 0;
 }
 
-static void receive__look(sim_op *receive, const sim_address *from)
+static void receive__look(sim_op *receive, const sim_address *from, const sim_beside *beside)
 {
-    receive->from = *from;
+    receive__note(receive, from, beside);
     sim_complete(receive, IOCP_OK, 0);
 }
 
@@ -226,12 +246,12 @@ static void receive__take_queued(sim_socket *socket, sim_op *receive)
 {
     datagram *first = IOC_CONTAINER_OF(ioc_list_first(&socket->datagrams->queue), datagram, link);
     if (receive__is_look(receive)) {
-        receive__look(receive, &first->from);
+        receive__look(receive, &first->from, &first->beside);
         return;
     }
     ioc_link_remove(&first->link);
     socket->datagrams->queued_bytes -= first->bytes;
-    receive__take(receive, &first->from, first->data, first->bytes);
+    receive__take(receive, &first->from, &first->beside, first->data, first->bytes);
     free(first);
 }
 
@@ -295,16 +315,16 @@ static bool socket__gets(const sim_socket *socket, const sim_socket *sender, con
     return !to->is_broadcast || socket->local.is_any;
 }
 
-static void socket__deliver(sim_socket *socket, const sim_address *from, const unsigned char *data,
-                            size_t bytes)
+static void socket__deliver(sim_socket *socket, const sim_address *from, const sim_beside *beside,
+                            const unsigned char *data, size_t bytes)
 {
     struct sim_datagrams *datagrams = socket->datagrams;
     sim_op *receive = NULL;
     while ((receive = receive__first(socket)) != NULL && receive__is_look(receive)) {
-        receive__look(receive, from);
+        receive__look(receive, from, beside);
     }
     if (receive != NULL) {
-        receive__take(receive, from, data, bytes);
+        receive__take(receive, from, beside, data, bytes);
         return;
     }
     if (datagrams->queued_bytes + bytes > socket->capacity_bytes) {
@@ -313,12 +333,32 @@ static void socket__deliver(sim_socket *socket, const sim_address *from, const u
     datagram *queued = datagram__allocate(sizeof *queued + bytes);
     ioc_link_init(&queued->link);
     queued->from = *from;
+    queued->beside = *beside;
     queued->bytes = bytes;
     if (bytes > 0) {
         memcpy(queued->data, data, bytes);
     }
     datagrams->queued_bytes += bytes;
     ioc_list_push(&datagrams->queue, &queued->link);
+}
+
+/* In segments, or glued where there is room for them. */
+static void socket__deliver_cut(sim_socket *socket, const sim_address *from,
+                                const sim_beside *beside, const unsigned char *data, size_t bytes)
+{
+    size_t segment = beside->segment_bytes;
+    sim_beside single = *beside;
+    single.segment_bytes = 0;
+    if (segment == 0 || bytes <= segment) {
+        socket__deliver(socket, from, &single, data, bytes);
+    } else if ((size_t)socket->options[IOCP_SOCKET_RECV_SEGMENTS] >= bytes) {
+        socket__deliver(socket, from, beside, data, bytes);
+    } else {
+        for (size_t at = 0; at < bytes; at += segment) {
+            socket__deliver(socket, from, &single, data + at,
+                            bytes - at < segment ? bytes - at : segment);
+        }
+    }
 }
 
 static void sender__learns_that_nobody_listens(sim_socket *sender)
@@ -334,8 +374,8 @@ static void sender__learns_that_nobody_listens(sim_socket *sender)
     }
 }
 
-static void datagram__spread(sim_socket *sender, const target *to, const unsigned char *data,
-                             size_t bytes)
+static void datagram__spread(sim_socket *sender, const target *to, const sim_beside *beside,
+                             const unsigned char *data, size_t bytes)
 {
     bool is_heard = to->is_group || to->is_broadcast;
     for (sim_socket *socket = sim_socket_next(NULL); socket != NULL;
@@ -343,7 +383,7 @@ static void datagram__spread(sim_socket *sender, const target *to, const unsigne
         if (socket__gets(socket, sender, to)) {
             sim_address from = {.family = socket->family, .port = sender->local.port};
             from.is_mapped = socket->family == AF_INET6 && target__is_4(to);
-            socket__deliver(socket, &from, data, bytes);
+            socket__deliver_cut(socket, &from, beside, data, bytes);
             is_heard = true;
             if (!to->is_group && !to->is_broadcast) {
                 return;
@@ -409,7 +449,13 @@ static void socket__bind_to_any(sim_socket *socket)
     }
 }
 
-static int datagram__send(sim_op *op, const target *to)
+/* What goes with all that says nothing of it. */
+static sim_beside datagram__plain(const sim_socket *socket)
+{
+    return (sim_beside){.hops = (uint8_t)socket->options[IOCP_SOCKET_HOPS]};
+}
+
+static int datagram__send(sim_op *op, const target *to, const sim_beside *beside)
 {
     const ioc_transfer *transfer = ioc_transfer_of(&op->op);
     op->total_bytes = transfer->bytes;
@@ -421,7 +467,7 @@ static int datagram__send(sim_op *op, const target *to)
         buffers__gather(ioc_transfer_buffers(&op->op), transfer->count, op->total_bytes);
     op->phase = SIM_WAITING;
     sim_complete(op, IOCP_OK, op->total_bytes);
-    datagram__spread(op->socket, to, data, op->total_bytes);
+    datagram__spread(op->socket, to, beside, data, op->total_bytes);
     free(data);
     return IOCP_OK;
 }
@@ -429,9 +475,10 @@ static int datagram__send(sim_op *op, const target *to)
 int sim_datagram_send_to(sim_op *op)
 {
     target to;
+    sim_beside beside = datagram__plain(op->socket);
     int status = target__read(&to, op->socket, op->op.block,
                               (size_t)ioc_transfer_of(&op->op)->address_length);
-    return status == IOCP_OK ? datagram__send(op, &to) : status;
+    return status == IOCP_OK ? datagram__send(op, &to, &beside) : status;
 }
 
 int sim_datagram_send(sim_op *op)
@@ -440,7 +487,45 @@ int sim_datagram_send(sim_op *op)
     if (op->socket->state != SIM_CONNECTED) {
         return IOCP_ENOTCONN;
     }
-    return datagram__send(op, &to);
+    sim_beside beside = datagram__plain(op->socket);
+    return datagram__send(op, &to, &beside);
+}
+
+/* IPv4 goes from IPv4, and each from an address and an interface of this host. */
+static int message__check_local(const sim_socket *socket, const iocp_message_t *message,
+                                const target *to)
+{
+    sim_address local = to->address;
+    if (message->interface_index > DATAGRAM_INTERFACES) {
+        return IOCP_EINVAL;
+    }
+    if (message->local != NULL && sim_address_read(&local, socket->family, message->local,
+                                                   message->local_length) != IOCP_OK) {
+        return IOCP_EINVAL;
+    }
+    return local.is_mapped == to->address.is_mapped ? IOCP_OK : IOCP_EINVAL;
+}
+
+int sim_datagram_send_message(sim_op *op)
+{
+    const iocp_message_t *message = &ioc_datagram_of(&op->op)->message;
+    sim_socket *socket = op->socket;
+    target to = {.address = socket->remote};
+    int status = socket->state == SIM_CONNECTED ? IOCP_OK : IOCP_ENOTCONN;
+    if (message->peer != NULL) {
+        status = target__read(&to, socket, message->peer, message->peer_length);
+    }
+    if (status == IOCP_OK) {
+        status = message__check_local(socket, message, &to);
+    }
+    if (status != IOCP_OK) {
+        return status;
+    }
+    sim_beside beside = datagram__plain(socket);
+    beside.hops = message->hops != 0 ? (uint8_t)message->hops : beside.hops;
+    beside.ecn = (uint8_t)message->ecn;
+    beside.segment_bytes = message->segment_bytes;
+    return datagram__send(op, &to, &beside);
 }
 
 int sim_datagram_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t count,
@@ -458,7 +543,8 @@ int sim_datagram_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_
         return IOCP_EMSGSIZE;
     }
     unsigned char *data = buffers__gather(buffers, count, total);
-    datagram__spread(socket, &to, data, total);
+    sim_beside beside = datagram__plain(socket);
+    datagram__spread(socket, &to, &beside, data, total);
     free(data);
     *sent = total;
     return IOCP_OK;
@@ -506,6 +592,41 @@ void sim_datagram_tell_lent(sim_op *op)
     ioc_lent_sender *sender = op->op.block;
     if (op->outcome.status == IOCP_OK) {
         sender->length = datagram__tell_sender(op, sizeof sender->address);
+    }
+}
+
+static void message__tell_address(const sim_address *address, ioc_address *to,
+                                  const struct sockaddr **told, size_t *length)
+{
+    *told = (const struct sockaddr *)(const void *)to;
+    *length = sizeof to->bytes;
+    SIM_CHECK(sim_address_write(address, (struct sockaddr *)(void *)to, length) == IOCP_OK);
+}
+
+static void message__tell(const sim_op *op, ioc_datagram *datagram)
+{
+    iocp_message_t *message = &datagram->message;
+    const sim_beside *beside = &op->beside;
+    sim_address here = {.family = op->from.family, .is_mapped = op->from.is_mapped};
+    message__tell_address(&op->from, &datagram->peer, &message->peer, &message->peer_length);
+    message->fields = beside->fields;
+    if ((beside->fields & IOCP_MESSAGE_LOCAL) != 0) {
+        message__tell_address(&here, &datagram->local, &message->local, &message->local_length);
+        message->interface_index = DATAGRAM_LOOPBACK;
+    }
+    message->hops = (beside->fields & IOCP_MESSAGE_HOPS) != 0 ? beside->hops : 0;
+    message->ecn = (beside->fields & IOCP_MESSAGE_ECN) != 0 ? beside->ecn : 0;
+    if (beside->segment_bytes != 0) {
+        message->segment_bytes = beside->segment_bytes;
+        message->fields |= op->outcome.bytes > beside->segment_bytes ? IOCP_MESSAGE_SEGMENTS : 0;
+    }
+}
+
+void sim_datagram_tell_message(sim_op *op)
+{
+    if (op->outcome.status == IOCP_OK) {
+        ioc_datagram_clear(&op->op);
+        message__tell(op, ioc_datagram_of(&op->op));
     }
 }
 

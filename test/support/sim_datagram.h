@@ -1,7 +1,8 @@
 /*
  * Simulated datagrams. A datagram goes whole to everybody who is bound to where it was sent: to a
  * receive that waits there, otherwise to the queue of the socket; what that has no room for is lost.
- * Sending never waits. Like the rest of the network it knows the loopback addresses only, and
+ * Sending never waits. A send that is to be cut arrives in segments, or glued where the receiver's
+ * option has room for all of it. Like the rest of the network it knows the loopback addresses only, and
  * besides them the broadcast address and groups, which reach the sockets of this process.
  */
 #ifndef TEST_SIM_DATAGRAM_H
@@ -31,9 +32,11 @@ int sim_datagram_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_
 int sim_datagram_connect(sim_op *op);
 int sim_datagram_send(sim_op *op);
 int sim_datagram_send_to(sim_op *op);
+int sim_datagram_send_message(sim_op *op);
 int sim_datagram_receive(sim_op *op);
 void sim_datagram_tell_sender(sim_op *op);
 void sim_datagram_tell_lent(sim_op *op);
+void sim_datagram_tell_message(sim_op *op);
 
 /* ---- The tests' side ---- */
 

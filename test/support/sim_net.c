@@ -871,7 +871,7 @@ static void send__begin(sim_op *op, const iocp_buf_t *buffers, uint32_t count, u
 {
     sim_socket *socket = op->socket;
     op->sent = buffers;
-    op->sent_count = count;
+    op->sent_count = (uint16_t)count;
     op->total_bytes = (size_t)bytes;
     op__wait(op, &socket->sends);
     if (socket->peer != NULL) {

@@ -8,6 +8,7 @@
 #include "sim.h"
 
 #include "accept.h"
+#include "datagram.h"
 #include "handle.h"
 #include "op.h"
 #include "sendfile.h"
@@ -71,6 +72,14 @@ typedef struct sim_address {
     bool is_mapped; /* an IPv4 address in IPv6 clothes */
 } sim_address;
 
+/* What goes with a datagram. */
+typedef struct sim_beside {
+    uint32_t segment_bytes; /* 0: it is one */
+    uint8_t hops;
+    uint8_t ecn;
+    uint8_t fields; /* IOCP_MESSAGE_ bits that a receive is told of */
+} sim_beside;
+
 typedef enum sim_phase {
     SIM_IDLE,    /* not in the kernel */
     SIM_WAITING, /* in the queue of a socket, file or object, or for its time */
@@ -82,10 +91,11 @@ typedef struct sim_op {
     ioc_op op;
     sim_phase phase;
     bool may_be_inline;
-    uint8_t flags;  /* IOCP_RESULT_ bits, if it is a success */
-    ioc_link link;  /* sim_port.pending */
-    ioc_link place; /* WAITING: in such a queue; DONE: sim_port.packets */
-    iocp_op_t id;   /* whose memory this was at the start */
+    uint8_t flags;       /* IOCP_RESULT_ bits, if it is a success */
+    uint16_t sent_count; /* of `sent` */
+    ioc_link link;       /* sim_port.pending */
+    ioc_link place;      /* WAITING: in such a queue; DONE: sim_port.packets */
+    iocp_op_t id;        /* whose memory this was at the start */
     sim_port *port;
     struct sim_socket *socket; /* one of these, or none */
     struct sim_file *file;
@@ -100,12 +110,14 @@ typedef struct sim_op {
     iocp_buf_t *portion;     /* of a sendfile: three, whose middle is its own */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
-    sim_address from;    /* of a datagram */
+    sim_address from; /* of a datagram */
+    sim_beside beside;
     uint64_t value;      /* of a wait or work */
-    uint32_t sent_count; /* of `sent` */
     uint32_t pipe_flags; /* of a connect to a pipe */
     uint32_t message;    /* or the events that a poll has found */
 } sim_op;
+
+_Static_assert(IOCP_BUFFERS_MAX <= UINT16_MAX, "sim_op.sent_count");
 
 /* The data of a send that the kernel has copied. */
 typedef struct sim_chunk {

@@ -104,6 +104,8 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_ACCEPT_EX] = {"AcceptEx", WSAENOBUFS},
     [WIN_CONNECT_EX] = {"ConnectEx", WSAENOBUFS},
     [WIN_TRANSMIT_FILE] = {"TransmitFile", WSAENOBUFS},
+    [WIN_SEND_MSG] = {"WSASendMsg", WSAENOBUFS},
+    [WIN_RECV_MSG] = {"WSARecvMsg", WSAENOBUFS},
 };
 
 static ioc_atomic_u64 fault_count;
@@ -116,6 +118,8 @@ static ioc_atomic_u32 fault_held;
 static ioc_atomic_ptr fault_accept_ex;
 static ioc_atomic_ptr fault_connect_ex;
 static ioc_atomic_ptr fault_transmit_file;
+static ioc_atomic_ptr fault_send_msg;
+static ioc_atomic_ptr fault_recv_msg;
 
 /* ---- Striking ---- */
 
@@ -779,36 +783,59 @@ static BOOL WINAPI fault__transmit_file(SOCKET socket, HANDLE file, DWORD bytes,
            real(socket, file, bytes, per_send, overlapped, around, flags);
 }
 
-/* Keep the function that the system gave out, and give out ours. */
-static void fault__replace(void *function, ioc_atomic_ptr *real, uintptr_t ours)
+static INT WINAPI fault__send_msg(SOCKET socket, WSAMSG *message, DWORD flags, DWORD *sent,
+                                  OVERLAPPED *overlapped,
+                                  LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    void *given;
-    memcpy(&given, function, sizeof given);
-    ioc_exchange_ptr(real, given);
-    memcpy(function, &ours, sizeof ours);
+    LPFN_WSASENDMSG real = (LPFN_WSASENDMSG)(uintptr_t)ioc_load_ptr(&fault_send_msg);
+    return fault__strikes(WIN_SEND_MSG) ? SOCKET_ERROR
+                                        : real(socket, message, flags, sent, overlapped, routine);
+}
+
+static INT WINAPI fault__recv_msg(SOCKET socket, WSAMSG *message, DWORD *received,
+                                  OVERLAPPED *overlapped,
+                                  LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    LPFN_WSARECVMSG real = (LPFN_WSARECVMSG)(uintptr_t)ioc_load_ptr(&fault_recv_msg);
+    return fault__strikes(WIN_RECV_MSG) ? SOCKET_ERROR
+                                        : real(socket, message, received, overlapped, routine);
+}
+
+/* Keep the function that the system gave out, and give out ours. */
+static void fault__replace(const GUID *guid, void *function)
+{
+    const struct {
+        GUID guid;
+        ioc_atomic_ptr *real;
+        uintptr_t ours;
+    } functions[] = {
+        {WSAID_ACCEPTEX, &fault_accept_ex, (uintptr_t)fault__accept_ex},
+        {WSAID_CONNECTEX, &fault_connect_ex, (uintptr_t)fault__connect_ex},
+        {WSAID_TRANSMITFILE, &fault_transmit_file, (uintptr_t)fault__transmit_file},
+        {WSAID_WSASENDMSG, &fault_send_msg, (uintptr_t)fault__send_msg},
+        {WSAID_WSARECVMSG, &fault_recv_msg, (uintptr_t)fault__recv_msg},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(functions); i++) {
+        if (memcmp(guid, &functions[i].guid, sizeof *guid) == 0) {
+            void *given;
+            memcpy(&given, function, sizeof given);
+            ioc_exchange_ptr(functions[i].real, given);
+            memcpy(function, &functions[i].ours, sizeof functions[i].ours);
+        }
+    }
 }
 
 static int WINAPI fault__ioctl(SOCKET socket, DWORD code, void *in, DWORD in_bytes, void *out,
                                DWORD out_bytes, DWORD *returned, OVERLAPPED *overlapped,
                                LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    static const GUID accept_ex = WSAID_ACCEPTEX;
-    static const GUID connect_ex = WSAID_CONNECTEX;
-    static const GUID transmit_file = WSAID_TRANSMITFILE;
     if (fault__strikes(WIN_IOCTL)) {
         return SOCKET_ERROR;
     }
     int status =
         WSAIoctl(socket, code, in, in_bytes, out, out_bytes, returned, overlapped, routine);
-    if (status != 0 || code != SIO_GET_EXTENSION_FUNCTION_POINTER) {
-        return status;
-    }
-    if (memcmp(in, &accept_ex, sizeof accept_ex) == 0) {
-        fault__replace(out, &fault_accept_ex, (uintptr_t)fault__accept_ex);
-    } else if (memcmp(in, &connect_ex, sizeof connect_ex) == 0) {
-        fault__replace(out, &fault_connect_ex, (uintptr_t)fault__connect_ex);
-    } else if (memcmp(in, &transmit_file, sizeof transmit_file) == 0) {
-        fault__replace(out, &fault_transmit_file, (uintptr_t)fault__transmit_file);
+    if (status == 0 && code == SIO_GET_EXTENSION_FUNCTION_POINTER) {
+        fault__replace(in, out);
     }
     return status;
 }

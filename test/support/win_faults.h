@@ -108,6 +108,8 @@ typedef enum win_call {
     WIN_ACCEPT_EX,
     WIN_CONNECT_EX,
     WIN_TRANSMIT_FILE,
+    WIN_SEND_MSG,
+    WIN_RECV_MSG,
     WIN_CALLS
 } win_call;
 

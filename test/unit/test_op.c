@@ -67,7 +67,9 @@ static void lists_of_every_length_are_copied(void **state)
 {
     unit_core *core = *state;
     static iocp_buf_t buffers[IOCP_BUFFERS_MAX];
-    const size_t counts[] = {2, 16, 17, IOCP_BUFFERS_MAX};
+    const size_t small = IOC_BLOCK_BYTES / sizeof *buffers;
+    const size_t more = IOC_BLOCK_MORE_BYTES / sizeof *buffers;
+    const size_t counts[] = {2, small, small + 1, more, more + 1, IOCP_BUFFERS_MAX};
     for (size_t i = 0; i < IOC_COUNT_OF(buffers); i++) {
         buffers[i] = (iocp_buf_t){.length = (uint32_t)i, .base = &buffers[i]};
     }
@@ -77,8 +79,9 @@ static void lists_of_every_length_are_copied(void **state)
         assert_int_equal(ioc_transfer_set_buffers(&core->ops, op, buffers, counts[i]), IOCP_OK);
         assert_int_equal(ioc_transfer_of(op)->count, counts[i]);
         assert_ptr_not_equal(ioc_transfer_buffers(op), buffers);
-        assert_int_equal(core->ops.large_blocks.live,
-                         counts[i] * sizeof *buffers > IOC_BLOCK_BYTES);
+        assert_int_equal(core->ops.small_blocks.live, counts[i] <= small);
+        assert_int_equal(core->ops.large_blocks.live, counts[i] > small);
+        assert_int_equal(op->is_largest_block, counts[i] > more);
         for (size_t j = 0; j < counts[i]; j++) {
             assert_int_equal(ioc_transfer_buffers(op)[j].length, j);
             assert_ptr_equal(ioc_transfer_buffers(op)[j].base, &buffers[j]);

@@ -292,6 +292,20 @@ static int attempt__sendto(attempt *a)
                        a, NULL);
 }
 
+/* To it and from it. */
+static int attempt__sendmsg(attempt *a)
+{
+    static char text[1];
+    iocp_buf_t buffer = {1, text};
+    const struct sockaddr *address = attempt__address(a);
+    iocp_message_t message = {.size = sizeof message,
+                              .peer = address,
+                              .peer_length = a->length,
+                              .local = address,
+                              .local_length = a->length};
+    return iocp_sendmsg(now.loop, a->socket, &buffer, 1, &message, attempt__count, a, NULL);
+}
+
 static int attempt__join(attempt *a)
 {
     return iocp_socket_join(now.loop, a->socket, attempt__address(a), a->length, 0);
@@ -330,6 +344,7 @@ static const attempt_row attempts[] = {
     {attempt__connect, SOCK_STREAM, true, false, true, true},
     {attempt__connect, SOCK_DGRAM, true, false, true, true},
     {attempt__sendto, SOCK_DGRAM, true, false, true, true},
+    {attempt__sendmsg, SOCK_DGRAM, true, false, true, true},
     {attempt__join, SOCK_DGRAM, false, true, false, true},
     {attempt__leave, SOCK_DGRAM, false, true, false, true},
     {attempt__get_name, SOCK_DGRAM, false, true, true, false},

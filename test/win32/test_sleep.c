@@ -490,7 +490,7 @@ static void the_capabilities_are_what_the_system_has(void **state)
     assert_int_equal((capabilities & IOCP_CAP_UNIX_SOCKETS) != 0, local != INVALID_SOCKET);
     assert_in_range(capabilities, 0,
                     IOCP_CAP_WAIT_PACKETS | IOCP_CAP_HIGH_RESOLUTION_TIMERS |
-                        IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS);
+                        IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS | IOCP_CAP_SEGMENTS);
     if (local != INVALID_SOCKET) {
         assert_int_equal(closesocket(local), 0);
     }

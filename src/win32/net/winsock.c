@@ -90,6 +90,71 @@ LPFN_TRANSMITFILE ioc_winsock_transmit_file(ioc_win_port *port, SOCKET socket,
     return is_there ? functions->TransmitFile : NULL;
 }
 
+bool ioc_winsock_load_messages(ioc_win_port *port, SOCKET socket, const ioc_family *family)
+{
+    static const GUID send_msg = WSAID_WSASENDMSG;
+    static const GUID recv_msg = WSAID_WSARECVMSG;
+
+    ioc_winsock_functions *functions = ioc_winsock_functions_of(port, family);
+    if (!functions->has_messages) {
+        functions->has_messages = winsock__ask(port->sys, socket, send_msg, &functions->WSASendMsg,
+                                               sizeof functions->WSASendMsg) &&
+                                  winsock__ask(port->sys, socket, recv_msg, &functions->WSARecvMsg,
+                                               sizeof functions->WSARecvMsg);
+    }
+    return functions->has_messages;
+}
+
+/* ---- Segments ---- */
+
+/* A system that has no options of UDP calls the level invalid. */
+static uint32_t segments__read(const ioc_sys *sys, SOCKET socket)
+{
+    DWORD bytes = 0;
+    int size = sizeof bytes;
+    if (sys->getsockopt(socket, IPPROTO_UDP, UDP_SEND_MSG_SIZE, (char *)&bytes, &size) == 0) {
+        return 0;
+    }
+    uint32_t error = (uint32_t)sys->WSAGetLastError();
+    return error == WSAEINVAL || error == WSAENOPROTOOPT ? WSAEOPNOTSUPP : error;
+}
+
+static uint32_t segments__ask(const ioc_sys *sys)
+{
+    SOCKET socket = sys->WSASocketW(AF_INET, SOCK_DGRAM, IPPROTO_UDP, NULL, 0,
+                                    WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (socket == INVALID_SOCKET) {
+        return (uint32_t)sys->WSAGetLastError();
+    }
+    uint32_t error = segments__read(sys, socket);
+    (void)sys->closesocket(socket);
+    return error;
+}
+
+uint32_t ioc_winsock_ask_segments(ioc_win_port *port)
+{
+    ioc_winsock *winsock = winsock__of(port);
+    if (!winsock->knows_segments) {
+        winsock->segments_error = segments__ask(port->sys);
+        winsock->knows_segments =
+            winsock->segments_error == 0 || winsock->segments_error == WSAEOPNOTSUPP;
+    }
+    return winsock->segments_error;
+}
+
+bool ioc_winsock_has_segments(const ioc_sys *sys)
+{
+    WSADATA data;
+    if (sys->WSAStartup(MAKEWORD(2, 2), &data) != 0) {
+        return false;
+    }
+    bool has_segments = segments__ask(sys) == 0;
+    (void)sys->WSACleanup();
+    return has_segments;
+}
+
+/* ---- Providers and requests ---- */
+
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family, bool is_stream)
 {
     ioc_ifs *ifs = &winsock__of(port)->ifs[ioc_family_place(family)][is_stream];

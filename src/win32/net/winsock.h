@@ -19,11 +19,14 @@ typedef struct ioc_initial_rto {
 
 typedef struct ioc_winsock_functions {
     bool is_loaded;
+    bool has_messages;       /* is_loaded means those of streams, this those of messages */
     bool has_no_initial_rto; /* SIO_TCP_INITIAL_RTO is not known here: do not ask again */
     LPFN_ACCEPTEX AcceptEx;
     LPFN_CONNECTEX ConnectEx;
     LPFN_GETACCEPTEXSOCKADDRS GetAcceptExSockaddrs;
     LPFN_TRANSMITFILE TransmitFile; /* NULL: nobody has asked for it yet */
+    LPFN_WSASENDMSG WSASendMsg;     /* of datagrams, if has_messages */
+    LPFN_WSARECVMSG WSARecvMsg;
 } ioc_winsock_functions;
 
 /* Whether the handles of a provider's sockets are the system's own. */
@@ -37,6 +40,8 @@ typedef enum ioc_ifs {
 typedef struct ioc_winsock {
     ioc_part part;
     bool is_kept;
+    bool knows_segments; /* whether the system cuts what is sent was asked: the answer */
+    uint32_t segments_error;
     ioc_winsock_functions functions[IOC_FAMILIES];
     ioc_ifs ifs[IOC_FAMILIES][2]; /* of datagrams and of streams */
 } ioc_winsock;
@@ -56,8 +61,12 @@ uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port);
  */
 void ioc_winsock_keep(ioc_win_port *port);
 
-/* Ask `socket` for the functions of its family, the first time. False: see WSAGetLastError. */
+/*
+ * Ask `socket` for the functions of its family, the first time: those of streams, those of datagrams.
+ * False: see WSAGetLastError.
+ */
 bool ioc_winsock_load(ioc_win_port *port, SOCKET socket, const ioc_family *family);
+bool ioc_winsock_load_messages(ioc_win_port *port, SOCKET socket, const ioc_family *family);
 
 /* They have been asked for. */
 ioc_winsock_functions *ioc_winsock_functions_of(const ioc_win_port *port, const ioc_family *family);
@@ -76,6 +85,14 @@ LPFN_TRANSMITFILE ioc_winsock_transmit_file(ioc_win_port *port, SOCKET socket,
  */
 bool ioc_winsock_is_ifs(ioc_win_port *port, SOCKET socket, const ioc_family *family,
                         bool is_stream);
+
+/*
+ * Whether the system cuts what is sent into datagrams: 0, WSAEOPNOTSUPP, or why nobody could ask. The
+ * question is put to a socket that is opened for it and sends nothing, so nobody's is changed. The
+ * second form needs no port, and Winsock not to be started.
+ */
+uint32_t ioc_winsock_ask_segments(ioc_win_port *port);
+bool ioc_winsock_has_segments(const ioc_sys *sys);
 
 /*
  * The provider of a socket. What its handles are decides whether packets can be skipped: behind a
