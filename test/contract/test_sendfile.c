@@ -37,12 +37,16 @@ static sending send__begin(void **state)
     return s;
 }
 
-/* The same with a file that does not fit into the connection. */
-static sending send__begin_large(void **state)
+/*
+ * The same with a connection that takes nothing, and a file that would not fit into an empty one. Full
+ * it is for Wine: its server forgets a cancel of a send that is just getting on.
+ */
+static sending send__begin_full(void **state)
 {
     sending s = send__begin(state);
     contract_file_make_sparse(s.loop, s.file);
     assert_int_equal(iocp_file_set_size(s.loop, s.file, send__large_bytes()), IOCP_OK);
+    contract_fill(s.loop, s.pair.client);
     return s;
 }
 
@@ -268,7 +272,7 @@ static void what_is_sent_goes_out_in_the_order_of_the_calls(void **state)
 static void what_is_called_behind_a_shutdown_is_refused_and_what_waits_before_it_is_not(
     void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record file = {0};
     contract_record waits = {0};
     contract_record shutdown = {0};
@@ -293,7 +297,7 @@ static void what_is_called_behind_a_shutdown_is_refused_and_what_waits_before_it
 
 static void what_is_queued_counts_the_bytes_of_the_file(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {0};
     contract_record drained = {0};
     uint64_t queued = 0;
@@ -317,7 +321,7 @@ static void what_is_queued_counts_the_bytes_of_the_file(void **state)
 
 static void a_cancelled_one_tells_what_was_sent_and_the_next_goes_on(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {0};
     contract_record next = {0};
     iocp_op_t op = send__file(&s, 0, UINT64_MAX, &record);
@@ -333,7 +337,7 @@ static void a_cancelled_one_tells_what_was_sent_and_the_next_goes_on(void **stat
 
 static void one_that_waits_for_its_turn_is_cancelled_and_those_behind_it_go_on(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record records[4] = {{0}};
     (void)send__file(&s, 0, UINT64_MAX, &records[0]);
     iocp_op_t waiting = send__file(&s, 0, 3, &records[1]);
@@ -382,7 +386,7 @@ static void a_send_behind_a_file_that_is_taken_back_goes_at_once(void **state)
 
 static void a_peer_that_goes_is_no_success(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {0};
     (void)send__file(&s, 0, UINT64_MAX, &record);
     send__stall(&s, &record);
@@ -395,7 +399,7 @@ static void a_peer_that_goes_is_no_success(void **state)
 
 static void a_close_of_the_file_ends_what_is_sent_of_it_and_nothing_else(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {.rearms = 3}; /* which is not granted: it has been told */
     contract_record waiting = {0};
     contract_record closed = {0};
@@ -486,7 +490,7 @@ static void more_than_a_batch_of_them_end_with_their_file(void **state)
     enum {
         MANY = 300
     };
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     static contract_record records[MANY];
     contract_record closed = {0};
     memset(records, 0, sizeof records);
@@ -505,7 +509,7 @@ static void more_than_a_batch_of_them_end_with_their_file(void **state)
 
 static void a_close_of_the_socket_leaves_the_file(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {0};
     contract_record closed = {0};
     unsigned char data[3];
@@ -523,7 +527,7 @@ static void a_close_of_the_socket_leaves_the_file(void **state)
 
 static void both_handles_close_in_one_turn(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record record = {0};
     contract_record closed[2] = {{0}};
     (void)send__file(&s, 0, UINT64_MAX, &record);

@@ -388,3 +388,22 @@ void contract_recv_all(iocp_loop_t *loop, iocp_handle_t handle, void *data, size
         size -= (size_t)received.result.bytes;
     }
 }
+
+void contract_fill(iocp_loop_t *loop, iocp_handle_t handle)
+{
+    static char zeros[65536];
+    const iocp_buf_t buffer = {.length = sizeof zeros, .base = zeros};
+    uint64_t before = 0;
+    uint64_t total = 0;
+    do {
+        int status = IOCP_OK;
+        before = total;
+        while (status == IOCP_OK) {
+            uint64_t sent = 0;
+            status = iocp_try_send(loop, handle, &buffer, 1, &sent);
+            total += status == IOCP_OK ? sent : 0;
+        }
+        assert_int_equal(status, IOCP_EAGAIN);
+        contract_idle(loop);
+    } while (total > before);
+}

@@ -136,4 +136,10 @@ void contract_need_ipv6(void);
 void contract_send_all(iocp_loop_t *loop, iocp_handle_t handle, const void *data, size_t size);
 void contract_recv_all(iocp_loop_t *loop, iocp_handle_t handle, void *data, size_t size);
 
+/*
+ * Send zeros until the connection has no room, nor gets any in an idle loop: what is sent from here on
+ * waits in the kernel until the peer reads.
+ */
+void contract_fill(iocp_loop_t *loop, iocp_handle_t handle);
+
 #endif
