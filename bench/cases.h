@@ -9,6 +9,11 @@
 #define BENCH_MESSAGE_BYTES 64
 #define BENCH_BLOCK_BYTES   65536
 
+/* A small answer of an HTTP server, in its two buffers; the request is a message as above. */
+#define BENCH_HEAD_BYTES   192
+#define BENCH_BODY_BYTES   1024
+#define BENCH_ANSWER_BYTES (BENCH_HEAD_BYTES + BENCH_BODY_BYTES)
+
 /* Clients that are there at once, and timers among them. */
 #define BENCH_WORKED       64
 #define BENCH_SERVED       2000
@@ -50,11 +55,14 @@ extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_process_spawn, bench_raw_process_spawn;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
 extern const bench_body bench_lib_pipe_pingpong, bench_raw_pipe_pingpong;
+extern const bench_body bench_lib_http_small, bench_raw_http_small;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
+extern const bench_body bench_lib_sendfile, bench_raw_sendfile;
 extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
 extern const bench_body bench_lib_udp_pingpong, bench_raw_udp_pingpong;
 extern const bench_body bench_lib_poll_pingpong, bench_raw_poll_pingpong;
 extern const bench_body bench_lib_file_read, bench_raw_file_read;
+extern const bench_body bench_lib_resolve_localhost, bench_raw_resolve_localhost;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;
 extern const bench_body bench_lib_timers_insert_cancel, bench_raw_timers_insert_cancel;

@@ -1,6 +1,7 @@
 /*
  * tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named pipe
- * of bytes, or as a datagram; both ends are on one loop.
+ * of bytes, or as a datagram; http_small: what comes back by the stream is longer, and in two buffers,
+ * as of a server that has a head and a body to send. Both ends are on one loop.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,10 @@ typedef struct end {
     struct pingpong *game;
     iocp_handle_t handle;
     struct sockaddr_in to; /* of datagrams: the other end */
-    size_t received;       /* of the message that is coming in */
-    char in[BENCH_MESSAGE_BYTES];
-    char out[BENCH_MESSAGE_BYTES];
+    size_t expected;       /* the bytes of a message that comes in */
+    size_t received;       /* of the one that is coming in */
+    char in[BENCH_ANSWER_BYTES];
+    char out[BENCH_ANSWER_BYTES];
 } end;
 
 /* How the message goes. */
@@ -52,8 +54,8 @@ static iocp_action_t IOCP_CALL pingpong__on_recv(iocp_loop_t *loop, const iocp_r
     pingpong *game = at->game;
     int status = result->status;
     at->received += (size_t)result->bytes;
-    if (status == IOCP_OK && at->received >= BENCH_MESSAGE_BYTES) {
-        at->received -= BENCH_MESSAGE_BYTES;
+    if (status == IOCP_OK && at->received >= at->expected) {
+        at->received -= at->expected;
         if (at == &game->client && --game->left == 0) {
             iocp_loop_stop(loop);
             return IOCP_REARM;
@@ -79,7 +81,9 @@ static bool pingpong__setup(bench_run *run, const way *by)
     game->run = run;
     game->way = by;
     game->client.game = game;
+    game->client.expected = BENCH_MESSAGE_BYTES;
     game->server.game = game;
+    game->server.expected = BENCH_MESSAGE_BYTES;
     return bench_lib_open_loop(run, 0) && by->open(run, &game->client, &game->server) &&
            bench_check(run, by->recv(run->loops[0], &game->client, pingpong__on_recv), "receive") &&
            bench_check(run, by->recv(run->loops[0], &game->server, pingpong__on_recv), "receive");
@@ -109,12 +113,31 @@ static bool tcp__open(bench_run *run, end *client, end *server)
 
 static int tcp__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
 {
-    return iocp_send(loop, from->handle, from->out, sizeof from->out, callback, from, NULL);
+    return iocp_send(loop, from->handle, from->out, BENCH_MESSAGE_BYTES, callback, from, NULL);
 }
 
 static int tcp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
 {
     return iocp_recv(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
+}
+
+/* ---- As a request and its answer ---- */
+
+static bool http__open(bench_run *run, end *client, end *server)
+{
+    client->expected = BENCH_ANSWER_BYTES;
+    return tcp__open(run, client, server);
+}
+
+static int http__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
+{
+    iocp_buf_t answer[] = {
+        {.length = BENCH_HEAD_BYTES, .base = from->out},
+        {.length = BENCH_BODY_BYTES, .base = from->out + BENCH_HEAD_BYTES},
+    };
+    return from == &from->game->client
+               ? tcp__send(loop, from, callback)
+               : iocp_sendv(loop, from->handle, answer, 2, callback, from, NULL);
 }
 
 /* ---- By a pipe ---- */
@@ -148,7 +171,7 @@ static bool pipe__open(bench_run *run, end *client, end *server)
 
 static int pipe__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
 {
-    return iocp_write(loop, from->handle, from->out, sizeof from->out, callback, from, NULL);
+    return iocp_write(loop, from->handle, from->out, BENCH_MESSAGE_BYTES, callback, from, NULL);
 }
 
 static int pipe__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
@@ -180,7 +203,7 @@ static bool udp__open(bench_run *run, end *client, end *server)
 
 static int udp__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
 {
-    return iocp_sendto(loop, from->handle, from->out, sizeof from->out,
+    return iocp_sendto(loop, from->handle, from->out, BENCH_MESSAGE_BYTES,
                        (const struct sockaddr *)&from->to, sizeof from->to, callback, from, NULL);
 }
 
@@ -194,6 +217,12 @@ static int udp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
 static bool tcp__setup(bench_run *run)
 {
     static const way how = {tcp__open, tcp__send, tcp__recv};
+    return pingpong__setup(run, &how);
+}
+
+static bool http__setup(bench_run *run)
+{
+    static const way how = {http__open, http__send, tcp__recv};
     return pingpong__setup(run, &how);
 }
 
@@ -215,5 +244,6 @@ static bool udp__setup(bench_run *run)
     }
 
 const bench_body bench_lib_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_lib_http_small = PINGPONG(http__setup);
 const bench_body bench_lib_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_lib_udp_pingpong = PINGPONG(udp__setup);

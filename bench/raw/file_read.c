@@ -54,20 +54,6 @@ static void reading__on_read(raw_op *op, DWORD bytes, ULONG error)
     reading__go_on(one);
 }
 
-static bool reading__open_file(bench_run *run, reading *all)
-{
-    WCHAR path[BENCH_SCRATCH_PATH_BYTES];
-    if (MultiByteToWideChar(CP_UTF8, 0, all->scratch.path, -1, path, BENCH_SCRATCH_PATH_BYTES) ==
-        0) {
-        return bench_fail(run, "MultiByteToWideChar", (long)GetLastError());
-    }
-    all->file =
-        CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                    NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
-    return all->file != INVALID_HANDLE_VALUE ||
-           bench_fail(run, "CreateFileW", (long)GetLastError());
-}
-
 static bool reading__setup(bench_run *run)
 {
     reading *all = calloc(1, sizeof *all);
@@ -82,7 +68,8 @@ static bool reading__setup(bench_run *run)
         all->readers[i].op.owner = &all->readers[i];
     }
     return raw_open(&all->loop, run) && bench_scratch_open(run, &all->scratch, BENCH_FILE_BYTES) &&
-           reading__open_file(run, all) && raw_associate(&all->loop, all->file);
+           raw_open_file(&all->loop, all->scratch.path, &all->file) &&
+           raw_associate(&all->loop, all->file);
 }
 
 static bool reading__measure(bench_run *run, uint64_t iterations)

@@ -1,6 +1,7 @@
 /*
  * raw/tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named
- * pipe of bytes, or as a datagram; both ends are on one port.
+ * pipe of bytes, or as a datagram; raw/http_small: what comes back by the stream is longer, and in two
+ * buffers. Both ends are on one port.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,10 @@ typedef struct end {
     struct sockaddr_storage sender; /* these three: of the receive that is pending */
     int sender_length;
     DWORD flags;
-    size_t received; /* of the message that is coming in */
-    char in[BENCH_MESSAGE_BYTES];
-    char out[BENCH_MESSAGE_BYTES];
+    size_t expected; /* the bytes of a message that comes in */
+    size_t received; /* of the one that is coming in */
+    char in[BENCH_ANSWER_BYTES];
+    char out[BENCH_ANSWER_BYTES];
 } end;
 
 /* How the message goes. A receive that is done at once tells its bytes. */
@@ -60,8 +62,8 @@ static void pingpong__take(end *at, DWORD bytes)
     at->received += bytes;
     if (bytes == 0) {
         raw_fail(&game->loop, "the connection has ended", 0);
-    } else if (at->received >= BENCH_MESSAGE_BYTES) {
-        at->received -= BENCH_MESSAGE_BYTES;
+    } else if (at->received >= at->expected) {
+        at->received -= at->expected;
         if (at == &game->client && --game->left == 0) {
             game->loop.is_stopped = true;
         } else {
@@ -93,6 +95,7 @@ static void pingpong__on_recv(raw_op *op, DWORD bytes, ULONG error)
 static void pingpong__init_end(pingpong *game, end *one)
 {
     one->game = game;
+    one->expected = BENCH_MESSAGE_BYTES;
     one->socket = INVALID_SOCKET;
     one->recv.done = pingpong__on_recv;
     one->recv.owner = one;
@@ -147,12 +150,35 @@ static bool tcp__open(raw_loop *loop, end *client, end *server)
 static void tcp__send(raw_loop *loop, end *from)
 {
     DWORD bytes = 0;
-    raw_send(loop, from->socket, &from->send, from->out, sizeof from->out, &bytes);
+    raw_send(loop, from->socket, &from->send, from->out, BENCH_MESSAGE_BYTES, &bytes);
 }
 
 static raw_start tcp__recv(raw_loop *loop, end *at, DWORD *bytes)
 {
     return raw_recv(loop, at->socket, &at->recv, at->in, sizeof at->in, bytes);
+}
+
+/* ---- As a request and its answer ---- */
+
+static bool http__open(raw_loop *loop, end *client, end *server)
+{
+    client->expected = BENCH_ANSWER_BYTES;
+    return tcp__open(loop, client, server);
+}
+
+static void http__send(raw_loop *loop, end *from)
+{
+    WSABUF answer[] = {
+        {.len = BENCH_HEAD_BYTES, .buf = from->out},
+        {.len = BENCH_BODY_BYTES, .buf = from->out + BENCH_HEAD_BYTES},
+    };
+    if (from == &from->game->client) {
+        tcp__send(loop, from);
+        return;
+    }
+    memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
+    int result = WSASend(from->socket, answer, 2, NULL, 0, &from->send.overlapped, NULL);
+    raw_started(loop, result == 0, "WSASend");
 }
 
 static void socket__close(end *one)
@@ -180,7 +206,7 @@ static void pipe__send(raw_loop *loop, end *from)
 {
     OVERLAPPED *overlapped = &from->send.overlapped;
     memset(overlapped, 0, sizeof *overlapped);
-    raw_started(loop, WriteFile(from->pipe, from->out, sizeof from->out, NULL, overlapped),
+    raw_started(loop, WriteFile(from->pipe, from->out, BENCH_MESSAGE_BYTES, NULL, overlapped),
                 "WriteFile");
 }
 
@@ -217,7 +243,7 @@ static bool udp__open(raw_loop *loop, end *client, end *server)
 
 static void udp__send(raw_loop *loop, end *from)
 {
-    WSABUF buffer = {.len = sizeof from->out, .buf = from->out};
+    WSABUF buffer = {.len = BENCH_MESSAGE_BYTES, .buf = from->out};
     DWORD bytes = 0;
     memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
     int result = WSASendTo(from->socket, &buffer, 1, &bytes, 0, (const struct sockaddr *)&from->to,
@@ -245,6 +271,12 @@ static bool tcp__setup(bench_run *run)
     return pingpong__setup(run, &how);
 }
 
+static bool http__setup(bench_run *run)
+{
+    static const way how = {http__open, http__send, tcp__recv, socket__close};
+    return pingpong__setup(run, &how);
+}
+
 static bool pipe__setup(bench_run *run)
 {
     static const way how = {pipe__open, pipe__send, pipe__recv, pipe__close};
@@ -263,5 +295,6 @@ static bool udp__setup(bench_run *run)
     }
 
 const bench_body bench_raw_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_raw_http_small = PINGPONG(http__setup);
 const bench_body bench_raw_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_raw_udp_pingpong = PINGPONG(udp__setup);

@@ -117,7 +117,27 @@ bool raw_associate(raw_loop *loop, HANDLE handle)
     return true;
 }
 
+bool raw_open_file(raw_loop *loop, const char *path, HANDLE *file)
+{
+    WCHAR wide[MAX_PATH];
+    if (MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, MAX_PATH) == 0) {
+        return bench_fail(loop->run, "MultiByteToWideChar", (long)GetLastError());
+    }
+    *file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                        NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
+    return *file != INVALID_HANDLE_VALUE ||
+           bench_fail(loop->run, "CreateFileW", (long)GetLastError());
+}
+
 /* ---- Sockets ---- */
+
+bool raw_look_up(raw_loop *loop, SOCKET socket, GUID guid, void *function, DWORD size)
+{
+    DWORD bytes = 0;
+    return WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &guid, sizeof guid, function, size,
+                    &bytes, NULL, NULL) == 0 ||
+           bench_fail(loop->run, "WSAIoctl", WSAGetLastError());
+}
 
 bool raw_socket(raw_loop *loop, int type, SOCKET *opened)
 {

@@ -58,6 +58,12 @@ raw_start raw_send(raw_loop *loop, SOCKET socket, raw_op *op, void *data, ULONG 
 /* Have the port get the packets of a socket or file, but for calls that are done at once. */
 bool raw_associate(raw_loop *loop, HANDLE handle);
 
+/* A file that others share, to be read. */
+bool raw_open_file(raw_loop *loop, const char *path, HANDLE *file);
+
+/* A function of Winsock's provider, such as AcceptEx. */
+bool raw_look_up(raw_loop *loop, SOCKET socket, GUID guid, void *function, DWORD size);
+
 /* An overlapped socket for streams or datagrams: SOCK_STREAM, SOCK_DGRAM. */
 bool raw_socket(raw_loop *loop, int type, SOCKET *opened);
 

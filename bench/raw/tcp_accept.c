@@ -28,14 +28,6 @@ typedef struct accepting {
     char addresses[2 * ADDRESS_BYTES];
 } accepting;
 
-static bool accepting__look_up(accepting *state, GUID guid, void *function, DWORD size)
-{
-    DWORD bytes = 0;
-    return WSAIoctl(state->listener, SIO_GET_EXTENSION_FUNCTION_POINTER, &guid, sizeof guid,
-                    function, size, &bytes, NULL, NULL) == 0 ||
-           bench_fail(state->loop.run, "WSAIoctl", WSAGetLastError());
-}
-
 static bool accepting__bind_any(accepting *state, SOCKET socket)
 {
     struct sockaddr_in any = {.sin_family = AF_INET};
@@ -161,10 +153,12 @@ static bool accepting__setup(bench_run *run)
     if (!raw_open(&state->loop, run) ||
         !raw_listen(&state->loop, &state->listener, &state->address) ||
         !raw_associate(&state->loop, (HANDLE)state->listener) ||
-        !accepting__look_up(state, accept_guid, &state->accept_ex, sizeof state->accept_ex) ||
-        !accepting__look_up(state, connect_guid, &state->connect_ex, sizeof state->connect_ex) ||
-        !accepting__look_up(state, addresses_guid, &state->get_addresses,
-                            sizeof state->get_addresses)) {
+        !raw_look_up(&state->loop, state->listener, accept_guid, &state->accept_ex,
+                     sizeof state->accept_ex) ||
+        !raw_look_up(&state->loop, state->listener, connect_guid, &state->connect_ex,
+                     sizeof state->connect_ex) ||
+        !raw_look_up(&state->loop, state->listener, addresses_guid, &state->get_addresses,
+                     sizeof state->get_addresses)) {
         return false;
     }
     accepting__start_accept(state);

@@ -1,11 +1,24 @@
-/* raw/tcp_throughput: blocks go one way, one send at a time; both ends are on one port. */
+/*
+ * raw/tcp_throughput, raw/sendfile: blocks go one way, one send at a time, out of memory or of a file
+ * that is in the cache; both ends are on one port.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include "../cases.h"
+#include "../scratch.h"
 #include "raw.h"
 
-typedef struct stream {
+typedef struct stream stream;
+
+typedef raw_start (*stream_send_fn)(stream *flow);
+
+struct stream {
     raw_loop loop;
+    stream_send_fn send_block;
+    bench_scratch scratch;
+    HANDLE file;
+    LPFN_TRANSMITFILE transmit_file;
     SOCKET client;
     SOCKET server;
     raw_op send;
@@ -14,7 +27,7 @@ typedef struct stream {
     uint64_t bytes_left;
     char out[BENCH_BLOCK_BYTES];
     char in[BENCH_BLOCK_BYTES];
-} stream;
+};
 
 static void stream__stop_if_done(stream *flow)
 {
@@ -25,9 +38,7 @@ static void stream__stop_if_done(stream *flow)
 
 static void stream__send(stream *flow)
 {
-    DWORD bytes = 0;
-    while (flow->sends_left > 0 && raw_send(&flow->loop, flow->client, &flow->send, flow->out,
-                                            sizeof flow->out, &bytes) == RAW_DONE) {
+    while (flow->sends_left > 0 && flow->send_block(flow) == RAW_DONE) {
         flow->sends_left--;
     }
 }
@@ -74,13 +85,15 @@ static void stream__on_recv(raw_op *op, DWORD bytes, ULONG error)
     stream__recv(flow);
 }
 
-static bool stream__setup(bench_run *run)
+static bool stream__setup(bench_run *run, stream_send_fn send_block)
 {
     stream *flow = calloc(1, sizeof *flow);
     run->state = flow;
     if (flow == NULL) {
         return bench_fail(run, "calloc", 0);
     }
+    flow->send_block = send_block;
+    flow->file = INVALID_HANDLE_VALUE;
     flow->client = INVALID_SOCKET;
     flow->server = INVALID_SOCKET;
     flow->send.done = stream__on_send;
@@ -110,12 +123,58 @@ static void stream__teardown(bench_run *run)
         raw_close_socket(&flow->client);
         raw_close_socket(&flow->server);
         raw_close(&flow->loop);
+        if (flow->file != INVALID_HANDLE_VALUE) {
+            CloseHandle(flow->file);
+        }
+        bench_scratch_close(&flow->scratch);
     }
     free(flow);
 }
 
+/* ---- Out of memory ---- */
+
+static raw_start memory__send(stream *flow)
+{
+    DWORD bytes = 0;
+    return raw_send(&flow->loop, flow->client, &flow->send, flow->out, sizeof flow->out, &bytes);
+}
+
+static bool memory__setup(bench_run *run)
+{
+    return stream__setup(run, memory__send);
+}
+
 const bench_body bench_raw_tcp_throughput = {
-    .setup = stream__setup,
+    .setup = memory__setup,
+    .measure = stream__measure,
+    .teardown = stream__teardown,
+};
+
+/* ---- Out of a file ---- */
+
+static raw_start file__send(stream *flow)
+{
+    memset(&flow->send.overlapped, 0, sizeof flow->send.overlapped);
+    BOOL is_done = flow->transmit_file(flow->client, flow->file, BENCH_BLOCK_BYTES, 0,
+                                       &flow->send.overlapped, NULL, 0);
+    return raw_started(&flow->loop, is_done, "TransmitFile");
+}
+
+static bool file__setup(bench_run *run)
+{
+    GUID transmit_file = WSAID_TRANSMITFILE;
+    if (!stream__setup(run, file__send)) {
+        return false;
+    }
+    stream *flow = run->state;
+    return raw_look_up(&flow->loop, flow->client, transmit_file, &flow->transmit_file,
+                       sizeof flow->transmit_file) &&
+           bench_scratch_open(run, &flow->scratch, BENCH_BLOCK_BYTES) &&
+           raw_open_file(&flow->loop, flow->scratch.path, &flow->file);
+}
+
+const bench_body bench_raw_sendfile = {
+    .setup = file__setup,
     .measure = stream__measure,
     .teardown = stream__teardown,
 };
