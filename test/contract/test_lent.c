@@ -1,6 +1,7 @@
 /* Receives into buffers of a pool, which have one while there is data, and not before. */
 #include "contract_datagram.h"
 #include "contract_file.h"
+#include "contract_meter.h"
 
 #include <string.h>
 
@@ -575,6 +576,32 @@ static void a_pool_that_is_destroyed_ends_what_waits_and_lives_until_the_last_is
     contract_close_pair(loop, pair);
 }
 
+/* And not with the loop. */
+static void its_memory_goes_back_with_its_last_buffer(void **state)
+{
+    contract_meter memory = {0};
+    contract_record records[2] = {{0}};
+    (void)state;
+    iocp_loop_t *loop = contract_meter_loop(&memory);
+    contract_pair pair = contract_connect(loop, AF_INET);
+    iocp_buffers_t *pool = pool__create(loop, 2, 65536);
+    for (int i = 0; i < 2; i++) {
+        (void)lent__start(loop, pair.server, pool, &records[i]);
+        contract_send_all(loop, pair.client, "x", 1);
+        lent__expect(loop, &records[i], "x");
+    }
+    size_t held = memory.held;
+    assert_int_equal(iocp_buffers_destroy(pool), IOCP_OK);
+    lent__give_back(pool, &records[0]);
+    assert_int_equal(memory.held, held);
+    lent__give_back(pool, &records[1]);
+    assert_in_range(held - memory.held, 2 * 65536, 2 * 65536 + 256);
+    held = memory.held;
+    assert_int_equal(iocp_buffers_destroy(pool__create(loop, 2, 65536)), IOCP_OK);
+    assert_int_equal(memory.held, held);
+    contract_loop_destroy(loop);
+}
+
 /* Between the buffer's return and the receive: it has the only buffer, and the pool goes. */
 static void a_pool_goes_with_the_buffer_that_a_receive_has(void **state)
 {
@@ -941,6 +968,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_deadline_holds_for_the_whole_run_and_each_that_follows),
         CONTRACT_FILE_TEST(
             a_pool_that_is_destroyed_ends_what_waits_and_lives_until_the_last_is_back),
+        CONTRACT_FILE_TEST(its_memory_goes_back_with_its_last_buffer),
         CONTRACT_FILE_TEST(a_pool_goes_with_the_buffer_that_a_receive_has),
         CONTRACT_FILE_TEST(a_pool_may_go_in_the_callback_of_its_receive),
         CONTRACT_FILE_TEST(a_loop_that_ends_takes_its_pools_and_what_is_lent_of_them),
