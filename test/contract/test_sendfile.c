@@ -355,6 +355,24 @@ static void one_that_waits_for_its_turn_is_cancelled_and_those_behind_it_go_on(v
     assert_int_equal(records[2].status, IOCP_OK);
 }
 
+/* A large file takes several calls of the system, and nothing may come between. */
+static void a_send_waits_until_the_file_before_it_has_gone_out(void **state)
+{
+    sending s = send__begin_large(state);
+    contract_record file = {0};
+    contract_record behind = {0};
+    iocp_op_t op = {0};
+    (void)send__file(&s, 0, UINT64_MAX, &file);
+    assert_int_equal(iocp_send(s.loop, s.pair.client, "x", 1, contract_keep, &behind, &op),
+                     IOCP_OK);
+    send__stall(&s, &file);
+    assert_int_equal(iocp_op_state(s.loop, op), IOCP_OP_ADDING);
+    send__read_until(&s, &behind, 1);
+    assert_int_equal(file.status, IOCP_OK);
+    assert_int_equal(behind.status, IOCP_OK);
+    assert_true(behind.order > file.order);
+}
+
 /* A file waits for a send that is stuck; when it is taken back the send behind it need not wait. */
 static void a_send_behind_a_file_that_is_taken_back_goes_at_once(void **state)
 {
@@ -660,6 +678,7 @@ int main(void)
         CONTRACT_FILE_TEST(what_is_queued_counts_the_bytes_of_the_file),
         CONTRACT_FILE_TEST(a_cancelled_one_tells_what_was_sent_and_the_next_goes_on),
         CONTRACT_FILE_TEST(one_that_waits_for_its_turn_is_cancelled_and_those_behind_it_go_on),
+        CONTRACT_FILE_TEST(a_send_waits_until_the_file_before_it_has_gone_out),
         CONTRACT_FILE_TEST(a_send_behind_a_file_that_is_taken_back_goes_at_once),
         CONTRACT_FILE_TEST(a_peer_that_goes_is_no_success),
         CONTRACT_FILE_TEST(a_close_of_the_file_ends_what_is_sent_of_it_and_nothing_else),
