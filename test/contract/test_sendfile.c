@@ -358,7 +358,7 @@ static void one_that_waits_for_its_turn_is_cancelled_and_those_behind_it_go_on(v
 /* A large file takes several calls of the system, and nothing may come between. */
 static void a_send_waits_until_the_file_before_it_has_gone_out(void **state)
 {
-    sending s = send__begin_large(state);
+    sending s = send__begin_full(state);
     contract_record file = {0};
     contract_record behind = {0};
     iocp_op_t op = {0};
