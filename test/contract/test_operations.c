@@ -54,10 +54,10 @@ typedef struct operation {
     const char *kind; /* the name of its kind, NULL: the same */
 } operation;
 
-/* More than a connection takes that nobody reads from. */
+/* More than a narrow connection takes that nobody reads from, or a pipe. */
 static size_t stage__block_bytes(void)
 {
-    return contract_clock_is_virtual() ? (size_t)1 << 18 : (size_t)1 << 26;
+    return contract_clock_is_virtual() ? (size_t)1 << 18 : (size_t)1 << 20;
 }
 
 static const operation *operation_now;
@@ -381,13 +381,23 @@ static int start_send(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_ca
     return iocp_send(loop, handle, s->block, sizeof s->buffer, callback, userdata, op);
 }
 
+/* With little room, so that it is full soon. */
+static void open_narrow_pair(stage *s)
+{
+    open_pair(s);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->handle, IOCP_SOCKET_SEND_BUFFER, 65536),
+                     IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(s->loop, s->other, IOCP_SOCKET_RECV_BUFFER, 65536),
+                     IOCP_OK);
+}
+
 /*
  * A connection that nobody reads from, and sends on it of which the last is stuck at least: Winsock
  * takes any send while at most one is buffered.
  */
 static void open_blocked(stage *s)
 {
-    open_pair(s);
+    open_narrow_pair(s);
     s->block = calloc(1, stage__block_bytes());
     assert_non_null(s->block);
     for (size_t i = 0; i < IOC_COUNT_OF(s->blockers); i++) {
@@ -419,11 +429,7 @@ static void finish_stalled(stage *s, const contract_record *record)
 static void open_sendfile(stage *s)
 {
     static const char data[4096];
-    open_pair(s);
-    assert_int_equal(iocp_socket_set_option(s->loop, s->handle, IOCP_SOCKET_SEND_BUFFER, 65536),
-                     IOCP_OK);
-    assert_int_equal(iocp_socket_set_option(s->loop, s->other, IOCP_SOCKET_RECV_BUFFER, 65536),
-                     IOCP_OK);
+    open_narrow_pair(s);
     contract_fill(s->loop, s->handle);
     s->file = contract_file_with(s->loop, "file", data, sizeof data);
 }
