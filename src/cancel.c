@@ -179,7 +179,6 @@ static bool cancel__end_op(ioc_ops *ops, ioc_op *op, bool ends_alone)
 /* One that uses what closes: it ends, and all else on its own handle goes on. */
 static bool cancel__end_use(ioc_ops *ops, ioc_op *op)
 {
-    op->is_orphan = true; /* first, as any reason */
     op->is_orphan = cancel__end_op(ops, op, true);
     return op->is_orphan;
 }

@@ -421,10 +421,18 @@ void ioc_op_finish_from_backend(ioc_ops *ops, ioc_op *op);
 ioc_op *ioc_op_next_timer(ioc_ops *ops, uint64_t now_ns);
 ioc_op *ioc_op_next_ready(ioc_ops *ops);
 
+/* Whether one that uses a second handle has to do without it from now on. */
+static inline bool ioc_op_loses_use(const ioc_op *op)
+{
+    const ioc_use *use = op->block;
+    return (op->kind->traits & IOC_KIND_USES) != 0 && use->handle->close != NULL;
+}
+
 /* Whether it may be started, for the first time or again. */
 static inline bool ioc_op_can_start(const ioc_ops *ops, const ioc_op *op)
 {
-    return !ops->is_ending && !op->is_orphan && (op->handle == NULL || op->handle->close == NULL);
+    return !ops->is_ending && !op->is_orphan &&
+           (op->handle == NULL || (op->handle->close == NULL && !ioc_op_loses_use(op)));
 }
 
 /*

@@ -86,9 +86,7 @@ void ioc_sendfile_queued(ioc_ops *ops, ioc_op *op)
 void ioc_sendfile_start(ioc_ops *ops, ioc_op *op)
 {
     const ioc_sendfile *sendfile = ioc_sendfile_of(op);
-    if (sendfile->file.handle->close != NULL) {
-        ioc_op_finish(ops, op, IOCP_ECANCELED);
-    } else if (sendfile->asked.status != IOCP_OK) {
+    if (sendfile->asked.status != IOCP_OK) {
         ioc_op_finish(ops, op, sendfile->asked.status);
         op->outcome.native_error = sendfile->asked.native_error;
     } else {

@@ -503,6 +503,37 @@ static void rearmed_on_a_file_that_closes_it_has_one_more_callback(void **state)
     send__expect(&s, "next", 4);
 }
 
+/* A callback that comes just before one that is due, and closes the file. */
+static iocp_action_t IOCP_CALL closing__close(iocp_loop_t *loop, const iocp_result_t *result,
+                                              void *userdata)
+{
+    closing *c = userdata;
+    if (!contract_is_over()) {
+        assert_int_equal(result->status, IOCP_ECANCELED);
+        assert_int_equal(c->record.calls, 0);
+        assert_int_equal(iocp_close(loop, c->file, contract_keep, &c->closed, NULL), IOCP_OK);
+    }
+    return IOCP_DISARM;
+}
+
+static void cancelled_on_a_file_that_closes_it_has_no_more_callback(void **state)
+{
+    sending s = send__begin(state);
+    closing c = {.file = s.file, .record.rearms = INT32_MAX};
+    iocp_op_t before = {0};
+    iocp_op_t op = {0};
+    assert_int_equal(iocp_timer(s.loop, UINT64_MAX, closing__close, &c, &before), IOCP_OK);
+    assert_int_equal(iocp_sendfile(s.loop, s.pair.client, s.file, 0, 10, NULL, NULL, contract_keep,
+                                   &c.record, &op),
+                     IOCP_OK);
+    assert_int_equal(iocp_cancel(s.loop, before, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_cancel(s.loop, op, NULL, NULL, NULL), IOCP_OK);
+    contract_wait(s.loop, &c.closed, 1);
+    assert_int_equal(c.record.calls, 1);
+    assert_int_equal(c.record.status, IOCP_ECANCELED);
+    assert_true(c.record.order < c.closed.order);
+}
+
 static void more_than_a_batch_of_them_end_with_their_file(void **state)
 {
     enum {
@@ -684,6 +715,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_close_of_the_file_ends_what_is_sent_of_it_and_nothing_else),
         CONTRACT_FILE_TEST(a_close_of_the_file_takes_back_what_has_not_begun),
         CONTRACT_FILE_TEST(rearmed_on_a_file_that_closes_it_has_one_more_callback),
+        CONTRACT_FILE_TEST(cancelled_on_a_file_that_closes_it_has_no_more_callback),
         CONTRACT_FILE_TEST(more_than_a_batch_of_them_end_with_their_file),
         CONTRACT_FILE_TEST(a_close_of_the_socket_leaves_the_file),
         CONTRACT_FILE_TEST(both_handles_close_in_one_turn),
