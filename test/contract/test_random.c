@@ -31,7 +31,7 @@ static void random_programs_keep_every_promise(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        CONTRACT_TEST(random_programs_keep_every_promise),
+        CONTRACT_FILE_TEST(random_programs_keep_every_promise),
     };
     if (argc > 1) {
         random_only_seed = strtoull(argv[1], NULL, 0);

@@ -1,8 +1,12 @@
 /* Programs of the public API on the simulation: sim_program.c says what must hold. */
+#include "contract_file.h"
 #include "fuzz_program.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    void *state = NULL;
+    (void)contract_file_setup(&state);
     fuzz_assert(sim_program_run(choices_from_bytes(data, size)));
+    (void)contract_file_teardown(&state);
     return 0;
 }

@@ -36,14 +36,14 @@ static int backend__return(ioc_port *base, int status)
 
 /* ---- Operations ---- */
 
-/* A look at a pipe of messages takes an empty one. */
+/* A look at a pipe of messages takes an empty one. What it looked at may be gone. */
 static void backend__tell_lent(sim_op *op)
 {
     bool is_look = op->total_bytes == 0 && op->outcome.status == IOCP_OK;
     if (op->op.block != NULL) {
         sim_datagram_tell_lent(op);
-    } else if (op->socket != NULL && op->socket->reads_messages) {
-        op->op.is_empty = is_look && (op->flags & IOCP_RESULT_MORE) == 0;
+    } else {
+        op->op.is_empty = is_look && op->took_empty;
     }
 }
 
@@ -152,6 +152,7 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->outcome = (ioc_outcome){0};
     op->total_bytes = 0;
     op->flags = 0;
+    op->took_empty = false;
     op->value = 0;
     op->message = 0;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);

@@ -485,6 +485,7 @@ static size_t stream__part(const sim_socket *receiver, sim_op *receive)
     size_t bytes = receive->total_bytes < there ? receive->total_bytes : there;
     if (first != NULL) {
         receive->flags = bytes < there ? IOCP_RESULT_MORE : 0;
+        receive->took_empty = there == 0;
     } else if (bytes > 1 && sim_chance(receive->port, receive->port->script.partial)) {
         bytes = 1 + (size_t)sim_below(receive->port, bytes - 1);
     }

@@ -7,11 +7,13 @@
  * a cancel that was accepted is told at the latest by the second callback, and a close comes last.
  * In the end the loop can be destroyed and nothing is left, no signal was lost or taken twice, each
  * function of blocking work has run as often as its results say, and as many children have been
- * started. What is told of a child's end is how it has ended.
+ * started. What is told of a child's end is how it has ended. A lent buffer is one holder's, no receive
+ * waits while one is free, and a sendfile has sent what there was.
  */
 #include "sim_program.h"
 
 #include "base.h"
+#include "buffers.h"
 #include "contract_file.h"
 #include "kind.h"
 #include "loop.h"
@@ -30,6 +32,24 @@
 #define RANDOM_BUFFER   48
 #define RANDOM_EVENTS   5 /* of the console, one of each kind */
 #define RANDOM_STOPPED  0xC000013Au
+#define RANDOM_POOLS    32
+#define RANDOM_LOANS    12
+#define RANDOM_FILE     100 /* bytes */
+
+/* A pool of buffers, which is there until the last of it is back. */
+typedef struct pool {
+    iocp_buffers_t *buffers;
+    size_t size;
+    uint32_t lent;
+    bool is_destroyed;
+} pool;
+
+/* A buffer that is the program's: nobody else writes to it. */
+typedef struct loan {
+    pool *from;
+    unsigned char *data;
+    unsigned char mark; /* all of its bytes */
+} loan;
 
 /* One operation that the program has added. */
 typedef struct action {
@@ -58,7 +78,11 @@ typedef struct action {
     struct action *target; /* of a cancel */
     uint32_t target_told;  /* when it was called */
     uint64_t not_before_ns;
-    uint64_t grace_ns; /* of a stop */
+    uint64_t grace_ns;  /* of a stop */
+    pool *pool;         /* of a receive of lent buffers */
+    iocp_handle_t file; /* of a sendfile */
+    uint64_t to_send;   /* by it, all in all */
+    bool is_short;      /* its file is */
     iocp_buf_t list[3];
     unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
 } action;
@@ -113,6 +137,12 @@ typedef struct program {
     sim_console_event *events[RANDOM_EVENTS];
     uint32_t event_count;
     uint64_t events_told; /* as callbacks say: each of them by each watch */
+    pool pools[RANDOM_POOLS];
+    uint32_t pool_count;
+    loan loans[RANDOM_LOANS];
+    uint32_t loan_count;
+    handles files;
+    size_t files_before;
     sim_complaint complaint;
 } program;
 
@@ -305,6 +335,110 @@ static void action__check_stop(const action *a, int status)
     EXPECT(p, status != IOCP_ENOTSUP || (!c->has_group && a->grace_ns == UINT64_MAX));
 }
 
+/* ---- Lent buffers ---- */
+
+static void loan__check(program *p, const loan *l)
+{
+    for (size_t i = 0; i < l->from->size; i++) {
+        EXPECT(p, l->data[i] == l->mark);
+    }
+}
+
+static void program__return(program *p, uint32_t place)
+{
+    loan l = p->loans[place];
+    loan__check(p, &l);
+    p->loans[place] = p->loans[--p->loan_count];
+    l.from->lent--;
+    EXPECT(p, iocp_buffers_return(l.from->buffers, l.data) == IOCP_OK);
+    if (!l.from->is_destroyed) {
+        EXPECT(p, iocp_buffers_return(l.from->buffers, l.data) == IOCP_EINVAL);
+    }
+}
+
+static void program__return_any(program *p)
+{
+    if (p->loan_count > 0) {
+        program__return(p, program__below(p, p->loan_count));
+    }
+}
+
+/* Nobody has it besides, and what it was is of no interest. */
+static void action__borrow(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    loan l = {
+        .from = a->pool, .data = result->data, .mark = (unsigned char)(0x80 + p->action_count)};
+    for (uint32_t i = 0; i < p->loan_count; i++) {
+        EXPECT(p, p->loans[i].data != l.data);
+    }
+    EXPECT(p, result->bytes <= l.from->size);
+    memset(l.data, l.mark, l.from->size);
+    l.from->lent++;
+    if (p->loan_count == RANDOM_LOANS) {
+        program__return(p, 0);
+    }
+    p->loans[p->loan_count++] = l;
+}
+
+/* Nobody waits while a buffer is free, and who has one is a receive or the program. */
+static void pool__check(program *p, const pool *of)
+{
+    size_t lent = 0;
+    size_t waiting = 0;
+    uint32_t receives = 0;
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        receives += p->actions[i].is_pending && p->actions[i].pool == of;
+    }
+    EXPECT(p, iocp_buffers_lent(of->buffers, &lent, &waiting) == IOCP_OK);
+    EXPECT(p, lent == of->lent);
+    EXPECT(p, waiting == 0 || (!of->is_destroyed && of->buffers->taken == of->buffers->count));
+    EXPECT(p, of->buffers->taken - lent + waiting <= receives);
+}
+
+static void program__check_pools(program *p, const iocp_stats_t *stats)
+{
+    EXPECT(p, stats->lent == p->loan_count);
+    for (uint32_t i = 0; i < p->loan_count; i++) {
+        loan__check(p, &p->loans[i]);
+    }
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        if (!p->pools[i].is_destroyed || p->pools[i].lent > 0) {
+            pool__check(p, &p->pools[i]);
+        }
+    }
+}
+
+/* NULL: there is none. */
+static pool *program__any_pool(program *p)
+{
+    pool *any = p->pool_count > 0 ? &p->pools[program__below(p, p->pool_count)] : NULL;
+    return any != NULL && !any->is_destroyed ? any : NULL;
+}
+
+static pool *program__new_pool(program *p)
+{
+    if (p->pool_count == RANDOM_POOLS) {
+        return NULL;
+    }
+    pool *made = &p->pools[p->pool_count];
+    *made = (pool){.size = 1 + program__below(p, RANDOM_BUFFER)};
+    int status = iocp_buffers_create(p->loop, 1 + program__below(p, 3), made->size, &made->buffers);
+    EXPECT(p,
+           p->is_destroying ? status == IOCP_ECLOSING : status == IOCP_OK || status == IOCP_ENOMEM);
+    p->pool_count += status == IOCP_OK;
+    return status == IOCP_OK ? made : NULL;
+}
+
+static void program__destroy_pool(program *p)
+{
+    pool *any = program__any_pool(p);
+    if (any != NULL) {
+        EXPECT(p, iocp_buffers_destroy(any->buffers) == IOCP_OK);
+        any->is_destroyed = true;
+    }
+}
+
 /* ---- Callbacks ---- */
 
 static void program__act(program *p);
@@ -330,17 +464,33 @@ static void action__count(const action *a, const iocp_result_t *result)
         action__check_end(a, result);
     } else if (a->type == IOCP_TYPE_SPAWN) {
         EXPECT(p, !a->is_missing && !a->is_spent);
+    } else if (a->type == IOCP_TYPE_RECV_LENT) {
+        action__borrow(a, result);
     }
+}
+
+/* Of a sendfile: all that there was, or a part of it. */
+static void action__check_sent(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    bool is_whole = result->bytes == a->to_send;
+    EXPECT(p, result->bytes <= a->to_send);
+    EXPECT(p, result->status != IOCP_OK || (is_whole && !a->is_short));
+    EXPECT(p, result->status != IOCP_EOF || (is_whole && a->is_short));
+}
+
+static bool program__is_open(const program *p, iocp_handle_t handle)
+{
+    void *native = NULL;
+    return handle.id == 0 || iocp_handle_native(p->loop, handle, &native) == IOCP_OK;
 }
 
 /* Whether it can be started: its first run or another. */
 static bool action__can_start(const action *a)
 {
-    void *native = NULL;
-    if (a->program->is_destroying || a->is_abandoned) {
-        return false;
-    }
-    return a->handle.id == 0 || iocp_handle_native(a->program->loop, a->handle, &native) == IOCP_OK;
+    bool has_all = !a->is_abandoned && (a->pool == NULL || !a->pool->is_destroyed);
+    return !a->program->is_destroying && has_all && program__is_open(a->program, a->handle) &&
+           program__is_open(a->program, a->file);
 }
 
 static bool action__is_once(const action *a)
@@ -362,6 +512,11 @@ static bool action__opens(const action *a)
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
+    bool has_data = a->type == IOCP_TYPE_RECV_LENT && result->status == IOCP_OK;
+    EXPECT(p, has_data == (result->data != NULL));
+    if (a->type == IOCP_TYPE_SENDFILE) {
+        action__check_sent(a, result);
+    }
     switch (result->status) {
     case IOCP_OK:
         EXPECT(p, a->type != IOCP_TYPE_TIMER || iocp_loop_now(p->loop) >= a->not_before_ns);
@@ -378,7 +533,8 @@ static void action__check_status(const action *a, const iocp_result_t *result)
         EXPECT(p, a->type == IOCP_TYPE_CANCEL);
         break;
     case IOCP_EOF:
-        EXPECT(p, a->type == IOCP_TYPE_RECV || a->type == IOCP_TYPE_READ);
+        EXPECT(p, a->type == IOCP_TYPE_RECV || a->type == IOCP_TYPE_READ ||
+                      a->type == IOCP_TYPE_RECV_LENT || a->type == IOCP_TYPE_SENDFILE);
         break;
     default:
         EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
@@ -429,7 +585,8 @@ static void action__check_close(const action *a)
     void *data = NULL;
     for (uint32_t i = 0; i < p->action_count; i++) {
         const action *other = &p->actions[i];
-        EXPECT(p, other == a || !other->is_pending || other->handle.id != a->handle.id);
+        bool is_on_it = other->handle.id == a->handle.id || other->file.id == a->handle.id;
+        EXPECT(p, other == a || !other->is_pending || !is_on_it);
     }
     EXPECT(p, iocp_handle_get_data(p->loop, a->handle, &data) == IOCP_OK);
     EXPECT(p, data == data_of(a->handle));
@@ -683,6 +840,51 @@ static void program__add_move(program *p)
                      ? iocp_write(p->loop, handle, a->buffer, size, action__on_result, a, &a->op)
                      : iocp_read(p->loop, handle, a->buffer, size, action__on_result, a, &a->op);
     program__added(p, a, status);
+}
+
+/* Into a buffer of a pool that is there, or of a new one. */
+static void program__add_lent(program *p)
+{
+    pool *from = program__chance(p, 80) ? program__any_pool(p) : NULL;
+    from = from != NULL ? from : program__new_pool(p);
+    action *a = program__new_action(p, IOCP_TYPE_RECV_LENT, program__any_socket(p));
+    if (a != NULL && from != NULL) {
+        a->pool = from;
+        program__added(
+            p, a, iocp_recv_lent(p->loop, a->handle, from->buffers, action__on_result, a, &a->op));
+    }
+}
+
+static void program__open_file(program *p)
+{
+    const uint32_t flags = IOCP_FILE_READ | IOCP_FILE_WRITE | IOCP_FILE_CREATE;
+    iocp_handle_t handle = {0};
+    int status = iocp_file_open(p->loop, contract_path_of("file").text, flags, &handle);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    if (status == IOCP_OK) {
+        EXPECT(p, iocp_file_set_size(p->loop, handle, RANDOM_FILE) == IOCP_OK);
+        program__keep(p, &p->files, handle);
+    }
+}
+
+static void program__add_sendfile(program *p)
+{
+    static char around[16];
+    action *a = program__new_action(p, IOCP_TYPE_SENDFILE, program__any_socket(p));
+    if (a == NULL) {
+        return;
+    }
+    a->file = program__any_of(p, &p->files);
+    iocp_buf_t head = {.length = program__below(p, sizeof around), .base = around};
+    iocp_buf_t tail = {.length = program__below(p, sizeof around), .base = around};
+    uint64_t offset = program__below(p, RANDOM_FILE + RANDOM_FILE / 4);
+    uint64_t bytes = program__chance(p, 40) ? UINT64_MAX : program__below(p, RANDOM_FILE);
+    uint64_t behind = offset < RANDOM_FILE ? RANDOM_FILE - offset : 0;
+    a->is_short = bytes != UINT64_MAX && bytes > behind;
+    a->to_send = head.length + (bytes < behind ? bytes : behind) + (a->is_short ? 0 : tail.length);
+    program__added(p, a,
+                   iocp_sendfile(p->loop, a->handle, a->file, offset, bytes, &head, &tail,
+                                 action__on_result, a, &a->op));
 }
 
 static void program__add_drain(program *p)
@@ -1046,6 +1248,11 @@ static void program__close_listener(program *p)
     program__close(p, program__any_listener(p));
 }
 
+static void program__close_file(program *p)
+{
+    program__close(p, program__any_of(p, &p->files));
+}
+
 static void program__close_end(program *p)
 {
     program__close(p, program__any_of(p, &p->ends));
@@ -1100,7 +1307,9 @@ static void program__act(program *p)
         {2, program__submit},           {2, program__adopt},          {2, program__open_pair},
         {2, program__end_child},        {2, program__open_stream},    {1, program__listen},
         {1, program__close_end},        {1, program__close_child},    {1, program__adopt_child},
-        {1, program__replace_async},    {1, program__trim},
+        {1, program__replace_async},    {1, program__trim},           {8, program__add_lent},
+        {5, program__return_any},       {1, program__destroy_pool},   {5, program__add_sendfile},
+        {1, program__open_file},        {1, program__close_file},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1112,7 +1321,8 @@ static void program__act_in_the_end(program *p)
         {4, program__close_socket},   {2, program__close_listener}, {2, program__add_nop},
         {2, program__add_move},       {2, program__set_deadline},   {1, program__close_end},
         {1, program__close_child},    {1, program__add_spawn},      {1, program__add_pipe_connect},
-        {1, program__add_of_process},
+        {1, program__add_of_process}, {1, program__add_lent},       {2, program__return_any},
+        {1, program__destroy_pool},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1165,6 +1375,7 @@ static void program__check(program *p)
     sim_read_counts(p->loop, &counts);
     EXPECT(p, iocp_loop_stats(p->loop, &stats) == IOCP_OK);
     program__check_levels(p, &stats);
+    program__check_pools(p, &stats);
     EXPECT(p, iocp_loop_handles(p->loop, handle__check, p) == IOCP_OK);
     EXPECT(p, stats.kernel == counts.pending);
     EXPECT(p, ioc_timers_is_valid(&ops->timers));
@@ -1270,6 +1481,8 @@ static void program__begin(program *p, choices choices)
     p->semaphore = sim_semaphore_create(0);
     p->job = sim_job_create();
     p->action_count = 0;
+    p->files_before = sim_file_count();
+    program__open_file(p);
 }
 
 /* Somebody goes on who was given a time, and who can be ended when it is over. */
@@ -1337,6 +1550,7 @@ static void program__end(program *p)
     sim_object_close(p->job);
     EXPECT(p, sim_object_count() == p->objects_before);
     EXPECT(p, sim_socket_count() == 0);
+    EXPECT(p, sim_file_count() == p->files_before);
 }
 
 sim_complaint sim_program_run(choices choices)

@@ -25,7 +25,7 @@ typedef struct sim_complaint {
 
 typedef sim_complaint (*sim_program)(choices choices);
 
-/* Operations of every kind that needs no file, on one loop. */
+/* Operations of every kind but those of files alone, on one loop; in a folder, too. */
 sim_complaint sim_program_run(choices choices);
 
 /* Reads and writes of one file, in the folder of a CONTRACT_FILE_TEST. */
