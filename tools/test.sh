@@ -214,6 +214,7 @@ fuzz_step() {
     done <<'END'
 api 24000
 files 24000
+streams 24000
 structs 100000
 addresses 50000
 address_texts 300000

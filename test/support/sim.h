@@ -61,6 +61,9 @@ void sim_use_script(const sim_script *script);
 
 /* ---- One loop's port. Loop thread. ---- */
 
+/* From now on its kernel behaves so. What is open keeps its capacity. */
+void sim_set_script(const iocp_loop_t *loop, const sim_script *script);
+
 /* Time passes while the loop does something else. */
 void sim_advance(const iocp_loop_t *loop, uint64_t ns);
 

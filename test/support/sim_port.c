@@ -566,6 +566,13 @@ void sim_hold_files(const iocp_loop_t *loop, bool hold)
     sim_unlock();
 }
 
+void sim_set_script(const iocp_loop_t *loop, const sim_script *script)
+{
+    sim_lock();
+    port__of_loop(loop)->script = *script;
+    sim_unlock();
+}
+
 void sim_hold_names(const iocp_loop_t *loop, bool hold)
 {
     sim_lock();

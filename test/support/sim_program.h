@@ -31,6 +31,9 @@ sim_complaint sim_program_run(choices choices);
 /* Reads and writes of one file, in the folder of a CONTRACT_FILE_TEST. */
 sim_complaint sim_file_program_run(choices choices);
 
+/* What is sent on one connection, be it of files, and received; in such a folder, too. */
+sim_complaint sim_stream_program_run(choices choices);
+
 /*
  * A test: a program for each seed, with so many steps. Fails with the seed and what was not so. With
  * a seed of their own (0: none) only that.
