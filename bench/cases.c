@@ -85,6 +85,7 @@ const bench_case bench_cases[] = {
      .bytes = BENCH_BLOCK_BYTES},
     CASE(tcp_accept),
     CASE(udp_pingpong),
+    CASE(recvmsg_pingpong),
     CASE(poll_pingpong),
     FILE_READ(1),
     FILE_READ(32),

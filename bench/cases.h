@@ -60,6 +60,7 @@ extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
 extern const bench_body bench_lib_sendfile, bench_raw_sendfile;
 extern const bench_body bench_lib_tcp_accept, bench_raw_tcp_accept;
 extern const bench_body bench_lib_udp_pingpong, bench_raw_udp_pingpong;
+extern const bench_body bench_lib_recvmsg_pingpong, bench_raw_recvmsg_pingpong;
 extern const bench_body bench_lib_poll_pingpong, bench_raw_poll_pingpong;
 extern const bench_body bench_lib_file_read, bench_raw_file_read;
 extern const bench_body bench_lib_resolve_localhost, bench_raw_resolve_localhost;

@@ -867,16 +867,18 @@ IOCP_API int IOCP_CALL iocp_handle_native(iocp_loop_t *loop, iocp_handle_t handl
  * child processes. AF_INET6 sockets are IPv6 only unless IOCP_SOCKET_V6ONLY is set to 0.
  *
  * Operations of a stream: accept, connect, send, recv, shutdown. Of a datagram socket: sendto,
- * recvfrom; connect, which names the peer for send and recv and exchanges no packet; send, recv.
+ * recvfrom, sendmsg, recvmsg; connect, which names the peer for send and recv and exchanges no
+ * packet; send, recv.
  *
  * A Unix socket's address is a path: sockaddr_un of <afunix.h>, or iocp_address_parse of
- * "unix:C:\\run\\socket". A bind makes a file there, in an existing folder, whose access rights say who
- * may connect. N.B. The file stays when the socket is closed, and the next bind is IOCP_EADDRINUSE until
- * somebody removes it (DeleteFile): a server does so before it binds, when it knows that no other serves
- * there, and at its end. A connect where nobody listens is IOCP_ECONNREFUSED. A peer that has not bound,
- * as clients seldom have, has no name: its address is the family alone, and "unix:" as text. There are no
- * abstract names and no passing of handles on Windows. Of the options there are IOCP_SOCKET_RECV_BUFFER,
- * _SEND_BUFFER, _LINGER, _ERROR, _AVAILABLE, _FAMILY and _TYPE.
+ * "unix:C:\\run\\socket". A bind makes a file there, in an existing folder, whose access rights say
+ * who may connect. N.B. The file stays when the socket is closed, and the next bind is
+ * IOCP_EADDRINUSE until somebody removes it (DeleteFile): a server does so before it binds, when it
+ * knows that no other serves there, and at its end. A connect where nobody listens is
+ * IOCP_ECONNREFUSED. A peer that has not bound, as clients seldom have, has no name: its address is
+ * the family alone, and "unix:" as text. There are no abstract names and no passing of handles on
+ * Windows. Of the options there are IOCP_SOCKET_RECV_BUFFER, _SEND_BUFFER, _LINGER, _ERROR,
+ * _AVAILABLE, _FAMILY and _TYPE.
  *
  * Loop thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ECLOSING, IOCP_EAFNOSUPPORT (also: AF_UNIX
  * without the capability, or not as a stream), IOCP_EPROTONOSUPPORT, IOCP_ENOTSUP (another type),
@@ -1088,11 +1090,11 @@ IOCP_API int IOCP_CALL iocp_accept(iocp_loop_t *loop, iocp_handle_t listener,
                                    iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
- * Connect to an address, which is copied. A socket that is not bound is bound to any address first (a
- * Unix socket to none), with SO_REUSE_UNICASTPORT, so that the system can use a port for several destinations, and not
- * only some 16 000 connections fit for all of them together. Never blocks. On the loopback address
- * a port with no listener, or with a full backlog, refuses at once, and not after Windows' two
- * seconds of trying. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH,
+ * Connect to an address, which is copied. A socket that is not bound is bound to any address first
+ * (a Unix socket to none), with SO_REUSE_UNICASTPORT, so that the system can use a port for several
+ * destinations, and not only some 16 000 connections fit for all of them together. Never blocks. On
+ * the loopback address a port with no listener, or with a full backlog, refuses at once, and not
+ * after Windows' two seconds of trying. Errors in the result: IOCP_ECONNREFUSED, IOCP_EHOSTUNREACH,
  * IOCP_ETIMEDOUT and others.
  * Win32: ConnectEx, SO_UPDATE_CONNECT_CONTEXT; SIO_TCP_INITIAL_RTO.
  */

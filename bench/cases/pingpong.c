@@ -1,7 +1,8 @@
 /*
  * tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named pipe
- * of bytes, or as a datagram; http_small: what comes back by the stream is longer, and in two buffers,
- * as of a server that has a head and a body to send. Both ends are on one loop.
+ * of bytes, or as a datagram; recvmsg_pingpong: the datagram says from which address it comes, and tells
+ * at which it arrives; http_small: what comes back by the stream is longer, and in two buffers, as of a
+ * server that has a head and a body to send. Both ends are on one loop.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,36 @@ static int udp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
     return iocp_recvfrom(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
 }
 
+/* ---- As a message: a datagram and what goes beside it ---- */
+
+static bool message__open(bench_run *run, end *client, end *server)
+{
+    iocp_loop_t *loop = run->loops[0];
+    return udp__open(run, client, server) &&
+           bench_check(run, iocp_socket_set_option(loop, client->handle, IOCP_SOCKET_RECV_LOCAL, 1),
+                       "iocp_socket_set_option") &&
+           bench_check(run, iocp_socket_set_option(loop, server->handle, IOCP_SOCKET_RECV_LOCAL, 1),
+                       "iocp_socket_set_option");
+}
+
+/* Both ends have the same address, and the port of this one does not count. */
+static int message__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
+{
+    iocp_buf_t data = {.length = BENCH_MESSAGE_BYTES, .base = from->out};
+    iocp_message_t message = {.size = sizeof message,
+                              .peer = (const struct sockaddr *)&from->to,
+                              .peer_length = sizeof from->to,
+                              .local = (const struct sockaddr *)&from->to,
+                              .local_length = sizeof from->to};
+    return iocp_sendmsg(loop, from->handle, &data, 1, &message, callback, from, NULL);
+}
+
+static int message__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
+{
+    iocp_buf_t room = {.length = sizeof at->in, .base = at->in};
+    return iocp_recvmsg(loop, at->handle, &room, 1, callback, at, NULL);
+}
+
 /* ---- The cases ---- */
 
 static bool tcp__setup(bench_run *run)
@@ -238,6 +269,12 @@ static bool udp__setup(bench_run *run)
     return pingpong__setup(run, &how);
 }
 
+static bool message__setup(bench_run *run)
+{
+    static const way how = {message__open, message__send, message__recv};
+    return pingpong__setup(run, &how);
+}
+
 #define PINGPONG(how)                                                                      \
     {                                                                                      \
         .setup = (how), .measure = pingpong__measure, .teardown = bench_lib_close_and_free \
@@ -247,3 +284,4 @@ const bench_body bench_lib_tcp_pingpong = PINGPONG(tcp__setup);
 const bench_body bench_lib_http_small = PINGPONG(http__setup);
 const bench_body bench_lib_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_lib_udp_pingpong = PINGPONG(udp__setup);
+const bench_body bench_lib_recvmsg_pingpong = PINGPONG(message__setup);

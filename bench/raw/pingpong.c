@@ -1,6 +1,7 @@
 /*
  * raw/tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named
- * pipe of bytes, or as a datagram; raw/http_small: what comes back by the stream is longer, and in two
+ * pipe of bytes, or as a datagram; raw/recvmsg_pingpong: the datagram says from which address it comes,
+ * and tells at which it arrives; raw/http_small: what comes back by the stream is longer, and in two
  * buffers. Both ends are on one port.
  */
 #include <stdio.h>
@@ -9,6 +10,12 @@
 
 #include "../cases.h"
 #include "raw.h"
+
+/* What goes beside a datagram, laid out as Winsock does. */
+typedef struct beside {
+    WSACMSGHDR head;
+    IN_PKTINFO packet;
+} beside;
 
 typedef struct end {
     struct pingpong *game;
@@ -22,6 +29,9 @@ typedef struct end {
     struct sockaddr_storage sender; /* these three: of the receive that is pending */
     int sender_length;
     DWORD flags;
+    WSAMSG message; /* these three: of messages, of the receive that is pending */
+    WSABUF room;
+    beside beside;
     size_t expected; /* the bytes of a message that comes in */
     size_t received; /* of the one that is coming in */
     char in[BENCH_ANSWER_BYTES];
@@ -39,6 +49,8 @@ typedef struct way {
 typedef struct pingpong {
     raw_loop loop;
     const way *way;
+    LPFN_WSASENDMSG send_message; /* these two: of messages */
+    LPFN_WSARECVMSG receive_message;
     end client;
     end server;
     uint64_t left;
@@ -263,6 +275,62 @@ static raw_start udp__recv(raw_loop *loop, end *at, DWORD *bytes)
     return raw_started(loop, result == 0, "WSARecvFrom");
 }
 
+/* ---- As a message: a datagram and what goes beside it ---- */
+
+static bool message__ask_for_local(raw_loop *loop, SOCKET socket)
+{
+    DWORD on = 1;
+    return setsockopt(socket, IPPROTO_IP, IP_PKTINFO, (const char *)&on, sizeof on) == 0 ||
+           bench_fail(loop->run, "setsockopt", WSAGetLastError());
+}
+
+static bool message__open(raw_loop *loop, end *client, end *server)
+{
+    GUID send_guid = WSAID_WSASENDMSG;
+    GUID receive_guid = WSAID_WSARECVMSG;
+    pingpong *game = client->game;
+    return udp__open(loop, client, server) &&
+           raw_look_up(loop, client->socket, send_guid, &game->send_message,
+                       sizeof game->send_message) &&
+           raw_look_up(loop, client->socket, receive_guid, &game->receive_message,
+                       sizeof game->receive_message) &&
+           message__ask_for_local(loop, client->socket) &&
+           message__ask_for_local(loop, server->socket);
+}
+
+/* The system has read all but the data when the call is back. */
+static void message__send(raw_loop *loop, end *from)
+{
+    WSABUF data = {.len = BENCH_MESSAGE_BYTES, .buf = from->out};
+    beside local = {.head = {.cmsg_len = offsetof(beside, packet) + sizeof local.packet,
+                             .cmsg_level = IPPROTO_IP,
+                             .cmsg_type = IP_PKTINFO},
+                    .packet.ipi_addr = from->to.sin_addr};
+    WSAMSG message = {.name = (struct sockaddr *)&from->to,
+                      .namelen = sizeof from->to,
+                      .lpBuffers = &data,
+                      .dwBufferCount = 1,
+                      .Control = {.len = sizeof local, .buf = (char *)&local}};
+    memset(&from->send.overlapped, 0, sizeof from->send.overlapped);
+    int result =
+        from->game->send_message(from->socket, &message, 0, NULL, &from->send.overlapped, NULL);
+    raw_started(loop, result == 0, "WSASendMsg");
+}
+
+static raw_start message__recv(raw_loop *loop, end *at, DWORD *bytes)
+{
+    at->room = (WSABUF){.len = sizeof at->in, .buf = at->in};
+    at->message = (WSAMSG){.name = (struct sockaddr *)&at->sender,
+                           .namelen = sizeof at->sender,
+                           .lpBuffers = &at->room,
+                           .dwBufferCount = 1,
+                           .Control = {.len = sizeof at->beside, .buf = (char *)&at->beside}};
+    memset(&at->recv.overlapped, 0, sizeof at->recv.overlapped);
+    int result =
+        at->game->receive_message(at->socket, &at->message, bytes, &at->recv.overlapped, NULL);
+    return raw_started(loop, result == 0, "WSARecvMsg");
+}
+
 /* ---- The cases ---- */
 
 static bool tcp__setup(bench_run *run)
@@ -289,6 +357,12 @@ static bool udp__setup(bench_run *run)
     return pingpong__setup(run, &how);
 }
 
+static bool message__setup(bench_run *run)
+{
+    static const way how = {message__open, message__send, message__recv, socket__close};
+    return pingpong__setup(run, &how);
+}
+
 #define PINGPONG(how)                                                                \
     {                                                                                \
         .setup = (how), .measure = pingpong__measure, .teardown = pingpong__teardown \
@@ -298,3 +372,4 @@ const bench_body bench_raw_tcp_pingpong = PINGPONG(tcp__setup);
 const bench_body bench_raw_http_small = PINGPONG(http__setup);
 const bench_body bench_raw_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_raw_udp_pingpong = PINGPONG(udp__setup);
+const bench_body bench_raw_recvmsg_pingpong = PINGPONG(message__setup);

@@ -21,21 +21,6 @@ uint32_t ioc_winsock_attach(ioc_winsock *winsock, ioc_win_port *port)
     return error;
 }
 
-bool ioc_winsock_has_unix(const ioc_sys *sys)
-{
-    WSADATA data;
-    if (sys->WSAStartup(MAKEWORD(2, 2), &data) != 0) {
-        return false;
-    }
-    SOCKET probe = sys->WSASocketW(AF_UNIX, SOCK_STREAM, 0, NULL, 0,
-                                   WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (probe != INVALID_SOCKET) {
-        (void)sys->closesocket(probe);
-    }
-    (void)sys->WSACleanup();
-    return probe != INVALID_SOCKET;
-}
-
 static bool winsock__ask(const ioc_sys *sys, SOCKET socket, GUID guid, void *function, DWORD size)
 {
     DWORD written = 0;
@@ -142,15 +127,38 @@ uint32_t ioc_winsock_ask_segments(ioc_win_port *port)
     return winsock->segments_error;
 }
 
-bool ioc_winsock_has_segments(const ioc_sys *sys)
+/* ---- What there is, before there is a loop ---- */
+
+static uint32_t unix__ask(const ioc_sys *sys)
+{
+    SOCKET socket = sys->WSASocketW(AF_UNIX, SOCK_STREAM, 0, NULL, 0,
+                                    WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (socket == INVALID_SOCKET) {
+        return (uint32_t)sys->WSAGetLastError();
+    }
+    (void)sys->closesocket(socket);
+    return 0;
+}
+
+static bool winsock__has(const ioc_sys *sys, uint32_t (*ask)(const ioc_sys *sys))
 {
     WSADATA data;
     if (sys->WSAStartup(MAKEWORD(2, 2), &data) != 0) {
         return false;
     }
-    bool has_segments = segments__ask(sys) == 0;
+    bool has = ask(sys) == 0;
     (void)sys->WSACleanup();
-    return has_segments;
+    return has;
+}
+
+bool ioc_winsock_has_unix(const ioc_sys *sys)
+{
+    return winsock__has(sys, unix__ask);
+}
+
+bool ioc_winsock_has_segments(const ioc_sys *sys)
+{
+    return winsock__has(sys, segments__ask);
 }
 
 /* ---- Providers and requests ---- */
