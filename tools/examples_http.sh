@@ -110,6 +110,11 @@ http_check_raw() {
     python3 "$root/tools/load/http_raw.py" "${http_url##*:}" "$http_folder"
 }
 
+# Half a minute, which is what the server gives them.
+http_check_idle() {
+    python3 "$root/tools/load/http_idle.py" "${http_url##*:}"
+}
+
 http_check_load() {
     local said
     said=$(wrk -t 2 -c 50 -d 2s --timeout 100s --latency "$http_url/")
@@ -131,7 +136,8 @@ examples_http_server() {
             failed=$((failed + 1))
             continue
         fi
-        for what in files refusals raw load; do
+        for what in files refusals raw load idle; do
+            [ "$what/$way" != idle/sendfile ] || continue # the same code
             check 120 "http_server ${way:-read}: $what" env "http_url=$http_url" bash -c \
                 'source tools/common.sh; source tools/examples_http.sh; http_url=$1; "http_check_$2"' \
                 bash "$http_url" $what || true
