@@ -8,7 +8,8 @@
  * In the end the loop can be destroyed and nothing is left, no signal was lost or taken twice, each
  * function of blocking work has run as often as its results say, and as many children have been
  * started. What is told of a child's end is how it has ended. A lent buffer is one holder's, no receive
- * waits while one is free, and a sendfile has sent what there was.
+ * waits while one is free, and a sendfile has sent what there was. A datagram comes as it was sent, a name has
+ * its addresses, a poll tells of nothing else than what it waits for.
  */
 #include "sim_program.h"
 
@@ -19,6 +20,7 @@
 #include "loop.h"
 #include "sim_console.h"
 #include "sim_file.h"
+#include "sim_net.h"
 #include "sim_object.h"
 #include "sim_spawn.h"
 #include "unit.h"
@@ -35,6 +37,17 @@
 #define RANDOM_POOLS    32
 #define RANDOM_LOANS    12
 #define RANDOM_FILE     100 /* bytes */
+#define RANDOM_ECN      1   /* of all messages */
+
+/* A name, and what is told of it. */
+typedef struct name {
+    const char *host;
+    const char *service;
+    uint32_t flags;
+    int family;
+    int status;
+    uint32_t addresses;
+} name;
 
 /* A pool of buffers, which is there until the last of it is back. */
 typedef struct pool {
@@ -83,6 +96,11 @@ typedef struct action {
     iocp_handle_t file; /* of a sendfile */
     uint64_t to_send;   /* by it, all in all */
     bool is_short;      /* its file is */
+    bool has_datagrams; /* it runs on a socket of such */
+    uintptr_t socket;   /* of a poll */
+    uint32_t events;
+    const name *name; /* of a resolve */
+    uint32_t count;
     iocp_buf_t list[3];
     unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
 } action;
@@ -143,6 +161,10 @@ typedef struct program {
     uint32_t loan_count;
     handles files;
     size_t files_before;
+    handles datagrams;
+    contract_address place; /* of one of these */
+    uintptr_t foreign;      /* a socket that is not the loop's */
+    iocp_address_t *addresses;
     sim_complaint complaint;
 } program;
 
@@ -363,10 +385,97 @@ static void program__return_any(program *p)
     }
 }
 
+/* ---- Datagrams: each byte of one says how many it has ---- */
+
+static void action__stamp(const action *a)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < a->count; i++) {
+        bytes += a->list[i].length;
+    }
+    for (uint32_t i = 0; i < a->count; i++) {
+        memset(a->list[i].base, (int)bytes, a->list[i].length);
+    }
+}
+
+static void action__check_datagram(const action *a, const iocp_result_t *result,
+                                   const iocp_buf_t *list)
+{
+    program *p = a->program;
+    bool is_cut = (result->flags & IOCP_RESULT_TRUNCATED) != 0;
+    uint64_t left = result->bytes;
+    EXPECT(p, result->address != NULL);
+    for (; left > 0; list++) {
+        for (uint32_t i = 0; i < list->length && left > 0; i++, left--) {
+            unsigned char byte = ((const unsigned char *)list->base)[i];
+            EXPECT(p, is_cut ? byte > result->bytes : byte == result->bytes);
+        }
+    }
+}
+
+static void action__check_message(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    const iocp_message_t *message = result->message;
+    action__check_datagram(a, result, a->list);
+    EXPECT(p, message->size == sizeof *message && message->peer == result->address);
+    EXPECT(p, (message->fields & IOCP_MESSAGE_ECN) == 0 || message->ecn == RANDOM_ECN);
+}
+
+/* ---- Names ---- */
+
+static uint32_t addresses__count(const iocp_address_t *list)
+{
+    uint32_t count = 0;
+    for (; list != NULL; list = list->next) {
+        count++;
+    }
+    return count;
+}
+
+static void action__check_addresses(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    iocp_address_t *copy = NULL;
+    EXPECT(p, a->name->status == IOCP_OK);
+    EXPECT(p, addresses__count(result->addresses) == a->name->addresses);
+    if (p->is_destroying) {
+        return;
+    }
+    int status = iocp_addresses_copy(p->loop, result->addresses, &copy);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    if (status == IOCP_OK) {
+        EXPECT(p, addresses__count(copy) == a->name->addresses);
+        iocp_addresses_free(p->loop, p->addresses);
+        p->addresses = copy;
+    }
+}
+
+/* ---- Polls ---- */
+
+static bool is_socket(uintptr_t number)
+{
+    sim_lock();
+    bool is_one = sim_socket_find(number) != NULL;
+    sim_unlock();
+    return is_one;
+}
+
+static void action__check_events(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    EXPECT(p, result->event != 0);
+    EXPECT(p, (result->event & ~(a->events | IOCP_POLL_ERROR)) == 0);
+}
+
 /* Nobody has it besides, and what it was is of no interest. */
 static void action__borrow(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
+    if (a->has_datagrams) {
+        iocp_buf_t whole = {.length = (uint32_t)a->pool->size, .base = result->data};
+        action__check_datagram(a, result, &whole);
+    }
     loan l = {
         .from = a->pool, .data = result->data, .mark = (unsigned char)(0x80 + p->action_count)};
     for (uint32_t i = 0; i < p->loan_count; i++) {
@@ -466,6 +575,12 @@ static void action__count(const action *a, const iocp_result_t *result)
         EXPECT(p, !a->is_missing && !a->is_spent);
     } else if (a->type == IOCP_TYPE_RECV_LENT) {
         action__borrow(a, result);
+    } else if (a->type == IOCP_TYPE_RECVMSG) {
+        action__check_message(a, result);
+    } else if (a->type == IOCP_TYPE_RESOLVE) {
+        action__check_addresses(a, result);
+    } else if (a->type == IOCP_TYPE_POLL) {
+        action__check_events(a, result);
     }
 }
 
@@ -512,8 +627,10 @@ static bool action__opens(const action *a)
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
-    bool has_data = a->type == IOCP_TYPE_RECV_LENT && result->status == IOCP_OK;
-    EXPECT(p, has_data == (result->data != NULL));
+    bool is_ok = result->status == IOCP_OK;
+    EXPECT(p, (is_ok && a->type == IOCP_TYPE_RECV_LENT) == (result->data != NULL));
+    EXPECT(p, (is_ok && a->type == IOCP_TYPE_RECVMSG) == (result->message != NULL));
+    EXPECT(p, (is_ok && a->type == IOCP_TYPE_RESOLVE) == (result->addresses != NULL));
     if (a->type == IOCP_TYPE_SENDFILE) {
         action__check_sent(a, result);
     }
@@ -539,7 +656,9 @@ static void action__check_status(const action *a, const iocp_result_t *result)
     default:
         EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
                       result->status == IOCP_EPIPE || result->status == IOCP_ENOTSUP ||
-                      result->status == IOCP_ENOTOVERLAPPED);
+                      result->status == IOCP_ENOTOVERLAPPED ||
+                      (a->name != NULL && result->status == a->name->status));
+        EXPECT(p, result->status != IOCP_EBADF || !is_socket(a->socket));
         /* An accept is told once that something is short. */
         EXPECT(p, a->type != IOCP_TYPE_ACCEPT || result->status == IOCP_ENOMEM ||
                       !is_want(result->status) || !is_want(a->last_status));
@@ -605,11 +724,15 @@ static void action__replace_buffer(action *a)
 {
     program *p = a->program;
     unsigned char *buffer = calloc(1, RANDOM_BUFFER);
-    int status = iocp_op_set_buffer(p->loop, a->op, buffer, program__below(p, RANDOM_BUFFER + 1));
+    uint32_t size = program__below(p, RANDOM_BUFFER + 1);
+    int status = iocp_op_set_buffer(p->loop, a->op, buffer, size);
     EXPECT(p, status == (a->buffer != NULL ? IOCP_OK : IOCP_ENOTSUP));
     if (status == IOCP_OK) {
         free(a->buffer); /* nobody has it from here on */
         a->buffer = buffer;
+        a->list[0] = (iocp_buf_t){.length = size, .base = buffer};
+        a->count = 1;
+        action__stamp(a);
     } else {
         free(buffer);
     }
@@ -802,6 +925,16 @@ static void program__end_events(program *p)
     EXPECT(p, handled <= p->events_told && (handled > 0) == (p->events_told > 0));
 }
 
+static void action__take_list(action *a)
+{
+    program *p = a->program;
+    a->buffer = calloc(1, RANDOM_BUFFER);
+    a->count = 1 + program__below(p, 3);
+    for (uint32_t i = 0; i < a->count; i++) {
+        a->list[i] = (iocp_buf_t){program__below(p, RANDOM_BUFFER / 3), a->buffer + i * 16};
+    }
+}
+
 static void program__add_transfer(program *p)
 {
     bool is_send = program__chance(p, 43);
@@ -810,15 +943,130 @@ static void program__add_transfer(program *p)
     if (a == NULL) {
         return;
     }
-    a->buffer = calloc(1, RANDOM_BUFFER);
-    uint32_t count = 1 + program__below(p, 3);
-    for (uint32_t i = 0; i < count; i++) {
-        a->list[i] = (iocp_buf_t){program__below(p, RANDOM_BUFFER / 3), a->buffer + i * 16};
-    }
-    int status = is_send
-                     ? iocp_sendv(p->loop, a->handle, a->list, count, action__on_result, a, &a->op)
-                     : iocp_recvv(p->loop, a->handle, a->list, count, action__on_result, a, &a->op);
+    action__take_list(a);
+    int status =
+        is_send ? iocp_sendv(p->loop, a->handle, a->list, a->count, action__on_result, a, &a->op)
+                : iocp_recvv(p->loop, a->handle, a->list, a->count, action__on_result, a, &a->op);
     program__added(p, a, status);
+}
+
+static void program__open_datagrams(program *p)
+{
+    static const iocp_socket_option_t option = IOCP_SOCKET_RECV_ECN;
+    contract_address any = contract_loopback(AF_INET, 0);
+    iocp_handle_t handle = {0};
+    if (iocp_socket_open(p->loop, AF_INET, SOCK_DGRAM, 0, &handle) != IOCP_OK) {
+        return;
+    }
+    EXPECT(p, iocp_socket_bind(p->loop, handle, contract_sockaddr(&any), any.length) == IOCP_OK);
+    if (program__chance(p, 50)) {
+        EXPECT(p, iocp_socket_set_option(p->loop, handle, option, 1) == IOCP_OK);
+    }
+    p->place.length = sizeof p->place.storage;
+    EXPECT(p, iocp_socket_get_name(p->loop, handle, (struct sockaddr *)&p->place.storage,
+                                   &p->place.length) == IOCP_OK);
+    program__keep(p, &p->datagrams, handle);
+}
+
+/* To the socket that was opened last, which may be gone; from any. */
+static void program__add_message(program *p)
+{
+    bool is_send = program__chance(p, 50);
+    action *a = program__new_action(p, is_send ? IOCP_TYPE_SENDMSG : IOCP_TYPE_RECVMSG,
+                                    program__any_of(p, &p->datagrams));
+    if (a == NULL) {
+        return;
+    }
+    int status = IOCP_ENOMEM;
+    action__take_list(a);
+    if (is_send) {
+        action__stamp(a);
+        iocp_message_t message = {.size = sizeof message,
+                                  .peer = contract_sockaddr(&p->place),
+                                  .peer_length = p->place.length,
+                                  .ecn = RANDOM_ECN};
+        status = iocp_sendmsg(p->loop, a->handle, a->list, a->count, &message, action__on_result, a,
+                              &a->op);
+    } else {
+        status = iocp_recvmsg(p->loop, a->handle, a->list, a->count, action__on_result, a, &a->op);
+    }
+    program__added(p, a, status);
+}
+
+static void program__close_datagrams(program *p)
+{
+    program__close(p, program__any_of(p, &p->datagrams));
+}
+
+static void program__add_resolve(program *p)
+{
+    static const name names[] = {
+        {"localhost", "http", 0, 0, IOCP_OK, 2},
+        {"many.test", "1", 0, 0, IOCP_OK, IOCP_RESOLVE_ADDRESSES_MAX},
+        {"twice.test", NULL, 0, AF_INET, IOCP_OK, 2},
+        {"127.0.0.1", "domain", 0, 0, IOCP_OK, 1},
+        {"127.0.0.1", "80", IOCP_RESOLVE_NUMERIC, 0, IOCP_OK, 1},
+        {NULL, NULL, IOCP_RESOLVE_LISTEN, 0, IOCP_OK, 2},
+        {"busy.test", NULL, 0, 0, IOCP_EAGAIN, 0},
+        {"no.test", NULL, 0, 0, IOCP_ENONAME, 0},
+        {"ipv4.test", NULL, 0, AF_INET6, IOCP_ENOADDRESS, 0},
+        {"", NULL, 0, 0, IOCP_EINVAL, 0},
+    };
+    action *a = program__new_action(p, IOCP_TYPE_RESOLVE, no_handle);
+    if (a == NULL) {
+        return;
+    }
+    a->name = &names[program__below(p, IOC_COUNT_OF(names))];
+    iocp_resolve_options_t options = {
+        .size = sizeof options, .flags = a->name->flags, .family = a->name->family};
+    program__added(p, a,
+                   iocp_resolve(p->loop, a->name->host, a->name->service, &options,
+                                action__on_result, a, &a->op));
+}
+
+/* A socket of somebody else, one of the loop's own, or one that may be gone. */
+static uintptr_t program__any_number(program *p)
+{
+    void *native = NULL;
+    if (program__chance(p, 30)) {
+        return p->foreign;
+    }
+    const handles *of = program__chance(p, 70) ? &p->sockets : &p->datagrams;
+    (void)iocp_handle_native(p->loop, program__any_of(p, of), &native);
+    return (uintptr_t)native;
+}
+
+static void program__add_poll(program *p)
+{
+    action *a = program__new_action(p, IOCP_TYPE_POLL, no_handle);
+    if (a != NULL) {
+        a->socket = program__any_number(p);
+        a->events = program__below(p, 32);
+        program__added(p, a,
+                       iocp_poll(p->loop, a->socket, a->events, action__on_result, a, &a->op));
+    }
+}
+
+static void program__set_events(program *p)
+{
+    action *a = program__any_action(p);
+    if (a == NULL) {
+        return;
+    }
+    uint32_t events = program__below(p, 32);
+    int status = iocp_poll_set(p->loop, a->op, events);
+    if (!a->is_pending || a->type != IOCP_TYPE_POLL) {
+        EXPECT(p, status == (a->is_pending ? IOCP_EINVAL : IOCP_ENOENT));
+        return;
+    }
+    EXPECT(p, status == IOCP_OK || (!a->is_in_callback && status != IOCP_ENOENT));
+    a->events = status == IOCP_OK ? events : a->events;
+}
+
+static void program__replace_foreign(program *p)
+{
+    sim_socket_destroy(p->foreign);
+    p->foreign = sim_socket_create(AF_INET);
 }
 
 /* On a stream that is a receive or a send; what was adopted may not be known yet. */
@@ -847,9 +1095,12 @@ static void program__add_lent(program *p)
 {
     pool *from = program__chance(p, 80) ? program__any_pool(p) : NULL;
     from = from != NULL ? from : program__new_pool(p);
-    action *a = program__new_action(p, IOCP_TYPE_RECV_LENT, program__any_socket(p));
+    bool has_datagrams = program__chance(p, 20);
+    action *a = program__new_action(
+        p, IOCP_TYPE_RECV_LENT, program__any_of(p, has_datagrams ? &p->datagrams : &p->sockets));
     if (a != NULL && from != NULL) {
         a->pool = from;
+        a->has_datagrams = has_datagrams;
         program__added(
             p, a, iocp_recv_lent(p->loop, a->handle, from->buffers, action__on_result, a, &a->op));
     }
@@ -1297,19 +1548,51 @@ static void program__do_one_of(program *p, const program_deed *deeds, size_t cou
 static void program__act(program *p)
 {
     static const program_deed deeds[] = {
-        {28, program__add_transfer},    {22, program__add_of_loop},   {10, program__add_cancel},
-        {8, program__add_move},         {7, program__add_connection}, {7, program__add_accept},
-        {6, program__set_deadline},     {6, program__add_of_objects}, {6, program__signal},
-        {6, program__add_of_process},   {5, program__add_spawn},      {4, program__close_socket},
-        {4, program__add_pipe_connect}, {3, program__add_shutdown},   {3, program__add_drain},
-        {3, program__reset_timer},      {3, program__reference},      {3, program__set_buffer},
-        {3, program__look_at_data},     {3, program__post},           {3, program__notify},
-        {2, program__submit},           {2, program__adopt},          {2, program__open_pair},
-        {2, program__end_child},        {2, program__open_stream},    {1, program__listen},
-        {1, program__close_end},        {1, program__close_child},    {1, program__adopt_child},
-        {1, program__replace_async},    {1, program__trim},           {8, program__add_lent},
-        {5, program__return_any},       {1, program__destroy_pool},   {5, program__add_sendfile},
-        {1, program__open_file},        {1, program__close_file},
+        {28, program__add_transfer},
+        {22, program__add_of_loop},
+        {10, program__add_cancel},
+        {8, program__add_move},
+        {7, program__add_connection},
+        {7, program__add_accept},
+        {6, program__set_deadline},
+        {6, program__add_of_objects},
+        {6, program__signal},
+        {6, program__add_of_process},
+        {5, program__add_spawn},
+        {4, program__close_socket},
+        {4, program__add_pipe_connect},
+        {3, program__add_shutdown},
+        {3, program__add_drain},
+        {3, program__reset_timer},
+        {3, program__reference},
+        {3, program__set_buffer},
+        {3, program__look_at_data},
+        {3, program__post},
+        {3, program__notify},
+        {2, program__submit},
+        {2, program__adopt},
+        {2, program__open_pair},
+        {2, program__end_child},
+        {2, program__open_stream},
+        {1, program__listen},
+        {1, program__close_end},
+        {1, program__close_child},
+        {1, program__adopt_child},
+        {1, program__replace_async},
+        {1, program__trim},
+        {8, program__add_lent},
+        {5, program__return_any},
+        {1, program__destroy_pool},
+        {5, program__add_sendfile},
+        {1, program__open_file},
+        {1, program__close_file},
+        {8, program__add_message},
+        {1, program__open_datagrams},
+        {1, program__close_datagrams},
+        {4, program__add_resolve},
+        {6, program__add_poll},
+        {5, program__set_events},
+        {1, program__replace_foreign},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1318,11 +1601,12 @@ static void program__act(program *p)
 static void program__act_in_the_end(program *p)
 {
     static const program_deed deeds[] = {
-        {4, program__close_socket},   {2, program__close_listener}, {2, program__add_nop},
-        {2, program__add_move},       {2, program__set_deadline},   {1, program__close_end},
-        {1, program__close_child},    {1, program__add_spawn},      {1, program__add_pipe_connect},
-        {1, program__add_of_process}, {1, program__add_lent},       {2, program__return_any},
-        {1, program__destroy_pool},
+        {4, program__close_socket},    {2, program__close_listener}, {2, program__add_nop},
+        {2, program__add_move},        {2, program__set_deadline},   {1, program__close_end},
+        {1, program__close_child},     {1, program__add_spawn},      {1, program__add_pipe_connect},
+        {1, program__add_of_process},  {1, program__add_lent},       {2, program__return_any},
+        {1, program__destroy_pool},    {1, program__add_poll},       {1, program__add_resolve},
+        {1, program__close_datagrams},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1483,31 +1767,48 @@ static void program__begin(program *p, choices choices)
     p->action_count = 0;
     p->files_before = sim_file_count();
     program__open_file(p);
+    program__open_datagrams(p);
+    p->foreign = sim_socket_create(AF_INET);
 }
 
-/* Somebody goes on who was given a time, and who can be ended when it is over. */
-static bool program__has_graces(program *p)
+/*
+ * It ends by itself: somebody who was given a time, and who can be ended when it is over; a poll whose socket
+ * is gone; a name, which is answered.
+ */
+static bool action__ends(const action *a)
+{
+    switch ((int)a->type) {
+    case IOCP_TYPE_PROCESS_STOP:
+        return a->grace_ns != UINT64_MAX &&
+               !program__child_of(a->program, a->process)->is_guarded &&
+               !sim_object_try(a->process);
+    case IOCP_TYPE_POLL:
+        return !is_socket(a->socket);
+    default:
+        return a->type == IOCP_TYPE_RESOLVE;
+    }
+}
+
+static bool program__has_due(program *p)
 {
     for (uint32_t i = 0; i < p->action_count; i++) {
-        const action *a = &p->actions[i];
-        if (a->is_pending && a->type == IOCP_TYPE_PROCESS_STOP && a->grace_ns != UINT64_MAX &&
-            !program__child_of(p, a->process)->is_guarded && !sim_object_try(a->process)) {
+        if (p->actions[i].is_pending && action__ends(&p->actions[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* A grace ends the process, or its stop has ended. What else the kernel does takes turns as well. */
-static void program__end_graces(program *p)
+/* They have ended, after some turns: what else the kernel does takes turns as well. */
+static void program__end_due(program *p)
 {
     unit_memory_allow(&p->memory, UINT64_MAX);
-    for (int i = 0; i < 100000 && program__has_graces(p); i++) {
+    for (int i = 0; i < 100000 && program__has_due(p); i++) {
         sim_advance(p->loop, MS);
         int status = iocp_loop_tick(p->loop, 0);
         EXPECT(p, status == IOCP_OK || status == IOCP_ENOBUFS);
     }
-    EXPECT(p, !program__has_graces(p));
+    EXPECT(p, !program__has_due(p));
 }
 
 /* Nobody was started of whom nothing was told. */
@@ -1527,6 +1828,8 @@ static void program__end(program *p)
     p->is_destroying = true;
     unit_memory_allow(&p->memory, UINT64_MAX);
     EXPECT(p, iocp_async_destroy(p->async) == IOCP_OK);
+    iocp_addresses_free(p->loop, p->addresses);
+    p->addresses = NULL;
     for (int i = 0; i < 100000 && status != IOCP_OK; i++) {
         status = iocp_loop_destroy(p->loop, program__below(p, 3) * MS);
         EXPECT(p, status == IOCP_OK || status == IOCP_ETIMEDOUT || status == IOCP_ENOBUFS);
@@ -1549,6 +1852,7 @@ static void program__end(program *p)
     sim_object_close(p->semaphore);
     sim_object_close(p->job);
     EXPECT(p, sim_object_count() == p->objects_before);
+    sim_socket_destroy(p->foreign);
     EXPECT(p, sim_socket_count() == 0);
     EXPECT(p, sim_file_count() == p->files_before);
 }
@@ -1568,7 +1872,7 @@ sim_complaint sim_program_run(choices choices)
         }
     }
     if (p.complaint.what == NULL) {
-        program__end_graces(&p);
+        program__end_due(&p);
     }
     program__end(&p);
     return p.complaint;
