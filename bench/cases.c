@@ -72,6 +72,7 @@ const bench_case bench_cases[] = {
     CASE(process_spawn),
     CASE(tcp_pingpong),
     CASE(pipe_pingpong),
+    CASE(lent_pingpong),
     CASE(http_small),
     {.name = "tcp_throughput",
      .library = &bench_lib_tcp_throughput,

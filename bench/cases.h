@@ -55,6 +55,7 @@ extern const bench_body bench_lib_handle_wait, bench_raw_handle_wait;
 extern const bench_body bench_lib_process_spawn, bench_raw_process_spawn;
 extern const bench_body bench_lib_tcp_pingpong, bench_raw_tcp_pingpong;
 extern const bench_body bench_lib_pipe_pingpong, bench_raw_pipe_pingpong;
+extern const bench_body bench_lib_lent_pingpong, bench_raw_lent_pingpong;
 extern const bench_body bench_lib_http_small, bench_raw_http_small;
 extern const bench_body bench_lib_tcp_throughput, bench_raw_tcp_throughput;
 extern const bench_body bench_lib_sendfile, bench_raw_sendfile;

@@ -1455,7 +1455,9 @@ IOCP_API int IOCP_CALL iocp_buffers_lent(const iocp_buffers_t *pool, size_t *len
  * iocp_buffers_lent and iocp_stats_t.lent show it.
  * N.B. Whoever else takes the data meanwhile (iocp_recvfrom on the same socket, another process with
  * the same socket) leaves the receive with a buffer in hand until the next comes.
- * Win32: WSARecv, WSARecvFrom (MSG_PEEK) and ReadFile of no bytes, then of what is there.
+ * Win32: WSARecv, WSARecvFrom (MSG_PEEK) and ReadFile of no bytes, then of what is there. On a stream
+ * whose last receive had no need to wait, except for one that was adopted: first WSARecv without
+ * OVERLAPPED on the socket made non-blocking, so that a busy one takes one call for each receive.
  */
 IOCP_API int IOCP_CALL iocp_recv_lent(iocp_loop_t *loop, iocp_handle_t handle, iocp_buffers_t *pool,
                                       iocp_callback_t callback, void *userdata, iocp_op_t *op);

@@ -137,6 +137,12 @@ typedef struct ioc_backend {
      */
     int (*revise)(ioc_port *port, struct ioc_op *op, bool *is_back);
 
+    /*
+     * As start, of a RECV_LENT on a stream, which has a buffer: it receives what is there now, and is
+     * never PENDING. FAILED with IOCP_EAGAIN: nothing is there, or a call on this socket might wait.
+     */
+    ioc_start (*receive_now)(ioc_port *port, struct ioc_op *op);
+
     /* The same as cancel for all that is in the kernel on a handle, by one request. None comes back by it. */
     int (*handle_cancel)(ioc_port *port, struct ioc_handle *handle);
 

@@ -18,6 +18,7 @@ static void handle__init(ioc_handle *handle, size_t backend_bytes)
     handle->is_unknown = false;
     handle->is_asked = false;
     handle->is_alone = false;
+    handle->is_busy = false;
     handle->count = 0;
     ioc_list_init(&handle->operations);
     handle->parked = NULL;

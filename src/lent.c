@@ -90,6 +90,31 @@ static bool lent__receive(ioc_ops *ops, ioc_op *op)
     return ioc_op_try_in_kernel(ops, op) == IOC_START_PENDING;
 }
 
+/* As lent__receive, where it is not known yet that there is data. */
+static bool lent__wait(ioc_ops *ops, ioc_op *op)
+{
+    ioc_start start = ioc_op_try_in_kernel(ops, op);
+    op->handle->is_busy = start == IOC_START_DONE && op->handle->kind == IOCP_HANDLE_STREAM;
+    return start == IOC_START_PENDING || (start == IOC_START_DONE && lent__receive(ops, op));
+}
+
+/* True: it is done, or has failed. A buffer that was of no use is nobody's a moment later. */
+static bool lent__receive_now(ioc_ops *ops, ioc_op *op)
+{
+    ioc_buffers *pool = lent__pool(op);
+    void *buffer = op->handle->is_busy ? ioc_buffers_take(pool) : NULL;
+    if (buffer == NULL) {
+        return false;
+    }
+    lent__equip(op, buffer);
+    if (ioc_op_try_receive_now(ops, op) == IOC_START_DONE || op->outcome.status != IOCP_EAGAIN) {
+        return true;
+    }
+    lent__equip(op, NULL);
+    ioc_buffers_give(pool, buffer);
+    return false;
+}
+
 void ioc_lent_start(ioc_ops *ops, ioc_op *op)
 {
     if (lent__buffer(op) != NULL) { /* one that has come back: this is no new run */
@@ -99,10 +124,7 @@ void ioc_lent_start(ioc_ops *ops, ioc_op *op)
         }
         return;
     }
-    ioc_start start = ioc_op_try_in_kernel(ops, op);
-    bool is_under_way =
-        start == IOC_START_PENDING || (start == IOC_START_DONE && lent__receive(ops, op));
-    if (!is_under_way) {
+    if (lent__receive_now(ops, op) || !lent__wait(ops, op)) {
         ioc_op_finish_inline(ops, op);
     }
 }

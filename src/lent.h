@@ -11,6 +11,10 @@
  * the backend these are two operations that come one behind the other; what it does for a receive of no
  * bytes it does anyway: wait until there is something, and take none of it.
  *
+ * Where the last receive of a stream had no need to wait, the next one looks first whether there is more,
+ * by a call that never waits: so one that is busy takes one request for each receive. The buffer of a
+ * look that has found nothing is free again when the call is over, before anything else happens.
+ *
  * A buffer that comes back is the oldest's that waits in the pool, from that moment on: one that is
  * started in the next tick before it finds none free. On streams and pipes receives take turns, so who
  * waits for a buffer keeps all behind it waiting, and the order stays; lent receives take turns on

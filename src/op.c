@@ -284,12 +284,12 @@ void ioc_op_queue(ioc_ops *ops, ioc_op *op, iocp_op_t *id)
     }
 }
 
-ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op)
+static ioc_start op__try(ioc_ops *ops, ioc_op *op, ioc_start (*ask)(ioc_port *, ioc_op *))
 {
     IOC_ASSERT(op->phase == IOC_PHASE_QUEUED || op->phase == IOC_PHASE_PARKED);
     ioc_phase former = ioc_op_phase(op);
     op->phase = IOC_PHASE_KERNEL;
-    ioc_start start = ops->backend->start(ops->port, op);
+    ioc_start start = ask(ops->port, op);
     if (start == IOC_START_PENDING) {
         ioc_link_remove(&op->link);
         ops->in_kernel++;
@@ -297,6 +297,16 @@ ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op)
         op->phase = (uint8_t)former;
     }
     return start;
+}
+
+ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op)
+{
+    return op__try(ops, op, ops->backend->start);
+}
+
+ioc_start ioc_op_try_receive_now(ioc_ops *ops, ioc_op *op)
+{
+    return op__try(ops, op, ops->backend->receive_now);
 }
 
 void ioc_op_start_in_kernel(ioc_ops *ops, ioc_op *op)

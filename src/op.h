@@ -239,6 +239,7 @@ struct ioc_handle {
     bool is_unknown : 1; /* adopted, and not looked at yet: see handle.h */
     bool is_asked : 1;   /* the kernel was asked to end all that is on it */
     bool is_alone : 1;   /* what is under way of `sends` is one that goes alone */
+    bool is_busy : 1;    /* a stream whose last lent receive had no need to wait: see lent.h */
     uint32_t count;      /* of its operations */
     ioc_list operations; /* the books: ioc_op.sibling */
     ioc_parked *parked;  /* NULL: none has been */
@@ -394,6 +395,9 @@ int ioc_op_revise(ioc_ops *ops, ioc_op *op);
  * still QUEUED, with its outcome, for ioc_op_finish_inline or another try.
  */
 ioc_start ioc_op_try_in_kernel(ioc_ops *ops, ioc_op *op);
+
+/* The same for a receive that is not to wait: ioc_backend.receive_now. */
+ioc_start ioc_op_try_receive_now(ioc_ops *ops, ioc_op *op);
 void ioc_op_finish_inline(ioc_ops *ops, ioc_op *op);
 
 /* The same for one that has waited before, be it for something else. */

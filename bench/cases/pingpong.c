@@ -1,8 +1,9 @@
 /*
  * tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named pipe
  * of bytes, or as a datagram; recvmsg_pingpong: the datagram says from which address it comes, and tells
- * at which it arrives; http_small: what comes back by the stream is longer, and in two buffers, as of a
- * server that has a head and a body to send. Both ends are on one loop.
+ * at which it arrives; lent_pingpong: by a stream, received into lent buffers; http_small: what comes
+ * back by the stream is longer, and in two buffers, as of a server that has a head and a body to send.
+ * Both ends are on one loop.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ typedef struct pingpong {
     const way *way;
     end client;
     end server;
+    iocp_buffers_t *pool; /* of lent buffers */
     uint64_t left;
 } pingpong;
 
@@ -55,6 +57,9 @@ static iocp_action_t IOCP_CALL pingpong__on_recv(iocp_loop_t *loop, const iocp_r
     pingpong *game = at->game;
     int status = result->status;
     at->received += (size_t)result->bytes;
+    if (result->data != NULL) {
+        status = iocp_buffers_return(game->pool, result->data);
+    }
     if (status == IOCP_OK && at->received >= at->expected) {
         at->received -= at->expected;
         if (at == &game->client && --game->left == 0) {
@@ -120,6 +125,21 @@ static int tcp__send(iocp_loop_t *loop, end *from, iocp_callback_t callback)
 static int tcp__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
 {
     return iocp_recv(loop, at->handle, at->in, sizeof at->in, callback, at, NULL);
+}
+
+/* ---- Into lent buffers ---- */
+
+static bool lent__open(bench_run *run, end *client, end *server)
+{
+    return tcp__open(run, client, server) &&
+           bench_check(
+               run, iocp_buffers_create(run->loops[0], 2, sizeof client->in, &client->game->pool),
+               "iocp_buffers_create");
+}
+
+static int lent__recv(iocp_loop_t *loop, end *at, iocp_callback_t callback)
+{
+    return iocp_recv_lent(loop, at->handle, at->game->pool, callback, at, NULL);
 }
 
 /* ---- As a request and its answer ---- */
@@ -251,6 +271,12 @@ static bool tcp__setup(bench_run *run)
     return pingpong__setup(run, &how);
 }
 
+static bool lent__setup(bench_run *run)
+{
+    static const way how = {lent__open, tcp__send, lent__recv};
+    return pingpong__setup(run, &how);
+}
+
 static bool http__setup(bench_run *run)
 {
     static const way how = {http__open, http__send, tcp__recv};
@@ -281,6 +307,7 @@ static bool message__setup(bench_run *run)
     }
 
 const bench_body bench_lib_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_lib_lent_pingpong = PINGPONG(lent__setup);
 const bench_body bench_lib_http_small = PINGPONG(http__setup);
 const bench_body bench_lib_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_lib_udp_pingpong = PINGPONG(udp__setup);

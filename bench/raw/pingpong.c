@@ -1,8 +1,9 @@
 /*
  * raw/tcp_pingpong, pipe_pingpong, udp_pingpong: a short message to and fro, by a stream, by a named
  * pipe of bytes, or as a datagram; raw/recvmsg_pingpong: the datagram says from which address it comes,
- * and tells at which it arrives; raw/http_small: what comes back by the stream is longer, and in two
- * buffers. Both ends are on one port.
+ * and tells at which it arrives; raw/lent_pingpong: by a stream, whose receives have memory when there
+ * is data; raw/http_small: what comes back by the stream is longer, and in two buffers. Both ends are on
+ * one port.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +169,29 @@ static void tcp__send(raw_loop *loop, end *from)
 static raw_start tcp__recv(raw_loop *loop, end *at, DWORD *bytes)
 {
     return raw_recv(loop, at->socket, &at->recv, at->in, sizeof at->in, bytes);
+}
+
+/* ---- Into memory that a receive has when there is data ---- */
+
+static raw_start lent__recv_data(raw_loop *loop, end *at, DWORD *bytes)
+{
+    at->recv.done = pingpong__on_recv;
+    return tcp__recv(loop, at, bytes);
+}
+
+static void lent__on_wait(raw_op *op, DWORD bytes, ULONG error)
+{
+    end *at = op->owner;
+    if (error != 0 || lent__recv_data(&at->game->loop, at, &bytes) == RAW_DONE) {
+        pingpong__on_recv(op, bytes, error);
+    }
+}
+
+static raw_start lent__recv(raw_loop *loop, end *at, DWORD *bytes)
+{
+    at->recv.done = lent__on_wait;
+    raw_start start = raw_recv(loop, at->socket, &at->recv, NULL, 0, bytes);
+    return start == RAW_DONE ? lent__recv_data(loop, at, bytes) : start;
 }
 
 /* ---- As a request and its answer ---- */
@@ -339,6 +363,12 @@ static bool tcp__setup(bench_run *run)
     return pingpong__setup(run, &how);
 }
 
+static bool lent__setup(bench_run *run)
+{
+    static const way how = {tcp__open, tcp__send, lent__recv, socket__close};
+    return pingpong__setup(run, &how);
+}
+
 static bool http__setup(bench_run *run)
 {
     static const way how = {http__open, http__send, tcp__recv, socket__close};
@@ -369,6 +399,7 @@ static bool message__setup(bench_run *run)
     }
 
 const bench_body bench_raw_tcp_pingpong = PINGPONG(tcp__setup);
+const bench_body bench_raw_lent_pingpong = PINGPONG(lent__setup);
 const bench_body bench_raw_http_small = PINGPONG(http__setup);
 const bench_body bench_raw_pipe_pingpong = PINGPONG(pipe__setup);
 const bench_body bench_raw_udp_pingpong = PINGPONG(udp__setup);

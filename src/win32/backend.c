@@ -337,6 +337,7 @@ static const ioc_backend iocp_backend = {
     .release = backend__release,
     .cancel = backend__cancel,
     .revise = backend__revise,
+    .receive_now = ioc_message_receive_now,
     .handle_cancel = ioc_overlapped_cancel_all,
     .socket_open = ioc_socket_open,
     .socket_adopt = ioc_socket_adopt,

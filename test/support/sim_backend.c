@@ -178,13 +178,14 @@ static int backend__try_start(sim_port *port, sim_op *op)
     return backend__begin(op);
 }
 
-static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
+static ioc_start backend__start_as(ioc_port *base, struct ioc_op *core_op, bool must_be_inline)
 {
     sim_port *port = backend__port(base);
     sim_op *op = IOC_CONTAINER_OF(core_op, sim_op, op);
     sim_lock();
     port->counts.starts++;
     backend__prepare(port, op);
+    op->may_be_inline = op->may_be_inline || must_be_inline;
     int status = backend__try_start(port, op);
     op->may_be_inline = false;
     if (status != IOCP_OK) {
@@ -200,6 +201,27 @@ static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
     }
     sim_unlock();
     return is_done ? IOC_START_DONE : IOC_START_PENDING;
+}
+
+static ioc_start backend__start(ioc_port *base, struct ioc_op *core_op)
+{
+    return backend__start_as(base, core_op, false);
+}
+
+static ioc_start backend__receive_now(ioc_port *base, struct ioc_op *core_op)
+{
+    sim_lock();
+    const sim_socket *socket = backend__handle(core_op->handle)->socket;
+    SIM_CHECK(core_op->handle->kind == IOCP_HANDLE_STREAM);
+    bool is_there = !socket->is_foreign && sim_poll_can_read(socket);
+    sim_unlock();
+    if (!is_there) {
+        core_op->outcome = (ioc_outcome){.status = IOCP_EAGAIN};
+        return IOC_START_FAILED;
+    }
+    ioc_start start = backend__start_as(base, core_op, true);
+    SIM_CHECK(start != IOC_START_PENDING);
+    return start;
 }
 
 /* Whether the kernel takes a request to cancel. */
@@ -609,6 +631,7 @@ const ioc_backend *ioc_backend_default(void)
         .release = backend__release,
         .cancel = backend__cancel,
         .revise = backend__revise,
+        .receive_now = backend__receive_now,
         .handle_cancel = backend__handle_cancel,
         .socket_open = backend__socket_open,
         .socket_adopt = backend__socket_adopt,

@@ -6,7 +6,7 @@
 
 static ioc_list poll_waiting = {{&poll_waiting.ends, &poll_waiting.ends}}; /* sim_op.place */
 
-static bool poll__can_read(const sim_socket *socket)
+bool sim_poll_can_read(const sim_socket *socket)
 {
     bool has_data = socket->datagrams != NULL ? sim_datagram_has_queued(socket)
                                               : socket->incoming_bytes > 0 || socket->is_ended;
@@ -25,7 +25,7 @@ static bool poll__can_write(const sim_socket *socket)
 
 static uint32_t poll__level(const sim_socket *socket)
 {
-    return (poll__can_read(socket) ? IOCP_POLL_READ : 0u) |
+    return (sim_poll_can_read(socket) ? IOCP_POLL_READ : 0u) |
            (poll__can_write(socket) ? IOCP_POLL_WRITE : 0u) |
            (socket->is_ended ? IOCP_POLL_HANGUP : 0u) |
            (socket->is_reset || socket->was_refused ? IOCP_POLL_ERROR : 0u);

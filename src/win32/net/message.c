@@ -141,3 +141,21 @@ bool ioc_message_received_lent(ioc_port *port, ioc_op *op)
     sender->length = (size_t)ioc_win_op_of(op)->address_length;
     return ioc_message_received(port, op);
 }
+
+/* Not overlapped, so what it says is all that comes of it. */
+ioc_start ioc_message_receive_now(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    DWORD bytes = 0;
+    DWORD flags = 0;
+    if (message__never_wait(port, ioc_win_handle_of(op->handle)) != IOCP_OK) {
+        op->outcome = (ioc_outcome){.status = IOCP_EAGAIN};
+        return IOC_START_FAILED;
+    }
+    if (port->sys->WSARecv(message__socket(op), message__buffers(op), 1, &bytes, &flags, NULL,
+                           NULL) != 0) {
+        return ioc_overlapped_failed(op, (uint32_t)port->sys->WSAGetLastError());
+    }
+    op->outcome = (ioc_outcome){.status = IOCP_OK, .bytes = bytes};
+    return IOC_START_DONE;
+}
