@@ -90,8 +90,8 @@ typedef enum sim_phase {
 typedef struct sim_op {
     ioc_op op;
     sim_phase phase;
-    bool may_be_inline;
-    bool took_empty;     /* of a receive: a message of no bytes */
+    bool may_be_inline : 1;
+    bool took_empty : 1; /* of a receive: a message of no bytes */
     uint8_t flags;       /* IOCP_RESULT_ bits, if it is a success */
     uint16_t sent_count; /* of `sent` */
     ioc_link link;       /* sim_port.pending */
