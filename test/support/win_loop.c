@@ -5,6 +5,9 @@
 #include "win_faults.h"
 #include "win_leaks.h"
 
+#define LIFE_MOST_CALLS 500
+#define LIFE_END_NS     UINT64_C(10000000000)
+
 win_test win;
 
 /* ---- The test ---- */
@@ -109,6 +112,51 @@ void win_loop_destroy(iocp_loop_t **loop)
     if (*loop != NULL) {
         assert_int_equal(iocp_loop_destroy(*loop, UINT64_MAX), IOCP_OK);
         *loop = NULL;
+    }
+}
+
+void win_life_count(win_life *life, int status)
+{
+    life->started += status == IOCP_OK;
+}
+
+static void life__check(const win_life *life)
+{
+    int calls = 0;
+    for (size_t i = 0; i < IOC_COUNT_OF(life->records); i++) {
+        assert_in_range(life->records[i].calls, 0, 1);
+        calls += life->records[i].calls;
+    }
+    assert_int_equal(calls, life->started);
+}
+
+/* With the n-th call failing. False: there were fewer. */
+static bool life__try(iocp_completion_mode_t mode, uint64_t n,
+                      void (*live)(iocp_loop_t *loop, win_life *life))
+{
+    win_life life = {0};
+    iocp_loop_t *loop = NULL;
+    iocp_loop_options_t options = {.completion_mode = (uint32_t)mode};
+    bool is_struck = true;
+    win_faults_reset();
+    win_faults_fail_nth(n);
+    if (win_loop_try_create(&win.sys, &win.memory, options, &loop) == IOCP_OK) {
+        live(loop, &life);
+        is_struck = win_faults_struck() > 0;
+        win_faults_stop();
+        assert_int_equal(iocp_loop_destroy(loop, LIFE_END_NS), IOCP_OK);
+    }
+    life__check(&life);
+    return is_struck;
+}
+
+void win_live_with_faults(void (*live)(iocp_loop_t *loop, win_life *life))
+{
+    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_PACKET, IOCP_COMPLETION_SKIP};
+    for (size_t m = 0; m < IOC_COUNT_OF(modes); m++) {
+        for (uint64_t n = 1; life__try(modes[m], n, live); n++) {
+            assert_true(n < LIFE_MOST_CALLS);
+        }
     }
 }
 

@@ -64,6 +64,24 @@ iocp_loop_t *win_loop_create(const ioc_sys *sys, unit_memory *memory, iocp_compl
 /* If there is one, however long it takes; there is none then. */
 void win_loop_destroy(iocp_loop_t **loop);
 
+/*
+ * A life: a loop of few operations, each of which may fail. `started` counts those that were accepted,
+ * so have to call back.
+ */
+typedef struct win_life {
+    int started;
+    contract_record records[5];
+    char data[8]; /* to receive into */
+} win_life;
+
+void win_life_count(win_life *life, int status);
+
+/*
+ * In both ways of completion, each system call of a life failing in turn, opening its loop among them:
+ * whatever was started has called back once, and the loop has ended.
+ */
+void win_live_with_faults(void (*live)(iocp_loop_t *loop, win_life *life));
+
 /* When all loops are gone: that they gave back their memory, their handles and what else they took. */
 void win_loop_check_leaks(const unit_memory *memory, size_t handles_before);
 

@@ -21,7 +21,6 @@
 
 #define STATUS_OF_PORT_UNREACHABLE 0xC000023Fu
 #define STATUS_OF_LONG_MESSAGE     0x80000005u
-#define MOST_FAULTS                500
 
 /* ---- What is watched ---- */
 
@@ -621,19 +620,8 @@ static void a_connect_names_the_peer_within_the_call(void **state)
     assert_int_equal(win_faults_count_of(WIN_CONNECT_EX), 0);
 }
 
-/* What one life of a socket has told; `started` counts what was accepted, so has to call back. */
-typedef struct life {
-    int started;
-    contract_record records[5];
-} life;
-
-static void life__count(life *life, int status)
-{
-    life->started += status == IOCP_OK;
-}
-
 /* Open, bind, receive, connect, send in both ways, cancel, close. Any of it may fail. */
-static void life__run(iocp_loop_t *loop, life *life, char *data, size_t size)
+static void udp__live(iocp_loop_t *loop, win_life *life)
 {
     iocp_handle_t handle = {0};
     iocp_op_t op = {0};
@@ -646,48 +634,25 @@ static void life__run(iocp_loop_t *loop, life *life, char *data, size_t size)
     if (iocp_socket_bind(loop, handle, to, name.length) == IOCP_OK &&
         iocp_socket_get_name(loop, handle, (struct sockaddr *)&name.storage, &name.length) ==
             IOCP_OK) {
-        life__count(life, iocp_recvfrom(loop, handle, data, size, contract_keep, &records[0], &op));
-        life__count(life, iocp_sendto(loop, handle, "one", 3, to, name.length, contract_keep,
-                                      &records[1], NULL));
-        life__count(life,
-                    iocp_connect(loop, handle, to, name.length, contract_keep, &records[2], NULL));
-        life__count(life, iocp_send(loop, handle, "two", 3, contract_keep, &records[3], NULL));
+        win_life_count(life, iocp_recvfrom(loop, handle, life->data, sizeof life->data,
+                                           contract_keep, &records[0], &op));
+        win_life_count(life, iocp_sendto(loop, handle, "one", 3, to, name.length, contract_keep,
+                                         &records[1], NULL));
+        win_life_count(
+            life, iocp_connect(loop, handle, to, name.length, contract_keep, &records[2], NULL));
+        win_life_count(life, iocp_send(loop, handle, "two", 3, contract_keep, &records[3], NULL));
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_cancel(loop, op, NULL, NULL, NULL);
     }
-    life__count(life, iocp_close(loop, handle, contract_keep, &records[4], NULL));
+    win_life_count(life, iocp_close(loop, handle, contract_keep, &records[4], NULL));
     (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
 }
 
 static void whichever_call_fails_each_operation_calls_back_once(void **state)
 {
     (void)state;
-    static const iocp_completion_mode_t modes[] = {IOCP_COMPLETION_PACKET, IOCP_COMPLETION_SKIP};
-    for (size_t m = 0; m < IOC_COUNT_OF(modes); m++) {
-        bool is_struck = true;
-        for (uint64_t n = 1; is_struck; n++) {
-            life life = {0};
-            iocp_loop_t *loop = NULL;
-            char data[8];
-            int calls = 0;
-            assert_true(n < MOST_FAULTS);
-            win_faults_reset();
-            win_faults_fail_nth(n);
-            iocp_loop_options_t options = {.completion_mode = (uint32_t)modes[m]};
-            if (win_loop_try_create(&win.sys, &win.memory, options, &loop) == IOCP_OK) {
-                life__run(loop, &life, data, sizeof data);
-                is_struck = win_faults_struck() > 0;
-                win_faults_stop();
-                assert_int_equal(iocp_loop_destroy(loop, 10 * S), IOCP_OK);
-            }
-            for (size_t i = 0; i < IOC_COUNT_OF(life.records); i++) {
-                assert_in_range(life.records[i].calls, 0, 1);
-                calls += life.records[i].calls;
-            }
-            assert_int_equal(calls, life.started);
-        }
-    }
+    win_live_with_faults(udp__live);
 }
 
 /* What the system opens once and keeps is open before the first test counts. */

@@ -19,18 +19,13 @@
 
 #include <string.h>
 
-#define S UINT64_C(1000000000)
-
 #define STATUS_OF_LONG_MESSAGE 0x80000005u
-#define MOST_FAULTS            500
 #define MOST_CONTROL           8
 #define SEGMENTS_OPTION        2 /* UDP_SEND_MSG_SIZE */
 
 /* What a callback was told, copied. */
 typedef struct record {
-    int calls;
-    int rearms;
-    iocp_result_t result;
+    contract_record kept;
     iocp_message_t message;
     SOCKADDR_STORAGE peer;
     SOCKADDR_STORAGE local;
@@ -45,11 +40,6 @@ typedef struct piece {
 } piece;
 
 static struct {
-    unit_memory memory;
-    size_t handles_before;
-    ioc_sys sys;
-    iocp_loop_t *loop;
-
     /* The system's functions, and whether they are called at all. */
     LPFN_WSASENDMSG send_msg;
     LPFN_WSARECVMSG recv_msg;
@@ -168,8 +158,8 @@ static void double__run_over(WSAMSG *message, ULONG at)
 static void double__post(OVERLAPPED *overlapped)
 {
     void *port = NULL;
-    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(now.loop->loop_only.ops.port)->tokens;
-    assert_int_equal(iocp_loop_native_port(now.loop, &port), IOCP_OK);
+    ULONG_PTR key = (ULONG_PTR)&ioc_win_port_of(win.loop->loop_only.ops.port)->tokens;
+    assert_int_equal(iocp_loop_native_port(win.loop, &port), IOCP_OK);
     assert_true(PostQueuedCompletionStatus(port, now.answer.bytes, key, overlapped));
 }
 
@@ -254,70 +244,40 @@ static int message__setup(void **state)
 {
     (void)state;
     memset(&now, 0, sizeof now);
-    win_faults_reset();
-    unit_memory_init(&now.memory);
-    now.handles_before = win_open_handles();
-    now.sys = *win_faults_table();
-    now.sys.WSAIoctl = double__ioctl;
-    now.sys.getsockopt = double__get_option;
-    now.sys.setsockopt = double__set_option;
+    win_begin();
+    win.sys.WSAIoctl = double__ioctl;
+    win.sys.getsockopt = double__get_option;
+    win.sys.setsockopt = double__set_option;
     now.segments_error = WSAEINVAL;
-    now.loop = win_loop_create(&now.sys, &now.memory, IOCP_COMPLETION_AUTO);
+    win_open(IOCP_COMPLETION_AUTO);
     return 0;
-}
-
-static int message__teardown(void **state)
-{
-    (void)state;
-    win_faults_stop();
-    win_loop_destroy(&now.loop);
-    win_loop_check_leaks(&now.memory, now.handles_before);
-    return 0;
-}
-
-static void message__use_mode(iocp_completion_mode_t mode)
-{
-    win_loop_destroy(&now.loop);
-    now.loop = win_loop_create(&now.sys, &now.memory, mode);
 }
 
 static iocp_action_t IOCP_CALL message__keep(iocp_loop_t *loop, const iocp_result_t *result,
                                              void *userdata)
 {
     record *kept = userdata;
-    (void)loop;
-    kept->calls++;
-    kept->result = *result;
     memset(&kept->message, 0, sizeof kept->message);
     if (result->message != NULL) {
         kept->message = *result->message;
         memcpy(&kept->peer, kept->message.peer, kept->message.peer_length);
         memcpy(&kept->local, kept->message.local, kept->message.local_length);
     }
-    return kept->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
-}
-
-static void message__wait(const record *kept, int calls)
-{
-    while (kept->calls < calls) {
-        assert_int_equal(iocp_loop_run(now.loop, IOCP_RUN_ONCE), IOCP_OK);
-        assert_true(kept->calls >= calls || iocp_loop_active(now.loop) > 0);
-    }
-    assert_int_equal(kept->calls, calls);
+    return contract_keep(loop, result, &kept->kept);
 }
 
 static iocp_handle_t message__bind_to(contract_address *name)
 {
     iocp_handle_t handle = {0};
     int family = name->storage.ss_family;
-    assert_int_equal(iocp_socket_open(now.loop, family, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_open(win.loop, family, SOCK_DGRAM, 0, &handle), IOCP_OK);
     if (family == AF_INET6) {
-        assert_int_equal(iocp_socket_set_option(now.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
+        assert_int_equal(iocp_socket_set_option(win.loop, handle, IOCP_SOCKET_V6ONLY, 0), IOCP_OK);
     }
-    assert_int_equal(iocp_socket_bind(now.loop, handle, contract_sockaddr(name), name->length),
+    assert_int_equal(iocp_socket_bind(win.loop, handle, contract_sockaddr(name), name->length),
                      IOCP_OK);
     assert_int_equal(
-        iocp_socket_get_name(now.loop, handle, (struct sockaddr *)&name->storage, &name->length),
+        iocp_socket_get_name(win.loop, handle, (struct sockaddr *)&name->storage, &name->length),
         IOCP_OK);
     return handle;
 }
@@ -341,22 +301,22 @@ static int message__send(iocp_handle_t handle, const iocp_message_t *message)
     iocp_buf_t buffer = {1, text};
     record sent = {0};
     assert_int_equal(
-        iocp_sendmsg(now.loop, handle, &buffer, 1, message, message__keep, &sent, NULL), IOCP_OK);
-    message__wait(&sent, 1);
-    return sent.result.status;
+        iocp_sendmsg(win.loop, handle, &buffer, 1, message, message__keep, &sent, NULL), IOCP_OK);
+    win_wait(&sent.kept, 1);
+    return sent.kept.result.status;
 }
 
 static void message__start(iocp_handle_t handle, void *data, size_t size, record *received)
 {
     iocp_buf_t buffer = {(uint32_t)size, data};
-    assert_int_equal(iocp_recvmsg(now.loop, handle, &buffer, 1, message__keep, received, NULL),
+    assert_int_equal(iocp_recvmsg(win.loop, handle, &buffer, 1, message__keep, received, NULL),
                      IOCP_OK);
 }
 
 static SOCKET message__native(iocp_handle_t handle)
 {
     void *native = NULL;
-    assert_int_equal(iocp_handle_native(now.loop, handle, &native), IOCP_OK);
+    assert_int_equal(iocp_handle_native(win.loop, handle, &native), IOCP_OK);
     return (SOCKET)(uintptr_t)native;
 }
 
@@ -409,7 +369,7 @@ static void the_functions_are_asked_for_with_the_first_message_and_once(void **s
         record received = {0};
         assert_int_equal(message__send(handle, &message), IOCP_OK);
         message__start(other, data, sizeof data, &received);
-        message__wait(&received, 1);
+        win_wait(&received.kept, 1);
         assert_int_equal(now.asked, 2);
     }
 }
@@ -426,9 +386,9 @@ static void a_provider_without_messages_does_not_support_them(void **state)
     record received = {0};
     win_faults_fail_next_of(WIN_IOCTL, WSAEOPNOTSUPP);
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
-    assert_int_equal(received.result.status, IOCP_ENOTSUP);
-    assert_int_equal(received.result.native_error, WSAEOPNOTSUPP);
+    win_wait(&received.kept, 1);
+    assert_int_equal(received.kept.result.status, IOCP_ENOTSUP);
+    assert_int_equal(received.kept.result.native_error, WSAEOPNOTSUPP);
     assert_int_equal(now.sends, 0);
     assert_int_equal(message__send(handle, &message), IOCP_OK); /* it was a passing trouble */
 }
@@ -504,11 +464,11 @@ static void what_goes_over_ipv4_from_a_dual_stack_socket_is_said_as_for_ipv4(voi
     assert_int_equal(message__send(handle, &message), IOCP_OK);
     expect__all(&mapped, true);
     assert_int_equal(win_faults_count_of(WIN_GET_PEER), 0);
-    assert_int_equal(iocp_connect(now.loop, handle, contract_sockaddr(&mapped), mapped.length,
+    assert_int_equal(iocp_connect(win.loop, handle, contract_sockaddr(&mapped), mapped.length,
                                   message__keep, &connected, NULL),
                      IOCP_OK);
-    message__wait(&connected, 1);
-    assert_int_equal(connected.result.status, IOCP_OK);
+    win_wait(&connected.kept, 1);
+    assert_int_equal(connected.kept.result.status, IOCP_OK);
     message.peer = NULL;
     message.peer_length = 0;
     assert_int_equal(message__send(handle, &message), IOCP_OK);
@@ -592,7 +552,7 @@ static void without_segments_nothing_is_sent(void **state)
     static const int errors[] = {WSAEINVAL, WSAENOPROTOOPT};
     for (size_t i = 0; i < IOC_COUNT_OF(errors); i++) {
         contract_address name;
-        message__use_mode(IOCP_COMPLETION_AUTO);
+        win_open(IOCP_COMPLETION_AUTO);
         iocp_handle_t handle = message__bind(&name);
         iocp_message_t message = message__to(&name);
         message.segment_bytes = 1200;
@@ -628,14 +588,14 @@ static void the_capability_is_what_the_system_answers(void **state)
 {
     (void)state;
     now.segments_error = 0;
-    assert_true(ioc_winsock_has_segments(&now.sys));
+    assert_true(ioc_winsock_has_segments(&win.sys));
     now.segments_error = WSAEINVAL;
-    assert_false(ioc_winsock_has_segments(&now.sys));
+    assert_false(ioc_winsock_has_segments(&win.sys));
     now.segments_error = 0;
     win_faults_fail_next_of(WIN_STARTUP, WSASYSNOTREADY);
-    assert_false(ioc_winsock_has_segments(&now.sys));
+    assert_false(ioc_winsock_has_segments(&win.sys));
     win_faults_fail_next_of(WIN_SOCKET, WSAEMFILE);
-    assert_false(ioc_winsock_has_segments(&now.sys));
+    assert_false(ioc_winsock_has_segments(&win.sys));
     assert_int_equal(now.segments_asked, 2);
 }
 
@@ -664,9 +624,9 @@ static record answer__receive(int family, const piece *pieces, size_t count, DWO
     iocp_handle_t handle = message__bind_to(&name);
     answer__script(pieces, count, bytes);
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
-    assert_int_equal(received.result.status, IOCP_OK);
-    assert_int_equal(received.result.bytes, bytes);
+    win_wait(&received.kept, 1);
+    assert_int_equal(received.kept.result.status, IOCP_OK);
+    assert_int_equal(received.kept.result.bytes, bytes);
     return received;
 }
 
@@ -691,7 +651,7 @@ static void all_that_the_system_gives_is_told(void **state)
         assert_int_equal(message->segment_bytes, 10);
         assert_int_equal(((const SOCKADDR_IN *)&received.peer)->sin_port, htons(99));
         assert_int_equal(message->peer_length, sizeof(struct sockaddr_in));
-        assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
+        assert_int_equal(received.kept.result.flags & IOCP_RESULT_TRUNCATED, 0);
     }
 }
 
@@ -773,11 +733,11 @@ static void nothing_is_known_of_a_peer_that_the_system_does_not_name(void **stat
     answer__script(NULL, 0, 3);
     now.answer.has_no_peer = true;
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
-    assert_int_equal(received.result.status, IOCP_OK);
+    win_wait(&received.kept, 1);
+    assert_int_equal(received.kept.result.status, IOCP_OK);
     assert_null(received.message.peer);
     assert_int_equal(received.message.peer_length, 0);
-    assert_null(received.result.address);
+    assert_null(received.kept.result.address);
 }
 
 /* The next run does not find what the last one has left. */
@@ -785,7 +745,7 @@ static void a_rearmed_receive_is_told_anew(void **state)
 {
     (void)state;
     char data[64];
-    record received = {.rearms = 1};
+    record received = {.kept.rearms = 1};
     contract_address name;
     piece pieces[] = {piece__number(IPPROTO_IP, IP_HOPLIMIT, 42),
                       piece__number(IPPROTO_UDP, 3, 10)};
@@ -793,12 +753,12 @@ static void a_rearmed_receive_is_told_anew(void **state)
     answer__script(pieces, 2, 25);
     now.answer.flags = MSG_CTRUNC;
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
+    win_wait(&received.kept, 1);
     assert_int_equal(received.message.fields,
                      IOCP_MESSAGE_HOPS | IOCP_MESSAGE_SEGMENTS | IOCP_MESSAGE_INCOMPLETE);
     answer__script(NULL, 0, 25);
     now.answer.has_no_peer = true;
-    message__wait(&received, 2);
+    win_wait(&received.kept, 2);
     assert_int_equal(now.recv_flags, 0);
     assert_int_equal(received.message.fields, 0);
     assert_int_equal(received.message.hops + received.message.segment_bytes, 0);
@@ -818,7 +778,7 @@ static void a_length_beyond_the_room_is_not_believed(void **state)
     now.answer.control_bytes = 100000;
     now.answer.flags = MSG_CTRUNC;
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
+    win_wait(&received.kept, 1);
     assert_int_equal(received.message.fields, IOCP_MESSAGE_HOPS | IOCP_MESSAGE_INCOMPLETE);
     assert_int_equal(received.message.hops, 42);
 }
@@ -848,10 +808,10 @@ static const cut cuts[] = {
 static void cut__receive(const cut *row, iocp_completion_mode_t mode, bool is_pending)
 {
     char data[8];
-    record received = {.rearms = 1};
+    record received = {.kept.rearms = 1};
     contract_address name;
     bool is_warned = row->status != 0;
-    message__use_mode(mode);
+    win_open(mode);
     iocp_handle_t handle = message__bind(&name);
     answer__script(NULL, 0, 3);
     now.answer.flags = row->flags;
@@ -859,18 +819,18 @@ static void cut__receive(const cut *row, iocp_completion_mode_t mode, bool is_pe
     now.answer.error = is_pending ? WSA_IO_PENDING : is_warned ? WSAEMSGSIZE : 0;
     now.answer.has_packet = is_pending || mode == IOCP_COMPLETION_PACKET;
     message__start(handle, data, sizeof data, &received);
-    message__wait(&received, 1);
-    assert_int_equal(received.result.status, IOCP_OK);
-    assert_int_equal(received.result.native_error, 0);
-    assert_int_equal(received.result.bytes, 3);
-    assert_int_equal((received.result.flags & IOCP_RESULT_TRUNCATED) != 0, row->is_truncated);
+    win_wait(&received.kept, 1);
+    assert_int_equal(received.kept.result.status, IOCP_OK);
+    assert_int_equal(received.kept.result.native_error, 0);
+    assert_int_equal(received.kept.result.bytes, 3);
+    assert_int_equal((received.kept.result.flags & IOCP_RESULT_TRUNCATED) != 0, row->is_truncated);
     assert_int_equal(received.message.fields, row->is_incomplete ? IOCP_MESSAGE_INCOMPLETE : 0);
     now.answer.flags = 0;
     now.answer.status = 0;
     now.answer.error = WSA_IO_PENDING;
     now.answer.has_packet = true;
-    message__wait(&received, 2);
-    assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
+    win_wait(&received.kept, 2);
+    assert_int_equal(received.kept.result.flags & IOCP_RESULT_TRUNCATED, 0);
     assert_int_equal(received.message.fields, 0);
 }
 
@@ -895,10 +855,10 @@ static void a_receive_without_room_only_looks(void **state)
     now.answer.flags = MSG_TRUNC;
     now.answer.status = STATUS_OF_LONG_MESSAGE;
     message__start(handle, NULL, 0, &received);
-    message__wait(&received, 1);
+    win_wait(&received.kept, 1);
     assert_int_equal(now.recv_flags, MSG_PEEK);
-    assert_int_equal(received.result.status, IOCP_OK);
-    assert_int_equal(received.result.flags & IOCP_RESULT_TRUNCATED, 0);
+    assert_int_equal(received.kept.result.status, IOCP_OK);
+    assert_int_equal(received.kept.result.flags & IOCP_RESULT_TRUNCATED, 0);
 }
 
 /* ---- Of the system itself ---- */
@@ -911,7 +871,7 @@ static void a_server_is_told_at_which_of_its_addresses_it_was_asked(void **state
     contract_address client_name;
     iocp_handle_t server = message__bind_to(&name);
     iocp_handle_t client = message__bind(&client_name);
-    assert_int_equal(iocp_socket_set_option(now.loop, server, IOCP_SOCKET_RECV_LOCAL, 1), IOCP_OK);
+    assert_int_equal(iocp_socket_set_option(win.loop, server, IOCP_SOCKET_RECV_LOCAL, 1), IOCP_OK);
     for (uint32_t host = 1; host <= 3; host++) {
         char data[8];
         record received = {0};
@@ -921,8 +881,8 @@ static void a_server_is_told_at_which_of_its_addresses_it_was_asked(void **state
         iocp_message_t message = message__to(&to);
         assert_int_equal(message__send(client, &message), IOCP_OK);
         message__start(server, data, sizeof data, &received);
-        message__wait(&received, 1);
-        assert_int_equal(received.result.status, IOCP_OK);
+        win_wait(&received.kept, 1);
+        assert_int_equal(received.kept.result.status, IOCP_OK);
         assert_int_equal(received.message.fields, IOCP_MESSAGE_LOCAL);
         assert_int_equal(((const SOCKADDR_IN *)&received.local)->sin_addr.s_addr,
                          in->sin_addr.s_addr);
@@ -932,25 +892,14 @@ static void a_server_is_told_at_which_of_its_addresses_it_was_asked(void **state
 
 /* ---- Calls that fail ---- */
 
-/* What one life of a socket has told; `started` counts what was accepted, so has to call back. */
-typedef struct life {
-    int started;
-    record records[4];
-} life;
-
-static void life__count(life *life, int status)
-{
-    life->started += status == IOCP_OK;
-}
-
 /* Open, bind, receive, send, send in segments, cancel, close. Any of it may fail. */
-static void life__run(iocp_loop_t *loop, life *life, char *data, uint32_t size)
+static void message__live(iocp_loop_t *loop, win_life *life)
 {
     iocp_handle_t handle = {0};
     iocp_op_t op = {0};
     contract_address name = contract_loopback(AF_INET, 0);
-    iocp_buf_t buffer = {size, data};
-    record *records = life->records;
+    iocp_buf_t buffer = {sizeof life->data, life->data};
+    contract_record *records = life->records;
     if (iocp_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &handle) != IOCP_OK) {
         return;
     }
@@ -958,17 +907,18 @@ static void life__run(iocp_loop_t *loop, life *life, char *data, uint32_t size)
         iocp_socket_get_name(loop, handle, (struct sockaddr *)&name.storage, &name.length) ==
             IOCP_OK) {
         iocp_message_t message = message__of_all(&name, &name);
-        life__count(life, iocp_recvmsg(loop, handle, &buffer, 1, message__keep, &records[0], &op));
-        life__count(life, iocp_sendmsg(loop, handle, &buffer, 1, &message, message__keep,
-                                       &records[1], NULL));
+        win_life_count(life,
+                       iocp_recvmsg(loop, handle, &buffer, 1, contract_keep, &records[0], &op));
+        win_life_count(life, iocp_sendmsg(loop, handle, &buffer, 1, &message, contract_keep,
+                                          &records[1], NULL));
         message.segment_bytes = 4;
-        life__count(life, iocp_sendmsg(loop, handle, &buffer, 1, &message, message__keep,
-                                       &records[2], NULL));
+        win_life_count(life, iocp_sendmsg(loop, handle, &buffer, 1, &message, contract_keep,
+                                          &records[2], NULL));
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
         (void)iocp_cancel(loop, op, NULL, NULL, NULL);
     }
-    life__count(life, iocp_close(loop, handle, message__keep, &records[3], NULL));
+    win_life_count(life, iocp_close(loop, handle, contract_keep, &records[3], NULL));
     (void)iocp_loop_run(loop, IOCP_RUN_NO_WAIT);
 }
 
@@ -976,57 +926,25 @@ static void whichever_call_fails_each_message_calls_back_once(void **state)
 {
     (void)state;
     now.segments_error = 0;
-    for (size_t m = 0; m < IOC_COUNT_OF(message_modes); m++) {
-        bool is_struck = true;
-        for (uint64_t n = 1; is_struck; n++) {
-            life life = {0};
-            iocp_loop_t *loop = NULL;
-            char data[8];
-            int calls = 0;
-            assert_true(n < MOST_FAULTS);
-            win_faults_reset();
-            win_faults_fail_nth(n);
-            iocp_loop_options_t options = {.completion_mode = (uint32_t)message_modes[m]};
-            if (win_loop_try_create(&now.sys, &now.memory, options, &loop) == IOCP_OK) {
-                life__run(loop, &life, data, sizeof data);
-                is_struck = win_faults_struck() > 0;
-                win_faults_stop();
-                assert_int_equal(iocp_loop_destroy(loop, 10 * S), IOCP_OK);
-            }
-            for (size_t i = 0; i < IOC_COUNT_OF(life.records); i++) {
-                assert_in_range(life.records[i].calls, 0, 1);
-                calls += life.records[i].calls;
-            }
-            assert_int_equal(calls, life.started);
-        }
-    }
+    win_live_with_faults(message__live);
 }
 
 /* What the system opens once and keeps is open before the first test counts. */
 static int message__warm_up(void **state)
 {
-    WSADATA data;
-    (void)state;
-    if (WSAStartup(MAKEWORD(2, 2), &data) != 0 || message__setup(state) != 0) {
-        return -1;
-    }
     contract_address name;
+    win_use_winsock();
+    assert_int_equal(message__setup(state), 0);
     iocp_handle_t handle = message__bind(&name);
     iocp_message_t message = message__to(&name);
     assert_int_equal(message__send(handle, &message), IOCP_OK);
-    return iocp_loop_destroy(now.loop, 10 * S);
-}
-
-static int message__cool_down(void **state)
-{
-    (void)state;
-    return WSACleanup();
+    win_loop_destroy(&win.loop);
+    return 0;
 }
 
 int main(void)
 {
-#define MESSAGE_TEST(function) \
-    cmocka_unit_test_setup_teardown(function, message__setup, message__teardown)
+#define MESSAGE_TEST(function) cmocka_unit_test_setup_teardown(function, message__setup, win_end)
     const struct CMUnitTest tests[] = {
         MESSAGE_TEST(the_functions_are_asked_for_with_the_first_message_and_once),
         MESSAGE_TEST(a_provider_without_messages_does_not_support_them),
@@ -1053,5 +971,5 @@ int main(void)
         MESSAGE_TEST(whichever_call_fails_each_message_calls_back_once),
     };
     win_catch_crashes();
-    return cmocka_run_group_tests(tests, message__warm_up, message__cool_down);
+    return cmocka_run_group_tests(tests, message__warm_up, NULL);
 }
