@@ -1,6 +1,8 @@
 #!/bin/bash
-# Makes a Debian 12 machine ready for tools/test.sh and tools/run.sh: packages, CMocka and curl for
-# Windows, a Wine prefix. What is there already is left alone, so the second time takes no time.
+# Makes a Debian 12 machine ready for tools/test.sh and tools/run.sh: packages, CMocka for Windows, a Wine
+# prefix. What is there already is left alone, so the second time takes no time.
+#
+#   tools/setup.sh [curl]     libcurl for Windows, too, which takes minutes and one example alone wants
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -100,7 +102,6 @@ build_cmocka() {
     build_for_windows cmocka "$1" libcmocka-static.a -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF
 }
 
-# For one of the examples.
 build_curl() {
     build_for_windows curl "$1" libcurl.a -DBUILD_SHARED_LIBS=OFF -DBUILD_CURL_EXE=OFF \
         -DBUILD_TESTING=OFF -DHTTP_ONLY=ON -DCURL_ENABLE_SSL=OFF -DCURL_ZLIB=OFF \
@@ -114,6 +115,6 @@ mkdir -p "$deps/source"
     flock 9
     build_cmocka x64
     build_cmocka x86
-    build_curl x64
+    [ "${1:-}" != curl ] || build_curl x64
 ) 9>"$deps/lock"
 wine_prepare

@@ -120,8 +120,15 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client workers udp_echo \
-            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter \
-            curl_download
+            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter
+}
+
+# need_curl: libcurl for Windows, and the example that is about it.
+need_curl() {
+    need 1200 "curl for Windows builds" tools/setup.sh curl &&
+        need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
+        need 300 "curl_download builds" cmake --build --preset mingw-x64-release -j "$jobs" \
+            --target curl_download
 }
 
 need_load_clients() {
@@ -174,7 +181,7 @@ examples_step() {
     examples_udp_echo
     examples_http_server
     examples_tcp_proxy
-    examples_curl_download
+    ! need_curl || examples_curl_download
     examples_file_copy
     examples_filter
     examples_pipe_chat
