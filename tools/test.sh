@@ -123,9 +123,13 @@ need_release() {
             file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter
 }
 
-# need_curl: libcurl for Windows, and the example that is about it.
+# need_curl: libcurl for Windows, for the one example that is about it.
 need_curl() {
-    need 1200 "curl for Windows builds" tools/setup.sh curl &&
+    need 1200 "curl for Windows builds" tools/setup.sh curl
+}
+
+need_curl_download() {
+    need_curl &&
         need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 300 "curl_download builds" cmake --build --preset mingw-x64-release -j "$jobs" \
             --target curl_download
@@ -181,7 +185,7 @@ examples_step() {
     examples_udp_echo
     examples_http_server
     examples_tcp_proxy
-    ! need_curl || examples_curl_download
+    ! need_curl_download || examples_curl_download
     examples_file_copy
     examples_filter
     examples_pipe_chat
@@ -259,6 +263,7 @@ run_step() {
         check 120 "a test program that Wine loses" tools/wine-run-check.sh || true
         ;;
     msvc)
+        need_curl || return 0
         check 1200 "MSVC mode for x64, x86 and arm64" tools/msvc-check.sh || true
         ;;
     bench-check)
