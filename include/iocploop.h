@@ -272,10 +272,13 @@ typedef enum iocp_result_flag {
     IOCP_RESULT_INLINE = 1,    /* done within the call that started it; no packet was queued */
     IOCP_RESULT_TRUNCATED = 2, /* the datagram was longer than the buffer; the rest is lost */
     IOCP_RESULT_MORE = 4,      /* the pipe's message is longer; the rest comes with the next read */
+    IOCP_RESULT_RESCAN = 8,    /* folder_watch: changes were lost: list the folder again */
     IOCP_RESULT_FORCED = 16    /* process_stop: it had to be ended, it did not go by itself */
 } iocp_result_flag_t;
 
-typedef struct iocp_message iocp_message_t; /* see iocp_sendmsg */
+typedef struct iocp_message iocp_message_t;     /* see iocp_sendmsg */
+typedef struct iocp_file_info iocp_file_info_t; /* see iocp_stat */
+typedef struct iocp_entry iocp_entry_t;         /* see iocp_folder_watch */
 
 /*
  * What a callback is told. It belongs to the library, is read-only, and ends with the callback, as
@@ -302,6 +305,8 @@ typedef struct iocp_result {
     const iocp_message_t *message;        /* recvmsg: what came with the datagram; otherwise NULL */
     const struct iocp_address *addresses; /* resolve: the first of the list; otherwise NULL */
     void *data; /* recv_lent: the buffer, the program's until it gives it back; otherwise NULL */
+    const iocp_file_info_t *info; /* open, stat: what it is; otherwise NULL */
+    const iocp_entry_t *entries;  /* folder_list, folder_watch: the first of the list, or NULL */
 } iocp_result_t;
 
 typedef enum iocp_action {
@@ -741,6 +746,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_STREAM = 1,        /* a stream socket, or one that listens */
     IOCP_HANDLE_DATAGRAM = 2,      /* a datagram socket */
     IOCP_HANDLE_FILE = 3,          /* a file */
+    IOCP_HANDLE_FOLDER = 4,        /* a folder */
     IOCP_HANDLE_PIPE = 5,          /* a pipe, connected */
     IOCP_HANDLE_PIPE_LISTENER = 6, /* iocp_pipe_listen */
     IOCP_HANDLE_PIPE_END = 7,      /* a child's end, of iocp_pipe_pair */
@@ -1807,6 +1813,59 @@ IOCP_API int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t h
                                               uint64_t *position);
 IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t handle,
                                               uint64_t position);
+
+/* What a name in a file system stands for. */
+typedef enum iocp_file_kind {
+    IOCP_KIND_FILE = 1,
+    IOCP_KIND_FOLDER = 2,
+    IOCP_KIND_LINK = 3, /* a symbolic link or a junction, with IOCP_STAT_LINK or in a listing */
+    IOCP_KIND_OTHER = 4 /* a device, or a reparse point of somebody else's */
+} iocp_file_kind_t;
+
+/* What is known of a file. Later versions add members at the end. Times count from 1970, UTC. */
+struct iocp_file_info {
+    uint32_t kind;        /* iocp_file_kind_t */
+    uint32_t attributes;  /* FILE_ATTRIBUTE_ of <winnt.h> */
+    uint64_t size;        /* bytes */
+    int64_t created_ns;   /* in steps of 100, as the file system has it; negative before 1970 */
+    int64_t written_ns;   /* its data */
+    int64_t changed_ns;   /* its data, name or attributes; 0: not known */
+    int64_t accessed_ns;  /* often not kept up by the system */
+    uint64_t volume;      /* with `file`: equal for names of the same file. 0: not known */
+    uint64_t file;        /* the lower half of the file's 128 bit id */
+    uint64_t file_high;   /* the upper half */
+    uint32_t links;       /* names of this file; 0: not known */
+    uint32_t reparse_tag; /* IO_REPARSE_TAG_ of <winnt.h>, 0: none */
+};
+
+/* What became of a name in a folder. */
+typedef enum iocp_change {
+    IOCP_CHANGE_NONE = 0, /* a listing: it is there */
+    IOCP_CHANGE_ADDED = 1,
+    IOCP_CHANGE_REMOVED = 2,
+    IOCP_CHANGE_MODIFIED = 3,
+    IOCP_CHANGE_RENAMED = 4 /* old_name is now name, both within what is watched */
+} iocp_change_t;
+
+/*
+ * One name of a folder: of a listing, or of its changes. A list, so that later versions can add
+ * members at the end:
+ *
+ *   for (const iocp_entry_t *entry = result->entries; entry != NULL; entry = entry->next)
+ *
+ * Names are relative to the folder that the handle is of ("sub\\name" where a tree is watched), as
+ * the file system has them, in no order; "." and ".." are left out.
+ */
+struct iocp_entry {
+    const struct iocp_entry *next;
+    const char *name;
+    size_t name_length;           /* in bytes, without the zero */
+    const char *old_name;         /* IOCP_CHANGE_RENAMED, otherwise NULL */
+    uint32_t change;              /* iocp_change_t */
+    uint32_t reserved;            /* 0 */
+    const iocp_file_info_t *info; /* a listing: all but the links. A change: with
+                                     IOCP_CAP_CHANGE_DETAILS as it was then, otherwise NULL */
+};
 
 /*
  * Example: a file is read to its end, a piece at a time.
