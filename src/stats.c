@@ -68,6 +68,8 @@ static const char *stats__handle_name(iocp_handle_kind_t kind)
         return "datagram";
     case IOCP_HANDLE_FILE:
         return "file";
+    case IOCP_HANDLE_FOLDER:
+        return "folder";
     case IOCP_HANDLE_PIPE:
         return "pipe";
     case IOCP_HANDLE_PIPE_LISTENER:
