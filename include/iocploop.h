@@ -47,6 +47,12 @@
  * Monitor is attached Windows ties the I/O of a port, too, to the thread that issued it. Such
  * operations end as IOCP_ECONNABORTED. Keep the thread until they have ended.
  *
+ * Text is UTF-8 and ends with a zero; other text is IOCP_EINVAL. Windows' names of files need not be
+ * valid UTF-16: what is not (half of a surrogate pair that stands alone) is written in three bytes as
+ * if it were a character (WTF-8), and every function that takes a path takes it back, so that each
+ * name that the library tells can be given to it again. The console shows U+FFFD for what it cannot
+ * show.
+ *
  * Times are in nanoseconds and their names end in _ns. Sizes are size_t. All functions that return
  * int return 0 or one of the negative IOCP_E codes, unless said otherwise. A structure that begins
  * with `size` is told there how large the caller's is; a size of more than 4096 is IOCP_EINVAL.
@@ -1722,8 +1728,8 @@ typedef enum iocp_file_flag {
 } iocp_file_flag_t;
 
 /*
- * Open a file. `path` is UTF-8, ends with a zero, and may be longer than MAX_PATH; it is copied.
- * One that begins with \\?\ is taken to the letter. Others may read, write, rename and delete the
+ * Open a file. `path` (WTF-8, see the beginning) may be longer than MAX_PATH; it is copied. One that
+ * begins with \\?\ is taken to the letter. Others may read, write, rename and delete the
  * file meanwhile. A file that exists keeps its attributes and its other streams, also when it is
  * truncated; so a hidden file, or a system's, can be. If what a path leads to turns out to be a
  * pipe, who serves it may learn who has opened it, but not act in that name. Not inheritable by

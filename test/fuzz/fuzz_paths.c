@@ -1,6 +1,7 @@
 /*
- * Paths, in memory that ends where they do: UTF-8 of any kind against a reference, in UTF-16 with
- * room of any size; what becomes of a long one; and which are batch files.
+ * Paths, in memory that ends where they do: UTF-8 and WTF-8 of any kind against a reference, in UTF-16
+ * with room of any size, and back, as any units of UTF-16; what becomes of a long one; and which are
+ * batch files.
  */
 #include "fuzz.h"
 
@@ -14,7 +15,10 @@
 
 /* ---- The reference ---- */
 
-/* Unicode, table 3-7: what the first two bytes may be, and how many there are in all. */
+/*
+ * Unicode, table 3-7: what the first two bytes may be, and how many there are in all; the last row is
+ * WTF-8's.
+ */
 static const struct {
     unsigned char first[2], second[2];
     size_t length;
@@ -23,8 +27,18 @@ static const struct {
     {{0xE0, 0xE0}, {0xA0, 0xBF}, 3}, {{0xE1, 0xEC}, {0x80, 0xBF}, 3},
     {{0xED, 0xED}, {0x80, 0x9F}, 3}, {{0xEE, 0xEF}, {0x80, 0xBF}, 3},
     {{0xF0, 0xF0}, {0x90, 0xBF}, 4}, {{0xF1, 0xF3}, {0x80, 0xBF}, 4},
-    {{0xF4, 0xF4}, {0x80, 0x8F}, 4},
+    {{0xF4, 0xF4}, {0x80, 0x8F}, 4}, {{0xED, 0xED}, {0xA0, 0xBF}, 3},
 };
+
+typedef enum coding {
+    UTF8,
+    WTF8
+} coding;
+
+static size_t to_utf16(coding coding, const char *text, wchar_t *units, size_t room)
+{
+    return (coding == UTF8 ? ioc_utf8_to_utf16 : ioc_wtf8_to_utf16)(text, units, room);
+}
 
 static bool reference__is_in(unsigned char byte, const unsigned char range[2])
 {
@@ -32,18 +46,18 @@ static bool reference__is_in(unsigned char byte, const unsigned char range[2])
 }
 
 /* How long the character is that begins here; 0: it is none. */
-static size_t reference__length(const unsigned char *at)
+static size_t reference__length(coding coding, const unsigned char *at)
 {
-    for (size_t i = 0; i < IOC_COUNT_OF(reference_rows); i++) {
+    for (size_t i = 0; i < IOC_COUNT_OF(reference_rows) - (coding == UTF8); i++) {
         size_t length = reference_rows[i].length;
-        if (!reference__is_in(at[0], reference_rows[i].first)) {
-            continue;
-        }
-        bool is_whole = length < 2 || reference__is_in(at[1], reference_rows[i].second);
+        bool is_whole = reference__is_in(at[0], reference_rows[i].first) &&
+                        (length < 2 || reference__is_in(at[1], reference_rows[i].second));
         for (size_t byte = 2; is_whole && byte < length; byte++) {
             is_whole = at[byte] >> 6 == 2;
         }
-        return is_whole ? length : 0;
+        if (is_whole) {
+            return length;
+        }
     }
     return 0;
 }
@@ -58,28 +72,44 @@ static uint32_t reference__character(const unsigned char *at, size_t length)
     return character;
 }
 
-/* With the zero; 0: it is not UTF-8. The characters are there again, taken from the units. */
-static size_t reference__check(const char *text, const wchar_t *units)
+static bool reference__is_high(uint32_t unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+static bool reference__is_low(uint32_t unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+/* Two units are those of a pair, and one is the character itself. */
+static void reference__check_units(const wchar_t *units, uint32_t character)
+{
+    uint32_t first = (uint32_t)units[0];
+    if (character >= 0x10000) {
+        uint32_t low = (uint32_t)units[1];
+        FUZZ_EXPECT(reference__is_high(first) && reference__is_low(low));
+        first = 0x10000 + (first - 0xD800) * 0x400 + (low - 0xDC00);
+    }
+    FUZZ_EXPECT(first == character);
+}
+
+/* With the zero; 0: it is no such text. The characters are there again, taken from the units. */
+static size_t reference__check(coding coding, const char *text, const wchar_t *units)
 {
     const unsigned char *at = (const unsigned char *)text;
+    uint32_t before = 0;
     size_t count = 0;
     for (bool is_end = false; !is_end;) {
-        size_t length = reference__length(at);
-        if (length == 0) {
+        size_t length = reference__length(coding, at);
+        uint32_t character = length == 0 ? 0 : reference__character(at, length);
+        if (length == 0 || (reference__is_high(before) && reference__is_low(character))) {
             return 0;
         }
         if (units != NULL) {
-            uint32_t unit = (uint32_t)units[count];
-            bool is_high = unit >= 0xD800 && unit <= 0xDBFF;
-            bool is_low = unit >= 0xDC00 && unit <= 0xDFFF;
-            FUZZ_EXPECT(unit <= 0xFFFF && !is_low && is_high == (length == 4));
-            if (is_high) {
-                uint32_t low = (uint32_t)units[count + 1];
-                FUZZ_EXPECT(low >= 0xDC00 && low <= 0xDFFF);
-                unit = 0x10000 + (unit - 0xD800) * 0x400 + (low - 0xDC00);
-            }
-            FUZZ_EXPECT(unit == reference__character(at, length));
+            reference__check_units(units + count, character);
         }
+        before = character;
         count += length == 4 ? 2 : 1;
         is_end = *at == 0;
         at += length;
@@ -97,19 +127,19 @@ static wchar_t *units__create(size_t count)
     return units;
 }
 
-/* NULL: it is not UTF-8. */
-static wchar_t *units__of(const char *text, size_t small)
+/* NULL: it is no such text. */
+static wchar_t *units__of(coding coding, const char *text, size_t small)
 {
-    size_t count = ioc_utf8_to_utf16(text, NULL, 0);
-    FUZZ_EXPECT(count == reference__check(text, NULL));
+    size_t count = to_utf16(coding, text, NULL, 0);
+    FUZZ_EXPECT(count == reference__check(coding, text, NULL));
     wchar_t *units = units__create(count);
-    FUZZ_EXPECT(ioc_utf8_to_utf16(text, units, count) == count);
+    FUZZ_EXPECT(to_utf16(coding, text, units, count) == count);
     if (count > 0) {
-        (void)reference__check(text, units);
+        (void)reference__check(coding, text, units);
         small %= count;
     }
     wchar_t *less = units__create(small);
-    FUZZ_EXPECT(ioc_utf8_to_utf16(text, less, small) == count);
+    FUZZ_EXPECT(to_utf16(coding, text, less, small) == count);
     FUZZ_EXPECT(count == 0 || wmemcmp(less, units, small) == 0);
     free(less);
     if (count > 0) {
@@ -117,6 +147,44 @@ static wchar_t *units__of(const char *text, size_t small)
     }
     free(units);
     return NULL;
+}
+
+/* Any units are a name, and this one again; the text that is made of them has one form. */
+static void name__try(const uint8_t *units, size_t count, size_t small)
+{
+    size_t bytes = ioc_utf16_to_wtf8(units, count, NULL, 0);
+    char *text = malloc(bytes + 1);
+    small %= bytes + 1;
+    char *less = malloc(small);
+    wchar_t *again = units__create(count + 1);
+    FUZZ_EXPECT(text != NULL && less != NULL);
+    FUZZ_EXPECT(ioc_utf16_to_wtf8(units, count, text, bytes) == bytes);
+    text[bytes] = '\0';
+    FUZZ_EXPECT(strlen(text) == bytes);
+    FUZZ_EXPECT(ioc_utf16_to_wtf8(units, count, less, small) == bytes);
+    FUZZ_EXPECT(memcmp(less, text, small) == 0);
+    FUZZ_EXPECT(ioc_wtf8_to_utf16(text, again, count + 1) == count + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint16_t unit;
+        memcpy(&unit, units + i * sizeof unit, sizeof unit);
+        FUZZ_EXPECT((uint32_t)again[i] == unit);
+    }
+    free(again);
+    free(less);
+    free(text);
+}
+
+static void name__try_bytes(const uint8_t *data, size_t size, size_t small)
+{
+    size_t count = size / sizeof(uint16_t);
+    uint8_t *units = malloc(size);
+    FUZZ_EXPECT(units != NULL);
+    memcpy(units, data, size);
+    for (size_t i = 0; i < count; i++) { /* the zero ends a name */
+        units[2 * i] |= units[2 * i] == 0 && units[2 * i + 1] == 0;
+    }
+    name__try(units, count, small);
+    free(units);
 }
 
 static bool path__begins_with(const wchar_t *path, const wchar_t *with)
@@ -192,12 +260,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data + 2, length);
     memset(text + length, 'a', filler);
     text[length + filler] = '\0';
-    wchar_t *units = units__of(text, data[0]);
+    free(units__of(UTF8, text, data[0]));
+    wchar_t *units = units__of(WTF8, text, data[0]);
     if (units != NULL) {
         path__try(units);
         path__try_endings(units);
     }
     free(units);
+    name__try_bytes(data + 2, size - 2, data[0]);
     free(text);
     return 0;
 }

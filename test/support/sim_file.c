@@ -56,7 +56,7 @@ static void *file__allocate(size_t size)
 
 static int path__check(const char *path)
 {
-    size_t count = ioc_utf8_to_utf16(path, NULL, 0);
+    size_t count = ioc_wtf8_to_utf16(path, NULL, 0);
     if (count == 0 || strpbrk(path, "*?<>|\"") != NULL) {
         return IOCP_EINVAL;
     }

@@ -115,6 +115,85 @@ static void texts_are_put_one_behind_the_other(void **state)
     assert_true(units[5] == L'?');
 }
 
+/* Units of 16 bits, as the system has them: a wchar_t may have more. */
+static size_t utf8__put_units(const wchar_t *from, size_t count, uint16_t *units)
+{
+    for (size_t i = 0; i < count; i++) {
+        units[i] = (uint16_t)from[i];
+    }
+    return count;
+}
+
+static void a_name_is_the_same_name_in_both_directions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        wchar_t units[6];
+        size_t count;
+    } table[] = {
+        {"", {0}, 0},
+        {"az", {'a', 'z'}, 2},
+        {"\x7f\xc2\x80", {0x7F, 0x80}, 2},
+        {"\xdf\xbf\xe0\xa0\x80", {0x7FF, 0x800}, 2},
+        {"\xef\xbf\xbf\xf0\x90\x80\x80", {0xFFFF, 0xD800, 0xDC00}, 3},
+        {"\xf4\x8f\xbf\xbf", {0xDBFF, 0xDFFF}, 2},
+        {"\xed\xa0\x80", {0xD800}, 1}, /* halves that stand alone */
+        {"\xed\xbf\xbf", {0xDFFF}, 1},
+        {"a\xed\xa0\xbdz", {'a', 0xD83D, 'z'}, 3},
+        {"\xed\xb8\x80\xed\xa0\xbd", {0xDE00, 0xD83D}, 2},
+        {"\xed\xa0\xbd\xed\xa0\xbd", {0xD83D, 0xD83D}, 2},
+        {"\xed\xa0\xbd\xf0\x9f\x98\x80", {0xD83D, 0xD83D, 0xDE00}, 3},
+        {"\xed\x9f\xbf\xed\xb8\x80", {0xD7FF, 0xDE00}, 2},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        wchar_t units[6];
+        uint16_t narrow[6];
+        char text[16] = "";
+        assert_int_equal(ioc_wtf8_to_utf16(table[i].text, units, 6), table[i].count + 1);
+        assert_int_equal(wmemcmp(units, table[i].units, table[i].count), 0);
+        assert_true(units[table[i].count] == 0);
+        size_t count = utf8__put_units(units, table[i].count, narrow);
+        assert_int_equal(ioc_utf16_to_wtf8(narrow, count, text, sizeof text),
+                         strlen(table[i].text));
+        assert_string_equal(text, table[i].text);
+    }
+}
+
+static void a_pair_in_its_halves_is_no_name(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "\xed\xa0\xbd\xed\xb8\x80",
+        "\xed\xa0\x80\xed\xb0\x80",
+        "\xed\xaf\xbf\xed\xbf\xbfz",
+        "\xed\xa0",
+        "\xed\xa0z",
+        "\xff",
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(bad); i++) {
+        assert_int_equal(ioc_wtf8_to_utf16(bad[i], NULL, 0), 0);
+    }
+}
+
+static void no_more_of_a_name_is_written_than_there_is_room_for(void **state)
+{
+    (void)state;
+    static const uint16_t units[] = {'a', 0xD83C, 0xDF31, 0xDC00, 0xE4};
+    static const char whole[] = "a\xf0\x9f\x8c\xb1\xed\xb0\x80\xc3\xa4";
+    for (size_t room = 0; room < sizeof whole + 1; room++) {
+        char text[sizeof whole + 2];
+        unsigned char shifted[sizeof units + 1]; /* units at an odd address, or the other */
+        memset(text, '?', sizeof text);
+        memcpy(shifted + 1, units, sizeof units);
+        assert_int_equal(ioc_utf16_to_wtf8(shifted + 1, IOC_COUNT_OF(units), text, room),
+                         sizeof whole - 1);
+        size_t written = room < sizeof whole - 1 ? room : sizeof whole - 1;
+        assert_memory_equal(text, whole, written);
+        assert_true(text[written] == '?');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +202,9 @@ int main(void)
         cmocka_unit_test(no_more_is_written_than_there_is_room_for),
         cmocka_unit_test(a_text_is_taken_character_by_character),
         cmocka_unit_test(texts_are_put_one_behind_the_other),
+        cmocka_unit_test(a_name_is_the_same_name_in_both_directions),
+        cmocka_unit_test(a_pair_in_its_halves_is_no_name),
+        cmocka_unit_test(no_more_of_a_name_is_written_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * What is handed in ends where it says: paths and addresses lie before a page that nobody may touch,
  * so that a look behind them ends the program. What becomes of a path is what MultiByteToWideChar
- * makes of it. CreateFileW is watched, and opens nothing.
+ * makes of it, with the halves of pairs that stand alone between. CreateFileW is watched, and opens nothing.
  */
 #include "unit.h"
 
@@ -116,11 +116,20 @@ static size_t text__put_character(char *text, size_t bytes, uint64_t *random)
     return bytes;
 }
 
+/* Half of a pair, of which one that begins none may be followed by one that ends none. */
+static size_t text__put_half(char *text, uint64_t *random)
+{
+    text[0] = '\xed';
+    text[1] = (char)(unsigned char)(0xA0 + unit_random_below(random, 0x20));
+    text[2] = (char)(unsigned char)(0x80 + unit_random_below(random, 0x40));
+    return 3;
+}
+
 /* A character that is cut off, what is nearly one, or bytes that seldom are one. */
 static size_t text__put_broken(char *text, uint64_t *random)
 {
-    static const char *const nearly[] = {"\xc1\xbf",     "\xe0\x9f\xbf",     "\xed\xa0\x80",
-                                         "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80"};
+    static const char *const nearly[] = {"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",
+                                         "\xf4\x90\x80\x80", "\xed\xa0\xbd\xed\xb8\x80"};
     size_t bytes = 1 + unit_random_below(random, 4);
     uint32_t how = unit_random_below(random, 3);
     if (how == 0 && bytes > 1) {
@@ -145,9 +154,11 @@ static size_t text__make(char text[TEXT_BYTES], uint64_t *random)
     memcpy(text, beginning, size);
     uint32_t pieces = unit_random_below(random, TEXT_PIECES);
     for (uint32_t i = 0; i < pieces; i++) {
-        size += text__put_character(text + size, 1 + unit_random_below(random, 4), random);
+        size += unit_random_below(random, 16) == 0
+                    ? text__put_half(text + size, random)
+                    : text__put_character(text + size, 1 + unit_random_below(random, 4), random);
     }
-    if (unit_random_below(random, 2) == 0) {
+    if (unit_random_below(random, 3) == 0) {
         size += text__put_broken(text + size, random);
         if (unit_random_below(random, 4) == 0) {
             size += text__put_character(text + size, 1, random);
@@ -157,12 +168,50 @@ static size_t text__make(char text[TEXT_BYTES], uint64_t *random)
     return size;
 }
 
-/* As the system makes it. False: it is not UTF-8. */
+static bool text__is_half(const char *at)
+{
+    return at[0] == '\xed' && ((unsigned char)at[1] & 0xE0) == 0xA0 &&
+           ((unsigned char)at[2] & 0xC0) == 0x80;
+}
+
+/* What stands before the next half, or the end. */
+static bool text__convert(const char *text, size_t bytes, wchar_t *wide, size_t *units)
+{
+    int count = bytes == 0 ? 0
+                           : MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, (int)bytes,
+                                                 wide + *units, TEXT_BYTES);
+    *units += (size_t)count;
+    return bytes == 0 || count > 0;
+}
+
+/* The characters as the system makes them. False: it is not WTF-8. */
+static bool text__make_wide(const char *text, wchar_t wide[2 * TEXT_BYTES])
+{
+    size_t units = 0;
+    bool is_behind_high = false;
+    const char *from = text;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (!text__is_half(at)) {
+            continue;
+        }
+        bool is_high = (unsigned char)at[1] < 0xB0;
+        if (!text__convert(from, (size_t)(at - from), wide, &units) ||
+            (is_behind_high && at == from && !is_high)) {
+            return false;
+        }
+        wide[units++] =
+            (wchar_t)(0xD000 | ((unsigned char)at[1] & 0x3F) << 6 | ((unsigned char)at[2] & 0x3F));
+        is_behind_high = is_high;
+        from = at + 3;
+        at += 2;
+    }
+    return text__convert(from, strlen(from) + 1, wide, &units);
+}
+
 static bool text__expect(const char *text, wchar_t expected[2 * TEXT_BYTES])
 {
-    wchar_t wide[TEXT_BYTES];
-    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide, TEXT_BYTES) == 0) {
-        assert_int_equal(GetLastError(), ERROR_NO_UNICODE_TRANSLATION);
+    wchar_t wide[2 * TEXT_BYTES];
+    if (!text__make_wide(text, wide)) {
         return false;
     }
     if (ioc_path_is_literal(wide)) {

@@ -146,6 +146,11 @@ static size_t plan__write_utf8(const void *from, wchar_t *units, size_t room)
     return ioc_utf8_to_utf16(from, units, room);
 }
 
+static size_t plan__write_path(const void *from, wchar_t *units, size_t room)
+{
+    return ioc_wtf8_to_utf16(from, units, room);
+}
+
 static size_t plan__write_arguments(const void *from, wchar_t *units, size_t room)
 {
     return ioc_command_line(from, units, room);
@@ -337,7 +342,7 @@ static int plan__fill(spawn_plan *plan, const iocp_spawn_options_t *options)
         status = plan__set_program(plan, options);
     }
     if (status == IOCP_OK && options->folder != NULL) {
-        status = plan__copy(plan, TEXT_FOLDER, options->folder, plan__write_utf8);
+        status = plan__copy(plan, TEXT_FOLDER, options->folder, plan__write_path);
     }
     if (status == IOCP_OK) {
         status = plan__list_others(plan, options);

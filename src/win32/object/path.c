@@ -8,14 +8,14 @@ static_assert(IOC_PATH_LONG == MAX_PATH, "text/path.h does not know the system")
 /* A path in UTF-16, to be given back to the allocator. NULL: no memory, or see *native_error. */
 static wchar_t *path__wide(ioc_win_port *port, const char *path, uint32_t *native_error)
 {
-    size_t count = ioc_utf8_to_utf16(path, NULL, 0);
+    size_t count = ioc_wtf8_to_utf16(path, NULL, 0);
     if (count == 0 || count > IOC_PATH_UNITS) {
         *native_error = count == 0 ? ERROR_NO_UNICODE_TRANSLATION : ERROR_FILENAME_EXCED_RANGE;
         return NULL;
     }
     wchar_t *wide = ioc_alloc_take(port->alloc, count * sizeof *wide);
     if (wide != NULL) {
-        (void)ioc_utf8_to_utf16(path, wide, count);
+        (void)ioc_wtf8_to_utf16(path, wide, count);
     }
     return wide;
 }

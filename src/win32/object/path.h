@@ -1,5 +1,5 @@
 /*
- * Paths: from UTF-8 to what CreateFileW takes. What a path says by its text: text/path.h.
+ * Paths: from WTF-8 to what CreateFileW takes. What a path says by its text: text/path.h.
  */
 #ifndef IOC_PATH_H
 #define IOC_PATH_H
