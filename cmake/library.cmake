@@ -11,6 +11,7 @@ set(core_sources
     src/api/loop.c
     src/api/name.c
     src/api/operation.c
+    src/api/overlapped.c
     src/api/pipe.c
     src/api/poll.c
     src/api/post.c
@@ -78,6 +79,7 @@ set(win32_sources
     src/win32/object/console.c
     src/win32/object/file.c
     src/win32/object/medium.c
+    src/win32/object/own_call.c
     src/win32/object/path.c
     src/win32/object/pipe_client.c
     src/win32/object/pipe_server.c

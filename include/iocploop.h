@@ -3,7 +3,8 @@
  *
  * This header is the manual. Its order: version and capabilities, errors, identifiers and results,
  * the loop, operations, timers, handles, sockets, pipes, files, names and addresses, waits, processes,
- * the console and the standard streams, blocking work, waking and posting, statistics.
+ * the console and the standard streams, any overlapped call, blocking work, waking and posting,
+ * statistics.
  *
  * How it works in one paragraph. A program creates a loop and opens sockets, pipes and files on it.
  * Each operation (a receive, a timer, a read) is one function call that queues it and returns at
@@ -267,17 +268,19 @@ typedef enum iocp_type {
     IOCP_TYPE_RESOLVE = 29,
     IOCP_TYPE_RECV_LENT = 30,
     IOCP_TYPE_SENDMSG = 31,
-    IOCP_TYPE_RECVMSG = 32
+    IOCP_TYPE_RECVMSG = 32,
+    IOCP_TYPE_OVERLAPPED = 33
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_RECVMSG + 1)
+#define IOCP_TYPES (IOCP_TYPE_OVERLAPPED + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
     IOCP_RESULT_INLINE = 1,    /* done within the call that started it; no packet was queued */
     IOCP_RESULT_TRUNCATED = 2, /* the datagram was longer than the buffer; the rest is lost */
-    IOCP_RESULT_MORE = 4,      /* the pipe's message is longer; the rest comes with the next read */
+    IOCP_RESULT_MORE = 4,      /* the pipe's message is longer; the rest comes with the next read.
+                                  overlapped: there is more than the buffer took (ERROR_MORE_DATA) */
     IOCP_RESULT_RESCAN = 8,    /* folder_watch: changes were lost: list the folder again */
     IOCP_RESULT_FORCED = 16    /* process_stop: it had to be ended, it did not go by itself */
 } iocp_result_flag_t;
@@ -758,7 +761,7 @@ typedef enum iocp_handle_kind {
     IOCP_HANDLE_PIPE_END = 7,      /* a child's end, of iocp_pipe_pair */
     IOCP_HANDLE_PROCESS = 8,       /* iocp_spawn, iocp_process_adopt */
     IOCP_HANDLE_STDIO = 9,         /* iocp_stdio_open */
-    IOCP_HANDLE_OTHER = 10         /* adopted, and not looked at yet, or none of these */
+    IOCP_HANDLE_OTHER = 10         /* adopted: not looked at yet, or for iocp_overlapped alone */
 } iocp_handle_kind_t;
 
 /* An iocp_handle_kind_t, or IOCP_EBADF. Loop thread. Asks nothing of the system. */
@@ -788,12 +791,12 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
  * Take over a HANDLE that was opened with FILE_FLAG_OVERLAPPED, which belongs to the loop from here
  * on (unless this fails), and is not inherited by child processes. A file is read and written from
  * its beginning; one that was opened to append only (FILE_APPEND_DATA without FILE_WRITE_DATA)
- * appends. A pipe takes iocp_read and iocp_write. Anything else (a console, a device, a folder) is
- * an IOCP_HANDLE_OTHER and takes iocp_close alone.
+ * appends. A pipe takes iocp_read and iocp_write. Anything else that a completion port takes (a
+ * device, a serial line, a mailslot, a folder) is an IOCP_HANDLE_OTHER and takes iocp_overlapped; all
+ * kinds take that and iocp_close.
  *
  * What it is, is asked on the process's thread pool, since Windows lets the question wait while
- * somebody reads a synchronous pipe. Operations of a file or a pipe can be started meanwhile, and
- * wait for the answer; a cancel, a deadline or iocp_close ends them as they wait, and the close
+ * somebody reads a synchronous pipe. Operations can be started meanwhile, and wait for the answer; a cancel, a deadline or iocp_close ends them as they wait, and the close
  * itself calls back when the answer is there. Until then the handle's kind is IOCP_HANDLE_OTHER,
  * and functions that answer at once (iocp_file_get_size, set_size, get_position, set_position) say
  * IOCP_EAGAIN. What cannot be used stays the loop's until iocp_close, and its operations tell why.
@@ -2502,6 +2505,64 @@ IOCP_API int IOCP_CALL iocp_stdio_open(iocp_loop_t *loop, iocp_stdio_t which,
  *       return status == IOCP_OK ? iocp_read(loop, copy->in, copy->piece, sizeof copy->piece,
  *                                            on_piece_read, copy, NULL)
  *                                : status;
+ *   }
+ */
+
+/* ==== Any overlapped call ==================================================================== */
+
+/*
+ * Starts the system's work: one call of a function that takes an OVERLAPPED, with `native`, the
+ * handle's HANDLE or SOCKET, and `overlapped`, which is all zero, and may have its Offset and
+ * OffsetHigh set. Returns 0 if the call succeeded, otherwise what GetLastError or WSAGetLastError
+ * says, of which ERROR_IO_PENDING means that it goes on. Where a function says that it succeeded as soon
+ * as it has begun (ReadDirectoryChangesW), 0 is right, too. Runs on the loop thread, in the tick that
+ * starts the operation, again after each IOCP_REARM, and must not call the loop.
+ *
+ * N.B. Exactly one call that uses `overlapped`, and nothing after it. It needs no event: leave hEvent
+ * alone, since the system does not tell the loop of the end of a call that has one whose lowest bit is
+ * set. Pass NULL for the number of bytes. An operation whose function says that something goes on, and
+ * has started nothing, never ends; one that says that it failed, and has started something, has the
+ * system write to memory that is the next operation's.
+ */
+typedef uint32_t(IOCP_CALL *iocp_start_fn)(void *native, void *overlapped, void *arg);
+
+/*
+ * Any function of Windows' that takes an OVERLAPPED, on any handle of the loop but a process, a standard
+ * stream, a pipe's listener and a child's end of a pair: DeviceIoControl, LockFileEx,
+ * TransactNamedPipe, WaitCommEvent, TransmitPackets, DisconnectEx, HttpReceiveHttpRequest. What this
+ * library does not know is opened by the program with FILE_FLAG_OVERLAPPED, and adopted:
+ * iocp_handle_adopt; what is started meanwhile waits until it is known what that is.
+ *
+ * The result has status, native_error and bytes. If there was more than the buffer took
+ * (ERROR_MORE_DATA), it is 0 with IOCP_RESULT_MORE; of a datagram socket with IOCP_RESULT_TRUNCATED.
+ * A cancel, a deadline and iocp_close end it as any other: CancelIoEx.
+ * N.B. Not every driver heeds that. What it still has to write to stays in use until the callback, and
+ * iocp_loop_destroy says IOCP_ETIMEDOUT until then.
+ *
+ * `arg`, and what the function gave to the system, is in use until the callback.
+ * N.B. Of sends and receives on a socket or a pipe the library keeps the order of its own only.
+ * Errors: IOCP_EINVAL (no function). Errors in the result: what the function answered, and the system.
+ */
+IOCP_API int IOCP_CALL iocp_overlapped(iocp_loop_t *loop, iocp_handle_t handle, iocp_start_fn start,
+                                       void *arg, iocp_callback_t callback, void *userdata,
+                                       iocp_op_t *op);
+
+/*
+ * Example: a range of a file is locked, however long that takes; somebody else has it. To give it back
+ * takes no time: UnlockFileEx, or the end of the handle.
+ *
+ *   static uint32_t IOCP_CALL start_lock(void *native, void *overlapped, void *arg)
+ *   {
+ *       uint32_t bytes = *(uint32_t *)arg;
+ *       return LockFileEx(native, LOCKFILE_EXCLUSIVE_LOCK, 0, bytes, 0, overlapped)
+ *                  ? 0
+ *                  : GetLastError();
+ *   }
+ *
+ *   static int lock_head(iocp_loop_t *loop, iocp_handle_t file, iocp_callback_t on_locked)
+ *   {
+ *       static uint32_t bytes = 4096;
+ *       return iocp_overlapped(loop, file, start_lock, &bytes, on_locked, NULL, NULL);
  *   }
  */
 

@@ -22,7 +22,8 @@
 #include "op.h"
 
 /* What may be asked of a handle that is unknown: what can be adopted has these operations. */
-#define IOC_HANDLES_ADOPTED (IOC_ON(IOCP_HANDLE_FILE) | IOC_ON(IOCP_HANDLE_PIPE))
+#define IOC_HANDLES_ADOPTED \
+    (IOC_ON(IOCP_HANDLE_FILE) | IOC_ON(IOCP_HANDLE_PIPE) | IOC_ON(IOCP_HANDLE_OTHER))
 
 /* Close the kernel objects that are left, with the loop's end. */
 void ioc_handles_deinit(ioc_ops *ops);

@@ -19,6 +19,7 @@
 #define STREAM   IOC_ON(IOCP_HANDLE_STREAM)
 #define DATAGRAM IOC_ON(IOCP_HANDLE_DATAGRAM)
 #define FILE_    IOC_ON(IOCP_HANDLE_FILE)
+#define FOLDER   IOC_ON(IOCP_HANDLE_FOLDER)
 #define PIPE     IOC_ON(IOCP_HANDLE_PIPE)
 #define LISTENER IOC_ON(IOCP_HANDLE_PIPE_LISTENER)
 #define PROCESS  IOC_ON(IOCP_HANDLE_PROCESS)
@@ -276,6 +277,12 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .handles = DATAGRAM,
         .queued = ioc_transfer_queued, .start = kind__start_in_kernel,
         .settle = ioc_transfer_settle, .tell = ioc_datagram_tell, .ended = ioc_transfer_ended,
+    },
+    [IOCP_TYPE_OVERLAPPED] = {
+        .name = "overlapped", .type = IOCP_TYPE_OVERLAPPED,
+        .handles = STREAM | DATAGRAM | FILE_ | FOLDER | PIPE | OTHER,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

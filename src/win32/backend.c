@@ -17,6 +17,7 @@
 #include "object/child.h"
 #include "object/console.h"
 #include "object/file.h"
+#include "object/own_call.h"
 #include "object/pipe_client.h"
 #include "object/pipe_server.h"
 #include "object/process.h"
@@ -275,6 +276,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                            ioc_overlapped_complete},
     [IOCP_TYPE_RECVMSG] = {ioc_wsamsg_start_recv, ioc_overlapped_cancel, ioc_overlapped_release,
                            ioc_wsamsg_received},
+    [IOCP_TYPE_OVERLAPPED] = {ioc_own_call_start, ioc_overlapped_cancel, ioc_overlapped_release,
+                              ioc_own_call_complete},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,

@@ -3,6 +3,7 @@
  * list of operations; what is special about one of them is tested where it belongs.
  */
 #include "contract_env.h"
+#include "contract_call.h"
 #include "contract_console.h"
 #include "contract_datagram.h"
 #include "contract_file.h"
@@ -565,6 +566,18 @@ static void finish_read(stage *s, const contract_record *record)
     contract_wait(s->loop, &written, 1);
 }
 
+static uint32_t IOCP_CALL overlapped__receive(void *native, void *overlapped, void *arg)
+{
+    stage *s = arg;
+    return contract_call_receive(native, overlapped, s->buffer, 1);
+}
+
+static int start_overlapped(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                            iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    return iocp_overlapped(loop, handle, overlapped__receive, s, callback, userdata, op);
+}
+
 static void open_pipe_lent(stage *s)
 {
     open_pipe(s);
@@ -716,6 +729,7 @@ static const operation operations[] = {
     {"pread", open_file, start_pread, NULL, true, false},
     {"pwrite", open_file, start_pwrite, NULL, true, false},
     {"flush", open_file, start_flush, NULL, true, false},
+    {"overlapped", open_pipe, start_overlapped, finish_read, true, false},
     {"stdio_read", open_stdin, start_read, finish_read, true, false, "read"},
     {"stdio_write", open_stdout, start_write, finish_stalled, true, false, "write"},
 };

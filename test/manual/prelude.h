@@ -19,4 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if !defined(_WIN32) /* what they call of <windows.h> */
+#define LOCKFILE_EXCLUSIVE_LOCK 2
+int LockFileEx(void *file, uint32_t flags, uint32_t reserved, uint32_t bytes, uint32_t bytes_high,
+               void *overlapped);
+uint32_t GetLastError(void);
+#endif
+
 #endif /* IOCPLOOP_MANUAL_PRELUDE_H */

@@ -1,4 +1,5 @@
 /* The simulated backend's slots: check, look up, forward. */
+#include "sim_call.h"
 #include "sim_console.h"
 #include "sim_datagram.h"
 #include "sim_file.h"
@@ -102,6 +103,9 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                              .tell = backend__tell_lent},
     [IOCP_TYPE_SENDMSG] = {.on_datagrams = sim_datagram_send_message},
     [IOCP_TYPE_RECVMSG] = {.on_datagrams = sim_datagram_receive, .tell = sim_datagram_tell_message},
+    [IOCP_TYPE_OVERLAPPED] = {.on_stream = sim_call_start,
+                              .on_datagrams = sim_call_start,
+                              .on_file = sim_call_start},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
     [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
                          .take_effect = sim_name_answer,
@@ -155,6 +159,7 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->took_empty = false;
     op->value = 0;
     op->message = 0;
+    op->start_error = 0;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 
@@ -189,7 +194,8 @@ static ioc_start backend__start_as(ioc_port *base, struct ioc_op *core_op, bool 
     int status = backend__try_start(port, op);
     op->may_be_inline = false;
     if (status != IOCP_OK) {
-        op->op.outcome = (ioc_outcome){.status = status, .native_error = sim_native_error(status)};
+        op->op.outcome =
+            (ioc_outcome){.status = status, .native_error = sim_call_error(op, status)};
         sim_unlock();
         return IOC_START_FAILED;
     }

@@ -263,11 +263,16 @@ static sim_op *receive__first(const sim_socket *socket)
 
 int sim_datagram_receive(sim_op *op)
 {
+    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
+    return sim_datagram_receive_bytes(op);
+}
+
+int sim_datagram_receive_bytes(sim_op *op)
+{
     sim_socket *socket = op->socket;
     if (!socket->is_bound) {
         return IOCP_EINVAL;
     }
-    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op->phase = SIM_WAITING;
     if (socket->datagrams->unreachable > 0) {
         socket->datagrams->unreachable--;

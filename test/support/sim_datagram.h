@@ -34,6 +34,7 @@ int sim_datagram_send(sim_op *op);
 int sim_datagram_send_to(sim_op *op);
 int sim_datagram_send_message(sim_op *op);
 int sim_datagram_receive(sim_op *op);
+int sim_datagram_receive_bytes(sim_op *op); /* as many as op->total_bytes says */
 void sim_datagram_tell_sender(sim_op *op);
 void sim_datagram_tell_lent(sim_op *op);
 void sim_datagram_tell_message(sim_op *op);

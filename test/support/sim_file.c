@@ -1,6 +1,7 @@
 /* The simulated file system, in memory. */
 #include "sim_file.h"
 
+#include "sim_call.h"
 #include "sim_unix.h"
 
 #include "text/path.h"
@@ -246,12 +247,20 @@ uintptr_t sim_file_number(const sim_file *file)
     return file->number;
 }
 
+const void *sim_file_content(uintptr_t number)
+{
+    const sim_file *file = file__find(number);
+    SIM_CHECK(file != NULL);
+    return file->content;
+}
+
 void sim_file_close(sim_file *file)
 {
     if (file->more_users > 0) {
         file->more_users--;
         return;
     }
+    sim_call_forget(file->number);
     for (ioc_link *place; (place = ioc_list_first(&file->transfers)) != NULL;) {
         sim_complete(IOC_CONTAINER_OF(place, sim_op, place), IOCP_ECANCELED, 0);
     }

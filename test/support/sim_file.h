@@ -19,6 +19,9 @@ int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t
 uint64_t sim_file_size(const sim_file *file);
 int sim_file_set_size(sim_file *file, uint64_t size);
 uintptr_t sim_file_number(const sim_file *file);
+
+/* What all open files of one path have in common. */
+const void *sim_file_content(uintptr_t number);
 void sim_file_close(sim_file *file);
 
 /* Read into fresh memory, which is the caller's; what is behind the end is zero. */

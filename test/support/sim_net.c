@@ -978,6 +978,12 @@ int sim_socket_try_send(sim_socket *socket, const iocp_buf_t *buffers, uint32_t 
 
 int sim_receive(sim_op *op)
 {
+    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
+    return sim_receive_bytes(op);
+}
+
+int sim_receive_bytes(sim_op *op)
+{
     sim_socket *socket = op->socket;
     if (socket->state != SIM_CONNECTED) {
         return IOCP_ENOTCONN;
@@ -991,7 +997,6 @@ int sim_receive(sim_op *op)
     if (socket->cannot_read) {
         return IOCP_EACCES;
     }
-    op->total_bytes = ioc_transfer_of(&op->op)->bytes;
     op__wait(op, &socket->receives);
     stream__pump(socket);
     return IOCP_OK;

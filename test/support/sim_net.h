@@ -113,9 +113,11 @@ typedef struct sim_op {
     struct sim_socket *accepted;
     sim_address from; /* of a datagram */
     sim_beside beside;
-    uint64_t value;      /* of a wait or work */
-    uint32_t pipe_flags; /* of a connect to a pipe */
-    uint32_t message;    /* or the events that a poll has found */
+    uint64_t value;       /* of a wait or work */
+    uint32_t pipe_flags;  /* of a connect to a pipe */
+    uint32_t message;     /* or the events that a poll has found */
+    iocp_buf_t room;      /* of a call of the program's: where what it receives goes */
+    uint32_t start_error; /* what such a one answered, if it was not started */
 } sim_op;
 
 _Static_assert(IOCP_BUFFERS_MAX <= UINT16_MAX, "sim_op.sent_count");
@@ -233,8 +235,9 @@ uint64_t sim_below(sim_port *port, uint64_t limit);
 /* A number that no other native handle has. */
 uintptr_t sim_next_number(void);
 
-/* The raw code that stands behind a status. */
+/* The raw code that stands behind a status, and back. */
 uint32_t sim_native_error(int status);
+int sim_status_of(uint32_t native_error);
 
 /* Whether this call is one that shall fail, and how. */
 bool sim_fails(sim_failure *failure, int *status);
@@ -284,6 +287,7 @@ int sim_send(sim_op *op);
 int sim_send_file(sim_op *op);
 void sim_send_file_tell(sim_op *op);
 int sim_receive(sim_op *op);
+int sim_receive_bytes(sim_op *op); /* as many as op->total_bytes says */
 int sim_shutdown(sim_op *op);
 
 /* See ioc_backend.socket_try_send. */

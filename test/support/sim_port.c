@@ -70,60 +70,71 @@ bool sim_fails(sim_failure *failure, int *status)
     return true;
 }
 
+static const struct {
+    int status;
+    uint32_t native_error;
+} port_errors[] = {
+    {IOCP_OK, 0},
+    {IOCP_EINVAL, 10022},
+    {IOCP_ENOMEM, 8},
+    {IOCP_EBADF, 6},
+    {IOCP_EBUSY, 170},
+    {IOCP_ENOTSUP, 10045},
+    {IOCP_ECANCELED, 995},
+    {IOCP_ETIMEDOUT, 10060},
+    {IOCP_EADDRINUSE, 10048},
+    {IOCP_EADDRNOTAVAIL, 10049},
+    {IOCP_EAFNOSUPPORT, 10047},
+    {IOCP_EALREADY, 10037},
+    {IOCP_ECONNABORTED, 10053},
+    {IOCP_ECONNREFUSED, 10061},
+    {IOCP_ECONNRESET, 10054},
+    {IOCP_EFAULT, 10014},
+    {IOCP_EISCONN, 10056},
+    {IOCP_EACCES, 10013},
+    {IOCP_EMSGSIZE, 10040},
+    {IOCP_ENETUNREACH, 10051},
+    {IOCP_EMFILE, 10024},
+    {IOCP_ENOBUFS, 10055},
+    {IOCP_ENOPROTOOPT, 10042},
+    {IOCP_ENOTCONN, 10057},
+    {IOCP_ENOTSOCK, 10038},
+    {IOCP_EPIPE, 10058},
+    {IOCP_EPROTONOSUPPORT, 10043},
+    {IOCP_EOF, 38},
+    {IOCP_ENOTOVERLAPPED, 0},
+    {IOCP_ENOTFOUND, 2},
+    {IOCP_EEXIST, 80},
+    {IOCP_ENAMETOOLONG, 206},
+    {IOCP_ENOTFOLDER, 267},
+    {IOCP_EISFOLDER, 336},
+    {IOCP_ENOTEMPTY, 145},
+    {IOCP_EXDEV, 17},
+    {IOCP_ELOOP, 1921},
+    {IOCP_ENONAME, 11001},
+    {IOCP_ENOADDRESS, 11004},
+    {IOCP_ENOEXEC, 193},
+    {IOCP_EELEVATION, 740},
+};
+
 uint32_t sim_native_error(int status)
 {
-    static const struct {
-        int status;
-        uint32_t native_error;
-    } table[] = {
-        {IOCP_OK, 0},
-        {IOCP_EINVAL, 10022},
-        {IOCP_ENOMEM, 8},
-        {IOCP_EBADF, 6},
-        {IOCP_EBUSY, 170},
-        {IOCP_ENOTSUP, 10045},
-        {IOCP_ECANCELED, 995},
-        {IOCP_ETIMEDOUT, 10060},
-        {IOCP_EADDRINUSE, 10048},
-        {IOCP_EADDRNOTAVAIL, 10049},
-        {IOCP_EAFNOSUPPORT, 10047},
-        {IOCP_EALREADY, 10037},
-        {IOCP_ECONNABORTED, 10053},
-        {IOCP_ECONNREFUSED, 10061},
-        {IOCP_ECONNRESET, 10054},
-        {IOCP_EFAULT, 10014},
-        {IOCP_EISCONN, 10056},
-        {IOCP_EACCES, 10013},
-        {IOCP_EMSGSIZE, 10040},
-        {IOCP_ENETUNREACH, 10051},
-        {IOCP_EMFILE, 10024},
-        {IOCP_ENOBUFS, 10055},
-        {IOCP_ENOPROTOOPT, 10042},
-        {IOCP_ENOTCONN, 10057},
-        {IOCP_ENOTSOCK, 10038},
-        {IOCP_EPIPE, 10058},
-        {IOCP_EPROTONOSUPPORT, 10043},
-        {IOCP_EOF, 38},
-        {IOCP_ENOTOVERLAPPED, 0},
-        {IOCP_ENOTFOUND, 2},
-        {IOCP_EEXIST, 80},
-        {IOCP_ENAMETOOLONG, 206},
-        {IOCP_ENOTFOLDER, 267},
-        {IOCP_EISFOLDER, 336},
-        {IOCP_ENOTEMPTY, 145},
-        {IOCP_EXDEV, 17},
-        {IOCP_ELOOP, 1921},
-        {IOCP_ENONAME, 11001},
-        {IOCP_ENOADDRESS, 11004},
-        {IOCP_ENOEXEC, 193},
-        {IOCP_EELEVATION, 740},
-    };
-    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
-        if (table[i].status == status) {
-            return table[i].native_error;
+    for (size_t i = 0; i < IOC_COUNT_OF(port_errors); i++) {
+        if (port_errors[i].status == status) {
+            return port_errors[i].native_error;
         }
     }
     return 31;
+}
+
+int sim_status_of(uint32_t native_error)
+{
+    for (size_t i = 0; i < IOC_COUNT_OF(port_errors); i++) {
+        if (port_errors[i].native_error == native_error) {
+            return port_errors[i].status;
+        }
+    }
+    return IOCP_EUNKNOWN;
 }
 
 /* ---- Open and close ---- */
@@ -251,8 +262,9 @@ static void op__fill_buffers(sim_op *op)
 {
     size_t left = (size_t)op->outcome.bytes;
     const unsigned char *from = op->received;
-    uint32_t count = ioc_transfer_of(&op->op)->count;
-    const iocp_buf_t *list = ioc_transfer_buffers(&op->op);
+    bool is_call = op->op.kind->type == IOCP_TYPE_OVERLAPPED;
+    uint32_t count = is_call ? 1 : ioc_transfer_of(&op->op)->count;
+    const iocp_buf_t *list = is_call ? &op->room : ioc_transfer_buffers(&op->op);
     for (uint32_t i = 0; left > 0; i++) {
         SIM_CHECK(i < count);
         const iocp_buf_t *buffer = &list[i];

@@ -18,6 +18,7 @@
 #include "contract_file.h"
 #include "kind.h"
 #include "loop.h"
+#include "sim_call.h"
 #include "sim_console.h"
 #include "sim_file.h"
 #include "sim_net.h"
@@ -103,6 +104,8 @@ typedef struct action {
     uint32_t count;
     iocp_buf_t list[3];
     unsigned char *buffer; /* on the heap: nobody may write to it after the callback */
+    unsigned char *room;   /* the same of a call of the program's own */
+    uint32_t room_bytes;
 } action;
 
 /* Handles that may be open, or closing, or long gone. */
@@ -243,6 +246,8 @@ static void program__added(program *p, action *a, int status)
     EXPECT(p, a->op.id == 0);
     free(a->buffer);
     a->buffer = NULL;
+    free(a->room);
+    a->room = NULL;
 }
 
 static void program__close(program *p, iocp_handle_t handle)
@@ -651,7 +656,8 @@ static void action__check_status(const action *a, const iocp_result_t *result)
         break;
     case IOCP_EOF:
         EXPECT(p, a->type == IOCP_TYPE_RECV || a->type == IOCP_TYPE_READ ||
-                      a->type == IOCP_TYPE_RECV_LENT || a->type == IOCP_TYPE_SENDFILE);
+                      a->type == IOCP_TYPE_RECV_LENT || a->type == IOCP_TYPE_SENDFILE ||
+                      a->type == IOCP_TYPE_OVERLAPPED);
         break;
     default:
         EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
@@ -718,6 +724,8 @@ static void action__end(action *a)
     p->pending--;
     free(a->buffer);
     a->buffer = NULL;
+    free(a->room);
+    a->room = NULL;
 }
 
 static void action__replace_buffer(action *a)
@@ -1088,6 +1096,31 @@ static void program__add_move(program *p)
                      ? iocp_write(p->loop, handle, a->buffer, size, action__on_result, a, &a->op)
                      : iocp_read(p->loop, handle, a->buffer, size, action__on_result, a, &a->op);
     program__added(p, a, status);
+}
+
+/* It is called in a turn that can start it, and never where it would have no memory. */
+static uint32_t IOCP_CALL action__start_call(void *native, void *overlapped, void *arg)
+{
+    action *a = arg;
+    EXPECT(a->program, a->is_pending && !a->is_over && action__can_start(a));
+    return program__chance(a->program, 10)
+               ? 10042
+               : sim_call_receive(native, overlapped, a->room, a->room_bytes);
+}
+
+static void program__add_call(program *p)
+{
+    bool has_datagrams = program__chance(p, 20);
+    action *a = program__new_action(
+        p, IOCP_TYPE_OVERLAPPED, program__any_of(p, has_datagrams ? &p->datagrams : &p->sockets));
+    if (a == NULL) {
+        return;
+    }
+    a->room = calloc(1, RANDOM_BUFFER);
+    a->room_bytes = program__below(p, RANDOM_BUFFER + 1);
+    program__added(
+        p, a,
+        iocp_overlapped(p->loop, a->handle, action__start_call, a, action__on_result, a, &a->op));
 }
 
 /* Into a buffer of a pool that is there, or of a new one. */
@@ -1593,6 +1626,7 @@ static void program__act(program *p)
         {6, program__add_poll},
         {5, program__set_events},
         {1, program__replace_foreign},
+        {5, program__add_call},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1606,7 +1640,7 @@ static void program__act_in_the_end(program *p)
         {1, program__close_child},     {1, program__add_spawn},      {1, program__add_pipe_connect},
         {1, program__add_of_process},  {1, program__add_lent},       {2, program__return_any},
         {1, program__destroy_pool},    {1, program__add_poll},       {1, program__add_resolve},
-        {1, program__close_datagrams},
+        {1, program__close_datagrams}, {1, program__add_call},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }

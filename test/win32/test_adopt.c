@@ -208,7 +208,7 @@ static void a_socket_is_of_no_use_as_a_pipe(void **state)
     check_useless((HANDLE)contract_socket_create(AF_INET), IOCP_EINVAL, 0);
 }
 
-static void a_character_device_takes_a_close_alone(void **state)
+static void a_character_device_takes_no_reads(void **state)
 {
     (void)state;
     HANDLE device = CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
@@ -217,7 +217,7 @@ static void a_character_device_takes_a_close_alone(void **state)
     check_useless(device, IOCP_ENOTSUP, 0);
 }
 
-static void a_folder_takes_a_close_alone(void **state)
+static void a_folder_takes_no_reads(void **state)
 {
     (void)state;
     wchar_t path[WIN_PATH_CHARACTERS];
@@ -565,8 +565,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ADOPT_TEST(a_socket_is_of_no_use_as_a_pipe),
-        ADOPT_TEST(a_character_device_takes_a_close_alone),
-        ADOPT_TEST(a_folder_takes_a_close_alone),
+        ADOPT_TEST(a_character_device_takes_no_reads),
+        ADOPT_TEST(a_folder_takes_no_reads),
         ADOPT_TEST(an_object_that_is_no_file_is_of_no_use),
         ADOPT_TEST(what_is_not_overlapped_is_of_no_use),
         ADOPT_TEST(both_ways_of_being_synchronous_are_of_no_use),

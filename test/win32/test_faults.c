@@ -78,7 +78,7 @@ static iocp_action_t IOCP_CALL life__callback(iocp_loop_t *loop, const iocp_resu
         op->life->is_broken = op->life->is_broken || result->status != op->expected;
     }
     bool is_input = result->type == IOCP_TYPE_RECV || result->type == IOCP_TYPE_READ ||
-                    result->type == IOCP_TYPE_PREAD;
+                    result->type == IOCP_TYPE_PREAD || result->type == IOCP_TYPE_OVERLAPPED;
     if (is_input) {
         bool is_right = result->status != IOCP_OK || memcmp(op->data, "hello", 5) == 0;
         op->life->is_broken = op->life->is_broken || !is_right;
@@ -240,6 +240,23 @@ static void life__read(life *l, iocp_type_t type)
     life__wait(l);
 }
 
+static uint32_t IOCP_CALL life__start(void *native, void *overlapped, void *arg)
+{
+    const ioc_sys *sys = win_faults_table();
+    life_op *op = arg;
+    return sys->ReadFile(native, op->data, sizeof op->data, NULL, overlapped) ? 0
+                                                                              : sys->GetLastError();
+}
+
+/* A call of the program's own. */
+static void life__call(life *l)
+{
+    life_op *op = life__op(l, IOCP_OK);
+    life__started(l, op,
+                  iocp_overlapped(l->loop, l->file, life__start, op, life__callback, op, NULL));
+    life__wait(l);
+}
+
 static void life__store(life *l)
 {
     uint64_t size = 0;
@@ -257,6 +274,7 @@ static void life__store(life *l)
     (void)life__ok(l, iocp_file_set_position(l->loop, l->file, 0));
     life__read(l, IOCP_TYPE_READ);
     life__read(l, IOCP_TYPE_PREAD);
+    life__call(l);
 }
 
 static void life__secure(life *l)

@@ -91,9 +91,6 @@ static int adopt__use(ioc_win_port *port, ioc_win_handle *handle, uint64_t answe
         return IOCP_ENOTOVERLAPPED;
     }
     handle->handle.kind = (uint8_t)(answer & ADOPT_KIND);
-    if (handle->handle.kind == IOCP_HANDLE_OTHER) {
-        return IOCP_OK;
-    }
     handle->handle.is_append =
         handle->handle.kind == IOCP_HANDLE_FILE && (answer & ADOPT_APPENDS) != 0;
     handle->skips_packets = (answer & ADOPT_SKIPS_PACKETS) != 0;
