@@ -397,6 +397,24 @@ typedef enum iocp_sleep_method {
     IOCP_SLEEP_PORT = 3 /* the port's own time limit: late by up to the system's tick, 16 ms */
 } iocp_sleep_method_t;
 
+/* A packet of the port, laid out as OVERLAPPED_ENTRY. */
+typedef struct iocp_packet {
+    uintptr_t key;
+    void *overlapped;
+    uintptr_t internal; /* the operation's NTSTATUS; of a posted packet 0 */
+    uint32_t bytes;
+} iocp_packet_t;
+
+/*
+ * A packet that is not the loop's: of a handle that the program, or a library in it, has bound to
+ * iocp_loop_native_port with a key of its own, or of iocp_loop_post_packet. It runs on the loop
+ * thread as callbacks do, packets in the order of the port, and counts as a callback for
+ * iocp_loop_tick. It may call what a callback may. `packet` ends with the call; what `overlapped`
+ * points to is the program's, and the loop does not look at it.
+ */
+typedef void(IOCP_CALL *iocp_packet_fn)(iocp_loop_t *loop, const iocp_packet_t *packet,
+                                        void *context);
+
 /*
  * Set size to sizeof(iocp_loop_options_t) and everything else to 0 for the defaults. A structure
  * of a later version is taken as long as what this version does not know in it is 0. A size that is
@@ -410,12 +428,14 @@ typedef struct iocp_loop_options {
     iocp_allocate_fn allocate; /* NULL: malloc */
     iocp_free_fn free;         /* NULL: free */
     void *allocator_context;
-    uint32_t check_threads; /* 1: IOCP_ETHREAD in every build, also for calls of another thread
+    uint32_t check_threads;   /* 1: IOCP_ETHREAD in every build, also for calls of another thread
                                between two ticks: the loop belongs to the thread that created it,
                                then to the one that ran it last; another takes it over by
                                iocp_loop_run, iocp_loop_tick or iocp_loop_destroy. 0: in builds
                                without NDEBUG, while the loop runs */
-    uint32_t reserved;      /* 0 */
+    uint32_t reserved;        /* 0 */
+    iocp_packet_fn on_packet; /* NULL: packets of others are dropped and counted */
+    void *packet_context;
 } iocp_loop_options_t;
 
 /*
@@ -475,7 +495,8 @@ IOCP_API int IOCP_CALL iocp_loop_run(iocp_loop_t *loop, iocp_run_mode_t mode);
  * Otherwise turns are repeated, sleeping when nothing is ready, until `wait` callbacks or posted
  * functions have run, or the loop is stopped or has nothing left to wait for. While work is ready
  * that needs no packet, these turns put the dequeue off until a batch of callbacks has run.
- * A turn in which nothing is in the kernel makes no system call but reading the clock.
+ * A turn in which nothing is in the kernel makes no system call but reading the clock, unless the
+ * loop has an on_packet: then it always asks the port.
  * Loop thread. Errors as iocp_loop_run.
  */
 IOCP_API int IOCP_CALL iocp_loop_tick(iocp_loop_t *loop, uint32_t wait);
@@ -540,13 +561,33 @@ IOCP_API int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t
  * The completion port, a HANDLE that belongs to the loop. It is signaled while there are packets in
  * it, so that it can be waited for; Microsoft does not document that. The documented way is a
  * thread that takes a packet by GetQueuedCompletionStatus, posts it back as it is, and then has the
- * loop thread tick before it goes on. Packets with a key of the program's own are dropped and
- * counted (iocp_stats_t.foreign_packets). Loop thread.
+ * loop thread tick before it goes on.
+ *
+ * A program may bind handles of its own to it (CreateIoCompletionPort), with a key that is even and
+ * not an address within the loop's memory: the address of an object of its own, say. Their packets
+ * come to iocp_loop_options_t.on_packet; without one they are dropped and counted
+ * (iocp_stats_t.foreign_packets).
+ * N.B. The loop cannot know what is in the kernel for such handles. iocp_loop_destroy delivers what
+ * has come to the port, and does not wait for more: end that work first, and close the handles.
+ *
+ * Loop thread.
  * N.B. That thread posts a packet back also when GetQueuedCompletionStatus has returned FALSE with
  * an OVERLAPPED: it is that of an operation which failed, and without it the operation never ends.
  * Only FALSE with NULL is no packet.
  */
 IOCP_API int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle);
+
+/*
+ * Put a packet into the loop's port, for iocp_loop_options_t.on_packet: it comes back with this
+ * key, these bytes and this `overlapped`, which may be anything and is not looked at. Each packet
+ * that was accepted is delivered once, those of one thread in their order, at the latest in
+ * iocp_loop_destroy. Packets do not keep IOCP_RUN_UNTIL_DONE going. Any thread.
+ * Errors: IOCP_EINVAL (a key that is 0, odd or one of the loop's own; the loop has no on_packet),
+ * IOCP_ENOMEM, IOCP_ENOBUFS (the system takes no more), IOCP_ECLOSING.
+ * Win32: PostQueuedCompletionStatus.
+ */
+IOCP_API int IOCP_CALL iocp_loop_post_packet(iocp_loop_t *loop, uintptr_t key, uint32_t bytes,
+                                             void *overlapped);
 
 /*
  * Give back the memory of a burst that is over: all pages of operations, handles, posts and copies
@@ -2668,7 +2709,7 @@ typedef struct iocp_stats {
     uint64_t sleeps;          /* of these, those that were allowed to wait: wake-ups of the loop */
     uint64_t packets;         /* packets of operations taken from the port */
     uint64_t wake_packets;    /* packets sent to wake the loop */
-    uint64_t foreign_packets; /* not this library's, or of a job whose watch is over */
+    uint64_t foreign_packets; /* dropped: not this library's, or of a job whose watch is over */
     uint64_t allocations;     /* calls of the allocator; stands still in the steady state */
     uint64_t operations;      /* level: operations that have not ended */
     uint64_t kernel;          /* level: of these, in the hands of the kernel */

@@ -7,7 +7,7 @@
  *
  * Rules for every slot:
  *  - All slots are there; none is NULL.
- *  - Only `wake` is called from any thread. All others run on the loop thread, one at a time.
+ *  - Only `wake` and `post_packet` are called from any thread. All others run on the loop thread, one at a time.
  *  - Functions that return int return 0 or an IOCP_E code, and with an error they leave the raw
  *    code in port->native_error. They never abort and never print.
  *  - A backend may put its own part behind ioc_op and ioc_handle: it says how large the whole block
@@ -35,7 +35,8 @@ typedef struct ioc_port_options {
     uint32_t batch;            /* the most packets that one dequeue takes */
     iocp_completion_mode_t completion_mode;
     iocp_sleep_method_t sleep_method;
-    const void *extra; /* of the backend's own: a test's table of system calls, a script */
+    iocp_packet_t *packets; /* room for a batch of others' packets, NULL: they are dropped */
+    const void *extra;      /* of the backend's own: a test's table of system calls, a script */
 } ioc_port_options;
 
 /* What became of an operation that was started. */
@@ -49,7 +50,9 @@ typedef enum ioc_start {
 typedef struct ioc_dequeued {
     uint32_t operations;
     uint32_t wakes;   /* packets sent by `wake` */
-    uint32_t foreign; /* packets that belong to somebody else */
+    uint32_t packets; /* of others, in ioc_port_options.packets */
+    uint32_t foreign; /* packets that belong to somebody else, and were dropped */
+    bool is_empty;    /* there is nothing more in the port */
 } ioc_dequeued;
 
 /* A group that a socket joins, or what one sender alone sends to it. */
@@ -102,6 +105,12 @@ typedef struct ioc_backend {
      */
     int (*dequeue)(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
                    ioc_dequeued *dequeued);
+
+    /*
+     * A packet that comes back as one of others. Any thread; leaves native_error alone. IOCP_EINVAL: its
+     * key is the port's own.
+     */
+    int (*post_packet)(ioc_port *port, const iocp_packet_t *packet);
 
     /* Make a dequeue that sleeps, or else the next one, return at once. Any thread. */
     ioc_wake (*wake)(ioc_port *port);

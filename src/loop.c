@@ -13,6 +13,20 @@
 
 /* ---- Creation ---- */
 
+static bool loop__take_room_for_packets(iocp_loop_t *loop, const iocp_loop_options_t *options)
+{
+    ioc_packets *packets = &loop->loop_only.packets;
+    if (options->on_packet == NULL) {
+        return true;
+    }
+    packets->list =
+        ioc_alloc_take(&loop->shared.alloc, loop->loop_only.batch * sizeof *packets->list);
+    packets->deliver = options->on_packet;
+    packets->context = options->packet_context;
+    loop->shared.takes_packets = true;
+    return packets->list != NULL;
+}
+
 int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backend,
                     const void *extra, iocp_loop_t **created)
 {
@@ -25,6 +39,10 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
     loop->shared.alloc = alloc;
     loop->loop_only.end_ns = IOC_FOREVER;
     loop->loop_only.batch = options->batch != 0 ? options->batch : IOC_BATCH_DEFAULT;
+    if (!loop__take_room_for_packets(loop, options)) {
+        ioc_alloc_give(&alloc, loop);
+        return IOCP_ENOMEM;
+    }
 
     ioc_port_options port_options = {
         .ops = &loop->loop_only.ops,
@@ -32,12 +50,14 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
         .batch = loop->loop_only.batch,
         .completion_mode = (iocp_completion_mode_t)options->completion_mode,
         .sleep_method = (iocp_sleep_method_t)options->sleep_method,
+        .packets = loop->loop_only.packets.list,
         .extra = extra,
     };
     ioc_port *port = NULL;
     uint32_t native_error = 0;
     int status = backend->open(&port_options, &port, &native_error);
     if (status != IOCP_OK) {
+        ioc_alloc_give(&alloc, loop->loop_only.packets.list);
         ioc_alloc_give(&alloc, loop);
         return status;
     }
@@ -58,6 +78,7 @@ static void loop__free(iocp_loop_t *loop)
     ioc_ops_deinit(ops);
     ops->backend->close(ops->port);
     ioc_alloc alloc = loop->shared.alloc;
+    ioc_alloc_give(&alloc, loop->loop_only.packets.list);
     ioc_alloc_give(&alloc, loop);
 }
 
@@ -217,12 +238,36 @@ static void loop__run_timers(iocp_loop_t *loop)
     }
 }
 
+static bool loop__has_packets(const iocp_loop_t *loop)
+{
+    return loop->loop_only.packets.count > 0;
+}
+
+/* How many it delivered: all that there are, unless it has to stop. */
+static uint32_t loop__run_packets(iocp_loop_t *loop)
+{
+    ioc_packets *packets = &loop->loop_only.packets;
+    uint32_t delivered = 0;
+    for (; packets->first < packets->count && !loop__must_stop(loop); delivered++) {
+        const iocp_packet_t *packet = &packets->list[packets->first++];
+        loop->loop_only.delivered++;
+        packets->deliver(loop, packet, packets->context);
+    }
+    if (packets->first == packets->count) {
+        packets->first = 0;
+        packets->count = 0;
+    }
+    return delivered;
+}
+
+/* Of one batch the packets come first: so those of many turns do not wait for what is always ready. */
 static void loop__run_ready(iocp_loop_t *loop)
 {
     ioc_ops *ops = &loop->loop_only.ops;
     const ioc_link *last = ioc_list_last(&ops->ready); /* it leaves by its delivery alone */
     bool is_more = last != NULL;
-    for (uint32_t i = 0; is_more && i < loop->loop_only.batch && !loop__must_stop(loop); i++) {
+    uint32_t first = loop__has_packets(loop) ? loop__run_packets(loop) : 0;
+    for (uint32_t i = first; is_more && i < loop->loop_only.batch && !loop__must_stop(loop); i++) {
         ioc_op *op = ioc_op_next_ready(ops);
         is_more = &op->link != last;
         loop__deliver(loop, op);
@@ -240,19 +285,27 @@ static void loop__run_inbox(iocp_loop_t *loop)
 
 /* ---- Asking the port ---- */
 
+/* Of a loop that is being destroyed: whether the port may have some, or had. */
+static bool loop__may_have_packets(const iocp_loop_t *loop)
+{
+    const ioc_packets *packets = &loop->loop_only.packets;
+    return packets->deliver != NULL && (packets->count > 0 || !packets->is_port_empty);
+}
+
 /* Whether nothing is left of a loop that is being destroyed. */
 static bool loop__is_drained(const iocp_loop_t *loop)
 {
     const ioc_inbox *inbox = &loop->shared.inbox;
     return loop->loop_only.ops.slab.live == 0 && !ioc_inbox_is_in_use(inbox) &&
-           !ioc_inbox_has_news(inbox);
+           !ioc_inbox_has_news(inbox) && !loop__may_have_packets(loop);
 }
 
 static bool loop__has_work(const iocp_loop_t *loop)
 {
     const ioc_ops *ops = &loop->loop_only.ops;
     return !ioc_list_is_empty(&ops->ready) || !ioc_list_is_empty(&ops->submissions) ||
-           ioc_cancel_is_queued(ops) || ioc_inbox_has_news(&loop->shared.inbox);
+           ioc_cancel_is_queued(ops) || ioc_inbox_has_news(&loop->shared.inbox) ||
+           loop__has_packets(loop);
 }
 
 static uint64_t loop__next_due(ioc_ops *ops)
@@ -284,11 +337,19 @@ static bool loop__is_waiting(const iocp_loop_t *loop)
     return may_come && !loop__is_satisfied(loop);
 }
 
+/* Whether the last of a loop that is being destroyed are packets, which are there or are not. */
+static bool loop__is_left_with_packets(const iocp_loop_t *loop)
+{
+    return loop->loop_only.ops.is_ending && loop->loop_only.ops.slab.live == 0 &&
+           !ioc_inbox_is_in_use(&loop->shared.inbox) && loop__may_have_packets(loop);
+}
+
 /* Until when the turn may sleep, at most until `limit_ns`. 0: not at all. */
 static uint64_t loop__sleep_until(iocp_loop_t *loop, uint64_t limit_ns)
 {
     ioc_ops *ops = &loop->loop_only.ops;
-    if (limit_ns == 0 || !loop__is_waiting(loop) || loop__has_work(loop)) {
+    bool may_sleep = limit_ns > 0 && loop__is_waiting(loop) && !loop__has_work(loop);
+    if (!may_sleep || loop__is_left_with_packets(loop)) {
         return 0;
     }
     uint64_t until_ns = loop__next_due(ops);
@@ -308,7 +369,8 @@ static uint64_t loop__sleep_until(iocp_loop_t *loop, uint64_t limit_ns)
 /* Whether a turn that does not sleep may leave the port alone. */
 static bool loop__may_skip_dequeue(const iocp_loop_t *loop)
 {
-    if (loop->loop_only.ops.in_kernel == 0 && ioc_inbox_is_awake(&loop->shared.inbox)) {
+    if (loop->loop_only.ops.in_kernel == 0 && ioc_inbox_is_awake(&loop->shared.inbox) &&
+        !loop->shared.takes_packets) {
         return true;
     }
     uint64_t since_dequeue = loop->loop_only.delivered - loop->loop_only.asked_at;
@@ -325,7 +387,10 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
     if (until_ns > 0 && !ioc_inbox_fall_asleep(&loop->shared.inbox)) {
         until_ns = 0;
     }
+    bool is_shut = ops->is_ending && !ioc_inbox_is_in_use(&loop->shared.inbox);
     int status = ops->backend->dequeue(ops->port, ops->now_ns, until_ns, &ended, &dequeued);
+    loop->loop_only.packets.count = dequeued.packets;
+    loop->loop_only.packets.is_port_empty = is_shut && dequeued.is_empty;
     ioc_inbox_awake(&loop->shared.inbox, dequeued.wakes);
     loop->loop_only.asked_at = loop->loop_only.delivered;
     ops->counters.dequeues++;
@@ -386,7 +451,7 @@ static int loop__run_steps(iocp_loop_t *loop, uint64_t limit_ns)
         loop__run_ready(loop);
     }
     loop__run_inbox(loop);
-    if (loop__is_stopped(loop)) {
+    if (loop__is_stopped(loop) || loop__has_packets(loop)) {
         return IOCP_OK;
     }
     uint64_t until_ns = loop__sleep_until(loop, limit_ns);
@@ -408,7 +473,7 @@ static bool loop__is_idle(const iocp_loop_t *loop)
     const ioc_ops *ops = &loop->loop_only.ops;
     return ops->slab.live == 0 && ioc_list_is_empty(&ops->notes) &&
            !ioc_inbox_has_news(&loop->shared.inbox) && ioc_inbox_is_awake(&loop->shared.inbox) &&
-           !loop__is_waiting(loop);
+           !loop->shared.takes_packets && !loop__is_waiting(loop);
 }
 
 static int loop__turn(iocp_loop_t *loop, uint64_t limit_ns)
@@ -467,12 +532,14 @@ static int loop__drain(iocp_loop_t *loop, uint64_t timeout_ns)
     for (;;) {
         size_t before = ops->slab.live;
         uint32_t cursor = ops->end_cursor;
+        uint64_t delivered = loop->loop_only.delivered;
         int status = loop__end_turn(loop, now_ns, until_ns);
         if (status != IOCP_OK || loop__is_drained(loop)) {
             return status;
         }
-        bool has_moved =
-            ops->slab.live != before || ops->end_cursor != cursor || loop__has_work(loop);
+        bool has_moved = ops->slab.live != before || ops->end_cursor != cursor ||
+                         loop->loop_only.delivered != delivered || loop__has_work(loop) ||
+                         loop__is_left_with_packets(loop);
         now_ns = ioc_ops_update_now(ops);
         if (now_ns >= until_ns && (timeout_ns > 0 || !has_moved)) {
             return IOCP_ETIMEDOUT;

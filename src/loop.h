@@ -6,7 +6,8 @@
  *   cancels, closes, deadlines   so that what is cancelled never starts; what the loop's end ends
  *   starts                       what callbacks and the program have queued
  *   timers                       those due at one reading of the clock
- *   ready                        results that needed no packet, or had no room in the last turn
+ *   ready                        results that needed no packet, or had no room in the last turn; and
+ *                                packets of others that the last turn broke off before
  *   inbox                        posts and asyncs
  *   dequeue, and its results     sleeps here, if nothing is ready and the caller may wait
  *
@@ -26,6 +27,16 @@
 #define IOC_BATCH_DEFAULT 128
 #define IOC_BATCH_MAX     4096
 
+/* Packets of others, of one dequeue; the port is not asked for more before all are delivered. */
+typedef struct ioc_packets {
+    iocp_packet_fn deliver; /* NULL: there are none */
+    void *context;
+    iocp_packet_t *list; /* of a batch */
+    uint32_t first;      /* of those that are to be delivered */
+    uint32_t count;
+    bool is_port_empty; /* nothing more was in it, and no thread was about to put anything there */
+} ioc_packets;
+
 struct iocp_loop {
     struct { /* any thread */
         ioc_alloc alloc;
@@ -33,6 +44,7 @@ struct iocp_loop {
         ioc_atomic_ptr runs_on; /* number of the thread that runs it, NULL if none does */
         ioc_atomic_ptr owner;   /* of the thread that made it or ran it last */
         bool checks_threads;    /* iocp_loop_options_t.check_threads */
+        bool takes_packets;     /* iocp_loop_options_t.on_packet */
     } shared;
     struct {
         ioc_ops ops;
@@ -40,10 +52,11 @@ struct iocp_loop {
         void *data;            /* the program's */
         uint32_t native_error; /* behind the last error that a call returned */
         bool is_until_stopped; /* the running function goes on when nothing is active */
-        uint64_t delivered;    /* callbacks and posts that have run */
-        uint64_t goal;         /* how many of them when the running function returns */
-        uint64_t asked_at;     /* how many of them when the port was asked last */
-        uint64_t end_ns;       /* the loop's end works until then, IOC_FOREVER: no limit */
+        ioc_packets packets;
+        uint64_t delivered; /* callbacks, posts and packets that have run */
+        uint64_t goal;      /* how many of them when the running function returns */
+        uint64_t asked_at;  /* how many of them when the port was asked last */
+        uint64_t end_ns;    /* the loop's end works until then, IOC_FOREVER: no limit */
     } loop_only;
 };
 

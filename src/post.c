@@ -220,6 +220,17 @@ int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg)
     return status;
 }
 
+/* The packet itself ends a sleep. */
+int ioc_inbox_post_packet(ioc_inbox *inbox, const iocp_packet_t *packet)
+{
+    if (!inbox__enter(inbox)) {
+        return IOCP_ECLOSING;
+    }
+    int status = inbox->shared.backend->post_packet(inbox->shared.port, packet);
+    inbox__leave(inbox);
+    return status;
+}
+
 static void async__serve(ioc_inbox *inbox, iocp_async_t *async);
 
 /* What the posts were in goes back together, for each time costs as much as a post. */

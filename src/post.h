@@ -73,6 +73,7 @@ void ioc_inbox_deinit(ioc_inbox *inbox);
 /* ---- Any thread ---- */
 
 int ioc_inbox_post(ioc_inbox *inbox, iocp_post_fn function, void *arg);
+int ioc_inbox_post_packet(ioc_inbox *inbox, const iocp_packet_t *packet);
 void ioc_inbox_stop(ioc_inbox *inbox);
 void ioc_inbox_resume(ioc_inbox *inbox);
 int ioc_async_notify(iocp_async_t *async);

@@ -131,6 +131,17 @@ int IOCP_CALL iocp_loop_next_deadline(const iocp_loop_t *loop, uint64_t *when_ns
     return IOCP_OK;
 }
 
+int IOCP_CALL iocp_loop_post_packet(iocp_loop_t *loop, uintptr_t key, uint32_t bytes,
+                                    void *overlapped)
+{
+    bool is_key = key != 0 && (key & 1) == 0;
+    if (loop == NULL || !is_key || !loop->shared.takes_packets) {
+        return IOCP_EINVAL;
+    }
+    iocp_packet_t packet = {.key = key, .overlapped = overlapped, .bytes = bytes};
+    return ioc_inbox_post_packet(&loop->shared.inbox, &packet);
+}
+
 int IOCP_CALL iocp_loop_native_port(const iocp_loop_t *loop, void **handle)
 {
     int status = ioc_api_check(loop, handle != NULL);

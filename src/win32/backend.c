@@ -335,6 +335,7 @@ static const ioc_backend iocp_backend = {
     .sleep_method = backend__sleep_method,
     .dequeue = ioc_port_dequeue,
     .wake = ioc_port_wake,
+    .post_packet = ioc_port_post_packet,
     .native = ioc_port_native,
     .start = backend__start,
     .release = backend__release,

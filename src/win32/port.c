@@ -58,7 +58,8 @@ int ioc_port_init(ioc_win_port *port, const ioc_port_options *options, uint32_t 
     port->alloc = options->alloc;
     port->ops = options->ops;
     port->batch = options->batch;
-    port->least = 1;
+    port->packets = options->packets;
+    port->least = options->packets != NULL ? options->batch : 1; /* others may send any number */
     port->completion_mode = options->completion_mode;
     port->wake.take = port__take_wake;
     InitializeSRWLock(&port->thread_lock);
@@ -209,12 +210,28 @@ static void port__end(ioc_link *link, ioc_list *ended, ioc_dequeued *dequeued)
     }
 }
 
+/* Somebody else's: kept for him, or dropped. */
+static void port__keep(const ioc_win_port *port, const OVERLAPPED_ENTRY *entry,
+                       ioc_dequeued *dequeued)
+{
+    if (port->packets == NULL || (entry->lpCompletionKey & 1) != 0) {
+        dequeued->foreign++;
+        return;
+    }
+    port->packets[dequeued->packets++] = (iocp_packet_t){
+        .key = entry->lpCompletionKey,
+        .overlapped = entry->lpOverlapped,
+        .internal = entry->Internal,
+        .bytes = entry->dwNumberOfBytesTransferred,
+    };
+}
+
 static void port__take(ioc_win_port *port, const OVERLAPPED_ENTRY *entry, ioc_list *ended,
                        ioc_dequeued *dequeued)
 {
     ioc_source *source = port__source(port, entry->lpCompletionKey);
     if (source == NULL) {
-        dequeued->foreign++;
+        port__keep(port, entry, dequeued);
         return;
     }
     port__end(source->take(port, source, entry, dequeued), ended, dequeued);
@@ -271,6 +288,7 @@ int ioc_port_dequeue(ioc_port *base, uint64_t now_ns, uint64_t until_ns, ioc_lis
         DWORD error = port->sys->GetLastError();
         bool is_quiet = error == WAIT_TIMEOUT || error == WAIT_IO_COMPLETION;
         status = is_quiet ? IOCP_OK : ioc_port_fail(port, error);
+        dequeued->is_empty = error == WAIT_TIMEOUT;
         count = 0;
     }
     for (ULONG i = 0; i < count; i++) {
@@ -309,6 +327,29 @@ ioc_wake ioc_port_wake(ioc_port *base)
         return IOC_WAKE_PACKET;
     }
     return port__wake_without_packet(port) ? IOC_WAKE_DIRECT : IOC_WAKE_FAILED;
+}
+
+/* ---- Packets of others ---- */
+
+_Static_assert(sizeof(iocp_packet_t) == sizeof(OVERLAPPED_ENTRY),
+               "is laid out as OVERLAPPED_ENTRY");
+_Static_assert(offsetof(iocp_packet_t, overlapped) == offsetof(OVERLAPPED_ENTRY, lpOverlapped),
+               "as");
+_Static_assert(offsetof(iocp_packet_t, internal) == offsetof(OVERLAPPED_ENTRY, Internal), "that");
+_Static_assert(offsetof(iocp_packet_t, bytes) ==
+                   offsetof(OVERLAPPED_ENTRY, dwNumberOfBytesTransferred),
+               "one");
+
+/* The sources are those that it had when it was opened. */
+int ioc_port_post_packet(ioc_port *base, const iocp_packet_t *packet)
+{
+    const ioc_win_port *port = ioc_win_port_of(base);
+    if (port__source(port, packet->key) != NULL) {
+        return IOCP_EINVAL;
+    }
+    bool is_posted = port->sys->PostQueuedCompletionStatus(port->port, packet->bytes, packet->key,
+                                                           packet->overlapped);
+    return is_posted ? IOCP_OK : ioc_errmap_from_native(port->sys->GetLastError());
 }
 
 /* ---- Tokens that come back by themselves ---- */

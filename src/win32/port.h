@@ -76,8 +76,9 @@ struct ioc_win_port {
     const struct ioc_ops *ops;
     OVERLAPPED_ENTRY *entries;
     uint32_t batch;
-    uint32_t least;   /* of packets that are asked for at once: 1, or all of the batch */
-    uint32_t besides; /* packets that may come for no operation in the kernel */
+    iocp_packet_t *packets; /* see ioc_port_options */
+    uint32_t least;         /* of packets that are asked for at once: 1, or all of the batch */
+    uint32_t besides;       /* packets that may come for no operation in the kernel */
     iocp_completion_mode_t completion_mode;
     ioc_clock clock;
     ioc_nt nt;
@@ -104,6 +105,7 @@ uintptr_t ioc_port_thread_id(ioc_port *port);
 int ioc_port_dequeue(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
                      ioc_dequeued *dequeued);
 ioc_wake ioc_port_wake(ioc_port *port);
+int ioc_port_post_packet(ioc_port *port, const iocp_packet_t *packet);
 void *ioc_port_native(ioc_port *port);
 
 /*

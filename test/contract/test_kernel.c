@@ -297,6 +297,65 @@ static void foreign_packets_are_dropped_and_counted(void **state)
     assert_int_equal(receive.record.calls, 1);
 }
 
+/* Packets of others, each of which takes a millisecond. */
+typedef struct slow_user {
+    int calls;
+    uint32_t last;
+} slow_user;
+
+static void IOCP_CALL slow_user__take(iocp_loop_t *loop, const iocp_packet_t *packet, void *context)
+{
+    slow_user *user = context;
+    assert_int_equal(packet->bytes, user->last + 1); /* in their order, and each once */
+    user->last = packet->bytes;
+    user->calls++;
+    sim_advance(loop, MS);
+}
+
+/* More than a batch of them: what one end has taken from the port and not told, the next one tells. */
+static void an_end_whose_time_is_up_leaves_packets_to_the_next(void **state)
+{
+    (void)state;
+    slow_user user = {0};
+    iocp_loop_options_t options = contract_options();
+    iocp_loop_t *loop = NULL;
+    options.batch = 8;
+    options.on_packet = slow_user__take;
+    options.packet_context = &user;
+    assert_int_equal(iocp_loop_create(&options, &loop), IOCP_OK);
+    for (uint32_t i = 1; i <= 20; i++) {
+        assert_int_equal(iocp_loop_post_packet(loop, 2, i, NULL), IOCP_OK);
+    }
+    int status = IOCP_ETIMEDOUT;
+    for (int ends = 1; status != IOCP_OK; ends++) {
+        int before = user.calls;
+        status = iocp_loop_destroy(loop, 3 * MS / 2);
+        assert_true(status == IOCP_OK || status == IOCP_ETIMEDOUT);
+        assert_in_range(user.calls, before, before + 2);
+        assert_in_range(ends, 1, 30);
+    }
+    assert_int_equal(user.calls, 20);
+}
+
+/* A thread that is inside a call has not sent its packet yet, and the port is empty. */
+static void the_end_waits_for_the_packet_of_who_is_inside(void **state)
+{
+    (void)state;
+    slow_user user = {0};
+    iocp_loop_options_t options = contract_options();
+    iocp_loop_t *loop = NULL;
+    options.on_packet = slow_user__take;
+    options.packet_context = &user;
+    assert_int_equal(iocp_loop_create(&options, &loop), IOCP_OK);
+    ioc_inbox *inbox = &loop->shared.inbox;
+    ioc_add_u32(&inbox->shared.gate, 2); /* as it counts itself in */
+    assert_int_equal(iocp_loop_destroy(loop, MS), IOCP_ETIMEDOUT);
+    sim_send_packet(loop, (iocp_packet_t){.key = 2, .bytes = 1});
+    ioc_add_u32(&inbox->shared.gate, 0u - 2u);
+    assert_int_equal(iocp_loop_destroy(loop, 0), IOCP_OK);
+    assert_int_equal(user.calls, 1);
+}
+
 static void a_dequeue_that_returns_early_does_not_end_run_once(void **state)
 {
     (void)state;
@@ -1234,6 +1293,8 @@ int main(void)
         CONTRACT_TEST(an_abort_that_nobody_asked_for_is_not_reported_as_cancelled),
         CONTRACT_TEST(an_accept_that_failed_leaves_the_listener_as_it_is),
         CONTRACT_TEST(foreign_packets_are_dropped_and_counted),
+        CONTRACT_TEST(an_end_whose_time_is_up_leaves_packets_to_the_next),
+        CONTRACT_TEST(the_end_waits_for_the_packet_of_who_is_inside),
         CONTRACT_TEST(a_dequeue_that_returns_early_does_not_end_run_once),
         CONTRACT_TEST(an_operation_that_fails_in_its_start_calls_back_and_can_be_rearmed),
         CONTRACT_TEST(a_failed_dequeue_loses_nothing),

@@ -68,6 +68,13 @@ void contract_unlock(void *native, uint64_t offset, uint64_t bytes)
     assert_true(UnlockFileEx(native, 0, (DWORD)bytes, (DWORD)(bytes >> 32), &at));
 }
 
+void contract_send_packet(const iocp_loop_t *loop, void *port, uintptr_t key, uint32_t bytes,
+                          void *overlapped)
+{
+    (void)loop;
+    assert_true(PostQueuedCompletionStatus(port, bytes, key, overlapped));
+}
+
 #else
 
 #include "sim_call.h"
@@ -100,6 +107,13 @@ bool contract_lock(void *native, uint64_t offset, uint64_t bytes)
 void contract_unlock(void *native, uint64_t offset, uint64_t bytes)
 {
     sim_lock_give(native, offset, bytes);
+}
+
+void contract_send_packet(const iocp_loop_t *loop, void *port, uintptr_t key, uint32_t bytes,
+                          void *overlapped)
+{
+    (void)port;
+    sim_send_packet(loop, (iocp_packet_t){.key = key, .overlapped = overlapped, .bytes = bytes});
 }
 
 #endif

@@ -26,4 +26,11 @@ bool contract_locks_bring_packets(void);
 bool contract_lock(void *native, uint64_t offset, uint64_t bytes);
 void contract_unlock(void *native, uint64_t offset, uint64_t bytes);
 
+/*
+ * Put a packet into the port as the system does with those of a handle that the program has bound to it.
+ * Any thread.
+ */
+void contract_send_packet(const iocp_loop_t *loop, void *port, uintptr_t key, uint32_t bytes,
+                          void *overlapped);
+
 #endif

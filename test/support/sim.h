@@ -94,8 +94,14 @@ void sim_delay_cancels(const iocp_loop_t *loop, uint64_t ns);
 /* End an operation that is in the kernel, without being asked; the packet says `status`. */
 void sim_end_op(const iocp_loop_t *loop, iocp_op_t op, int status);
 
-/* Packets of somebody else, ready to be taken. */
+/* Packets of somebody else with a key of the loop's, ready to be taken. */
 void sim_add_foreign_packets(const iocp_loop_t *loop, uint32_t count);
+
+/* The next `count` packets that are to be posted are refused with `status`. */
+void sim_fail_packets(const iocp_loop_t *loop, uint32_t count, int status);
+
+/* A packet as the system has it, of a handle that is not the loop's. Any thread. */
+void sim_send_packet(const iocp_loop_t *loop, iocp_packet_t packet);
 
 typedef struct sim_counts {
     uint64_t clock_reads;

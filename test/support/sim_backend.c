@@ -632,6 +632,7 @@ const ioc_backend *ioc_backend_default(void)
         .thread_id = sim_port_thread_id,
         .dequeue = sim_port_dequeue,
         .wake = sim_port_wake,
+        .post_packet = sim_port_post_packet,
         .native = sim_port_native,
         .start = backend__start,
         .release = backend__release,

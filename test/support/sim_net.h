@@ -52,6 +52,10 @@ typedef struct sim_port {
     uint64_t wake_due_ns;
     bool is_nudged; /* the next dequeue returns at once */
     uint32_t foreign;
+    iocp_packet_t *room;   /* for those that are others' */
+    iocp_packet_t *posted; /* that were sent and not taken, in their order */
+    size_t posted_count;
+    size_t posted_capacity;
     bool is_holding;
     bool is_holding_files;
     bool is_holding_names;
@@ -61,6 +65,7 @@ typedef struct sim_port {
     sim_failure dequeues;
     sim_failure sockets;
     sim_failure diverted;
+    sim_failure refused; /* packets */
     uint32_t wake_ms;
     sim_counts counts;
 } sim_port;
@@ -256,6 +261,7 @@ iocp_sleep_method_t sim_port_sleep_method(ioc_port *port);
 int sim_port_dequeue(ioc_port *port, uint64_t now_ns, uint64_t until_ns, ioc_list *ended,
                      ioc_dequeued *dequeued);
 ioc_wake sim_port_wake(ioc_port *port);
+int sim_port_post_packet(ioc_port *port, const iocp_packet_t *packet);
 void *sim_port_native(ioc_port *port);
 
 /* ---- sim_net.c ---- */

@@ -159,6 +159,7 @@ int sim_port_open(const ioc_port_options *options, ioc_port **base, uint32_t *na
     port->alloc = options->alloc;
     port->ops = options->ops;
     port->batch = options->batch;
+    port->room = options->packets;
     port->mode = options->completion_mode;
     port->sleep_method =
         options->sleep_method != IOCP_SLEEP_AUTO ? options->sleep_method : IOCP_SLEEP_PORT;
@@ -183,6 +184,7 @@ void sim_port_close(ioc_port *base)
     SIM_CHECK(ioc_list_is_empty(&port->packets));
     SIM_CHECK(port->counts.pending == 0);
     sim_object_drop_messages(port);
+    free(port->posted);
     world_port_count--;
     sim_unlock();
     SIM_CHECK(pthread_cond_destroy(&port->changed) == 0);
@@ -342,6 +344,18 @@ static void port__take_message(sim_port *port, ioc_list *ended, ioc_dequeued *de
     }
 }
 
+/* To whom they belong, or they are dropped. */
+static void port__take_posted(sim_port *port, ioc_dequeued *dequeued)
+{
+    if (port->room != NULL) {
+        port->room[dequeued->packets++] = port->posted[0];
+    } else {
+        dequeued->foreign++;
+    }
+    port->posted_count--;
+    memmove(port->posted, port->posted + 1, port->posted_count * sizeof *port->posted);
+}
+
 /* Everything that is there, at most one batch. */
 static bool port__take(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
 {
@@ -354,6 +368,10 @@ static bool port__take(sim_port *port, ioc_list *ended, ioc_dequeued *dequeued)
     while (room > 0 && port->foreign > 0) {
         port->foreign--;
         dequeued->foreign++;
+        room--;
+    }
+    while (room > 0 && port->posted_count > 0) {
+        port__take_posted(port, dequeued);
         room--;
     }
     while (room > 0 && !port->is_holding && !ioc_list_is_empty(&port->packets)) {
@@ -428,9 +446,12 @@ static int port__dequeue(sim_port *port, uint64_t until_ns, ioc_list *ended, ioc
     port__misbehave(port);
     for (;;) {
         port__run_due(port);
-        if (port__take(port, ended, dequeued) || port->is_nudged || is_early ||
-            until_ns <= port->now_ns) {
+        if (port__take(port, ended, dequeued) || port->is_nudged || is_early) {
             port->is_nudged = false;
+            return IOCP_OK;
+        }
+        if (until_ns <= port->now_ns) {
+            dequeued->is_empty = true;
             return IOCP_OK;
         }
         uint64_t next_ns = port__next_event(port);
@@ -438,6 +459,7 @@ static int port__dequeue(sim_port *port, uint64_t until_ns, ioc_list *ended, ioc
             port->now_ns = next_ns > port->now_ns ? next_ns : port->now_ns;
         } else if (until_ns != IOC_FOREVER) {
             port->now_ns = until_ns;
+            dequeued->is_empty = true;
             return IOCP_OK;
         } else if (port__wait(port) != IOCP_OK) {
             return IOCP_EUNKNOWN;
@@ -500,6 +522,31 @@ ioc_wake sim_port_wake(ioc_port *base)
         test_sleep_ms(milliseconds);
     }
     return how;
+}
+
+/* ---- Packets of others ---- */
+
+static void port__send(sim_port *port, iocp_packet_t packet)
+{
+    if (port->posted_count == port->posted_capacity) {
+        port->posted_capacity = 2 * port->posted_capacity + 16;
+        port->posted = realloc(port->posted, port->posted_capacity * sizeof *port->posted);
+        SIM_CHECK(port->posted != NULL);
+    }
+    port->posted[port->posted_count++] = packet;
+    SIM_CHECK(pthread_cond_broadcast(&port->changed) == 0);
+}
+
+int sim_port_post_packet(ioc_port *base, const iocp_packet_t *packet)
+{
+    sim_port *port = port__of(base);
+    int status = IOCP_OK;
+    sim_lock();
+    if (!sim_fails(&port->refused, &status)) {
+        port__send(port, *packet);
+    }
+    sim_unlock();
+    return status;
 }
 
 /* ---- The tests' side ---- */
@@ -624,6 +671,18 @@ void sim_read_counts(const iocp_loop_t *loop, sim_counts *counts)
 {
     sim_lock();
     *counts = port__of_loop(loop)->counts;
+    sim_unlock();
+}
+
+void sim_fail_packets(const iocp_loop_t *loop, uint32_t count, int status)
+{
+    port__plan(&port__of_loop(loop)->refused, count, status);
+}
+
+void sim_send_packet(const iocp_loop_t *loop, iocp_packet_t packet)
+{
+    sim_lock();
+    port__send(port__of_loop(loop), packet);
     sim_unlock();
 }
 

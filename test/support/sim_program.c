@@ -168,6 +168,9 @@ typedef struct program {
     contract_address place; /* of one of these */
     uintptr_t foreign;      /* a socket that is not the loop's */
     iocp_address_t *addresses;
+    bool takes_packets;
+    uint64_t packets_sent; /* to the loop's port, for somebody else; each has its number */
+    uint64_t packets_told;
     sim_complaint complaint;
 } program;
 
@@ -1508,6 +1511,37 @@ static void program__post(program *p)
     p->posted += status == IOCP_OK;
 }
 
+static void IOCP_CALL program__take_packet(iocp_loop_t *loop, const iocp_packet_t *packet,
+                                           void *context)
+{
+    program *p = context;
+    EXPECT(p, loop == p->loop);
+    EXPECT(p, packet->key == (uintptr_t)p && packet->bytes == (uint32_t)++p->packets_told);
+    EXPECT(p, packet->bytes <= p->packets_sent);
+    if (program__chance(p, 20)) {
+        if (p->is_destroying) {
+            program__act_in_the_end(p);
+        } else {
+            program__act(p);
+        }
+    }
+}
+
+/* By the loop, or as those of a handle that is on its port. */
+static void program__send_packet(program *p)
+{
+    uint32_t number = (uint32_t)p->packets_sent + 1;
+    if (p->takes_packets && program__chance(p, 50)) {
+        sim_send_packet(p->loop, (iocp_packet_t){.key = (uintptr_t)p, .bytes = number});
+        p->packets_sent++;
+        return;
+    }
+    int status = iocp_loop_post_packet(p->loop, (uintptr_t)p, number, NULL);
+    EXPECT(p, status == (p->is_destroying ? IOCP_ECLOSING : IOCP_OK) ||
+                  (!p->takes_packets && status == IOCP_EINVAL));
+    p->packets_sent += status == IOCP_OK;
+}
+
 static void program__replace_async(program *p)
 {
     iocp_async_t *async = NULL;
@@ -1627,6 +1661,7 @@ static void program__act(program *p)
         {5, program__set_events},
         {1, program__replace_foreign},
         {5, program__add_call},
+        {3, program__send_packet},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1785,7 +1820,10 @@ static void program__begin(program *p, choices choices)
         .allocate = p->memory.alloc.allocate,
         .free = p->memory.alloc.free,
         .allocator_context = &p->memory,
+        .packet_context = p,
     };
+    p->takes_packets = program__chance(p, 50);
+    options.on_packet = p->takes_packets ? program__take_packet : NULL;
     assert_int_equal(ioc_loop_create(&options, ioc_backend_default(), &script, &p->loop), IOCP_OK);
     p->listener = contract_listen(p->loop, AF_INET, &p->address);
     program__mark(p, p->listener);
@@ -1871,6 +1909,7 @@ static void program__end(program *p)
     EXPECT(p, status == IOCP_OK);
     EXPECT(p, p->pending == 0);
     EXPECT(p, p->posts_run == p->posted);
+    EXPECT(p, p->packets_told == p->packets_sent);
     EXPECT(p, unit_memory_live(&p->memory) == 0);
     for (uint32_t i = 0; i < p->action_count; i++) {
         EXPECT(p, !p->actions[i].is_pending);
