@@ -53,7 +53,7 @@ void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
         ops->backend->handle_close(ops->port, handle);
     }
     if (handle->parked != NULL) {
-        ioc_slab_give(&ops->parked, handle->parked);
+        ioc_slab_give(&ops->extras, handle->parked);
     }
     ioc_slab_give(&ops->handles, handle);
 }
@@ -156,7 +156,7 @@ ioc_parked *ioc_handle_need_parked(ioc_ops *ops, ioc_handle *handle)
     if (handle->parked != NULL) {
         return handle->parked;
     }
-    ioc_parked *parked = ioc_slab_take(&ops->parked);
+    ioc_parked *parked = ioc_slab_take(&ops->extras);
     if (parked != NULL) {
         ioc_list_init(&parked->moves);
         ioc_list_init(&parked->sends);

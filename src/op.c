@@ -12,9 +12,9 @@ void ioc_ops_init(ioc_ops *ops, ioc_alloc *alloc, const ioc_backend *backend, io
     uint64_t now_ns = ioc_ops_update_now(ops);
     ioc_slab_init(&ops->slab, alloc, backend->op_bytes, ioc_slab_tag(&ops->slab, now_ns));
     ioc_slab_set_small(&ops->slab, IOC_OP_SMALL_BYTES);
-    ioc_slab_init(&ops->alarms, alloc, sizeof(ioc_alarm), 0);
     ioc_slab_init(&ops->handles, alloc, backend->handle_bytes, ioc_slab_tag(&ops->handles, now_ns));
-    ioc_slab_init(&ops->parked, alloc, sizeof(ioc_parked), 0);
+    ioc_slab_init(&ops->extras, alloc, sizeof(ioc_parked), 0);
+    ioc_slab_set_small(&ops->extras, sizeof(ioc_alarm));
     ioc_slab_init(&ops->small_blocks, alloc, IOC_BLOCK_BYTES, 0);
     ioc_slab_init(&ops->large_blocks, alloc, IOC_BLOCK_MOST_BYTES, 0);
     ioc_slab_set_small(&ops->large_blocks, IOC_BLOCK_MORE_BYTES);
@@ -35,9 +35,8 @@ void ioc_ops_deinit(ioc_ops *ops)
     ioc_timers_deinit(&ops->timers);
     ioc_slab_deinit(&ops->large_blocks);
     ioc_slab_deinit(&ops->small_blocks);
-    ioc_slab_deinit(&ops->parked);
+    ioc_slab_deinit(&ops->extras);
     ioc_slab_deinit(&ops->handles);
-    ioc_slab_deinit(&ops->alarms);
     ioc_slab_deinit(&ops->slab);
 }
 
@@ -45,8 +44,7 @@ void ioc_ops_deinit(ioc_ops *ops)
 size_t ioc_ops_trim(ioc_ops *ops)
 {
     size_t bytes = ioc_timers_trim(&ops->timers) + ioc_timers_trim(&ops->deadlines);
-    bytes += ioc_slab_trim(&ops->slab) + ioc_slab_trim(&ops->alarms);
-    bytes += ioc_slab_trim(&ops->handles) + ioc_slab_trim(&ops->parked);
+    bytes += ioc_slab_trim(&ops->slab) + ioc_slab_trim(&ops->handles) + ioc_slab_trim(&ops->extras);
     return bytes + ioc_slab_trim(&ops->small_blocks) + ioc_slab_trim(&ops->large_blocks);
 }
 
@@ -174,7 +172,7 @@ void ioc_op_free(ioc_ops *ops, ioc_op *op)
     IOC_ASSERT(!ioc_link_is_in_list(&op->link));
     for (ioc_alarm *alarm; (alarm = op->alarms) != NULL;) {
         op->alarms = alarm->next;
-        ioc_slab_give(&ops->alarms, alarm);
+        ioc_slab_give_small(&ops->extras, alarm);
     }
     if (ioc_op_is_small(op)) {
         ioc_slab_give_small(&ops->slab, op);
@@ -204,7 +202,7 @@ static ioc_alarm *op__need_alarm(ioc_ops *ops, ioc_op *op, bool is_pause)
     if (alarm != NULL) {
         return alarm;
     }
-    alarm = ioc_slab_take(&ops->alarms);
+    alarm = ioc_slab_take_small(&ops->extras);
     if (alarm != NULL) {
         IOC_ASSERT(!ioc_timer_is_set(&alarm->timer));
         alarm->op = op;

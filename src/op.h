@@ -300,9 +300,8 @@ struct ioc_ops {
     ioc_port *port;
     const ioc_kind *kinds; /* by iocp_type_t */
     ioc_slab slab;         /* of backend->op_bytes, and small ones */
-    ioc_slab alarms;
-    ioc_slab handles; /* of backend->handle_bytes: see handle.h */
-    ioc_slab parked;
+    ioc_slab handles;      /* of backend->handle_bytes: see handle.h */
+    ioc_slab extras;       /* of parked lists; the small ones are alarms */
     ioc_slab small_blocks;
     ioc_slab large_blocks; /* of the two larger sizes */
     ioc_list cancels;      /* QUEUED: cancels and closes, handled first */
