@@ -12,6 +12,7 @@ set(core_sources
     src/api/name.c
     src/api/operation.c
     src/api/overlapped.c
+    src/api/path.c
     src/api/pipe.c
     src/api/poll.c
     src/api/post.c
@@ -34,6 +35,7 @@ set(core_sources
     src/name.c
     src/op.c
     src/opening.c
+    src/paths.c
     src/pipe.c
     src/poll.c
     src/post.c
@@ -77,7 +79,9 @@ set(win32_sources
     src/win32/object/adopt.c
     src/win32/object/child.c
     src/win32/object/console.c
+    src/win32/object/disk.c
     src/win32/object/file.c
+    src/win32/object/info.c
     src/win32/object/medium.c
     src/win32/object/own_call.c
     src/win32/object/path.c
@@ -86,6 +90,7 @@ set(win32_sources
     src/win32/object/process.c
     src/win32/object/program.c
     src/win32/object/pseudo_console.c
+    src/win32/object/remove.c
     src/win32/object/stdio.c
     src/win32/overlapped.c
     src/win32/port.c

@@ -30,7 +30,7 @@
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
- *    and iocp_process_stop, for the standard streams, to close a pseudo console, when the last
+ *    and iocp_process_stop, by what takes a path and calls back, for the standard streams, to close a pseudo console, when the last
  *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait, iocp_process_stop and iocp_resolve
  *    where the system has no wait completion packets; by nothing else. Names are looked up on threads
  *    of Winsock's. The console's handler is Windows' and the process's, and is there while somebody
@@ -269,11 +269,17 @@ typedef enum iocp_type {
     IOCP_TYPE_RECV_LENT = 30,
     IOCP_TYPE_SENDMSG = 31,
     IOCP_TYPE_RECVMSG = 32,
-    IOCP_TYPE_OVERLAPPED = 33
+    IOCP_TYPE_OVERLAPPED = 33,
+    IOCP_TYPE_OPEN = 34,
+    IOCP_TYPE_STAT = 35,
+    IOCP_TYPE_COPY = 36,
+    IOCP_TYPE_RENAME = 37,
+    IOCP_TYPE_REMOVE = 38,
+    IOCP_TYPE_FOLDER_CREATE = 39
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_OVERLAPPED + 1)
+#define IOCP_TYPES (IOCP_TYPE_FOLDER_CREATE + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -306,8 +312,8 @@ typedef struct iocp_result {
     uint32_t event;        /* job_watch: which message, JOB_OBJECT_MSG_ of <winnt.h>; console_watch:
                               which, iocp_console_event_t */
     uint32_t reserved;     /* 0 */
-    iocp_handle_t opened;  /* accept: the connection; spawn: the process. The callback's: use it or
-                              close it */
+    iocp_handle_t opened;  /* accept: the connection; spawn: the process; open: the file. The
+                              callback's: use it or close it */
     const struct sockaddr *address;       /* accept: the peer; recvfrom, recvmsg, and recv_lent of a
                                        datagram: the sender; otherwise NULL */
     size_t address_length;                /* its size in bytes */
@@ -1759,7 +1765,7 @@ IOCP_API int IOCP_CALL iocp_pipe_pair(iocp_loop_t *loop, uint32_t flags, iocp_ha
 
 /* ==== Files ================================================================================== */
 
-/* Bits of `flags` of iocp_file_open. At least one of the first three is set. */
+/* Bits of `flags` of iocp_file_open and iocp_open. At least one of the first three is set. */
 typedef enum iocp_file_flag {
     IOCP_FILE_READ = 1,
     IOCP_FILE_WRITE = 2,
@@ -1768,21 +1774,26 @@ typedef enum iocp_file_flag {
     IOCP_FILE_TRUNCATE = 16,     /* empty it if it exists; with WRITE */
     IOCP_FILE_EXCLUSIVE = 32,    /* with CREATE: fail if it exists */
     IOCP_FILE_NO_BUFFERING = 64, /* past the cache; addresses, sizes, offsets in whole sectors */
-    IOCP_FILE_SEQUENTIAL = 128   /* a hint: it will be read from the beginning to the end */
+    IOCP_FILE_SEQUENTIAL = 128,  /* a hint: it will be read from the beginning to the end */
+    IOCP_FILE_FOLDER = 256,      /* with READ alone: a folder, to list and to watch */
+    IOCP_FILE_DENY_READ = 512,   /* nobody else can open it meanwhile: to read */
+    IOCP_FILE_DENY_WRITE = 1024, /* to write or append */
+    IOCP_FILE_DENY_DELETE = 2048 /* to remove or rename it */
 } iocp_file_flag_t;
 
 /*
  * Open a file. `path` (WTF-8, see the beginning) may be longer than MAX_PATH; it is copied. One that
- * begins with \\?\ is taken to the letter. Others may read, write, rename and delete the
- * file meanwhile. A file that exists keeps its attributes and its other streams, also when it is
- * truncated; so a hidden file, or a system's, can be. If what a path leads to turns out to be a
- * pipe, who serves it may learn who has opened it, but not act in that name. Not inheritable by
+ * begins with \\?\ is taken to the letter. Others may read, write, rename and delete the file
+ * meanwhile, unless that is denied. A file that exists keeps its attributes and its other streams, also
+ * when it is truncated; so a hidden file, or a system's, can be. If what a path leads to turns out to
+ * be a pipe, who serves it may learn who has opened it, but not act in that name. Not inheritable by
  * child processes.
- * N.B. Opening blocks while the system looks for the file.
+ * N.B. Opening blocks while the system looks for the file: iocp_open does not.
  *
  * What is no file is refused, and nothing stays open. A folder is IOCP_EISFOLDER; with a slash
- * behind its name it may also be IOCP_ENOTFOUND. CON, CONIN$, \\.\C: and other devices are
- * IOCP_ENOTSUP, and so is a pipe: iocp_pipe_connect.
+ * behind its name it may also be IOCP_ENOTFOUND. With IOCP_FILE_FOLDER what is none is
+ * IOCP_ENOTFOLDER. CON, CONIN$, \\.\C: and other devices are IOCP_ENOTSUP, and so is a pipe:
+ * iocp_pipe_connect.
  *
  * Loop thread. Errors: IOCP_EINVAL (flags that contradict each other, a path that is not UTF-8 or
  * not a name), IOCP_ENOTFOUND, IOCP_EEXIST, IOCP_EACCES, IOCP_EISFOLDER, IOCP_EBUSY (somebody has
@@ -1864,6 +1875,49 @@ IOCP_API int IOCP_CALL iocp_file_get_position(iocp_loop_t *loop, iocp_handle_t h
 IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t handle,
                                               uint64_t position);
 
+/*
+ * Example: a file is read to its end, a piece at a time.
+ *
+ *   static char piece[65536];
+ *
+ *   static iocp_action_t IOCP_CALL on_read(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                          void *userdata)
+ *   {
+ *       if (result->status == IOCP_OK) {
+ *           fwrite(piece, 1, (size_t)result->bytes, stdout);
+ *           return IOCP_REARM;
+ *       }
+ *       if (result->status != IOCP_EOF) {
+ *           fprintf(stderr, "%s\n", iocp_error_text(result->status));
+ *       }
+ *       iocp_close(loop, result->handle, NULL, NULL, NULL);
+ *       return IOCP_DISARM;
+ *   }
+ *
+ *   static int print_file(iocp_loop_t *loop, const char *path)
+ *   {
+ *       iocp_handle_t file;
+ *       int status = iocp_file_open(loop, path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &file);
+ *       return status == IOCP_OK
+ *                  ? iocp_read(loop, file, piece, sizeof piece, on_read, NULL, NULL)
+ *                  : status;
+ *   }
+ */
+
+/* ==== Paths ================================================================================== */
+
+/*
+ * Paths are WTF-8, as those of iocp_file_open, and are copied by the call; a relative one counts from
+ * the working folder at the call. All of these run on the process's thread pool, since Windows
+ * does the work synchronously: the loop never waits for a disk or a network. A cancel or a deadline
+ * ends one at once that has not begun; one that has begun is asked to end (CancelSynchronousIo), and
+ * ends as what it has become. iocp_loop_destroy waits for those that have begun.
+ *
+ * Loop thread. Errors: IOCP_EINVAL (unknown flags, a path that is empty or no WTF-8),
+ * IOCP_ENAMETOOLONG, IOCP_ENOMEM, IOCP_ECLOSING. All else is in the result, IOCP_EINVAL too: a path
+ * that is not a name.
+ */
+
 /* What a name in a file system stands for. */
 typedef enum iocp_file_kind {
     IOCP_KIND_FILE = 1,
@@ -1887,6 +1941,82 @@ struct iocp_file_info {
     uint32_t links;       /* names of this file; 0: not known */
     uint32_t reparse_tag; /* IO_REPARSE_TAG_ of <winnt.h>, 0: none */
 };
+
+/*
+ * As iocp_file_open, and on the pool: `opened` is the file, or with IOCP_FILE_FOLDER the folder, and
+ * `info` what it is, found out on the way. Errors in the result: as iocp_file_open returns. One that
+ * was cancelled while it ran and succeeded is told as the success it is: close what it opened.
+ * Win32: CreateFileW, GetFileInformationByHandleEx.
+ */
+IOCP_API int IOCP_CALL iocp_open(iocp_loop_t *loop, const char *path, uint32_t flags,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/* Bits of `flags` of iocp_stat. */
+typedef enum iocp_stat_flag {
+    IOCP_STAT_LINK = 1 /* of a symbolic link itself, not of what it leads to */
+} iocp_stat_flag_t;
+
+/*
+ * What a path stands for: `info`. It opens the file for nothing but its attributes, so that nobody
+ * else is in the way. Errors in the result: IOCP_ENOTFOUND, IOCP_EACCES, IOCP_ELOOP, IOCP_ENOTSUP (a
+ * pipe, which to look at is to connect to).
+ * Win32: CreateFileW, GetFileInformationByHandleEx.
+ */
+IOCP_API int IOCP_CALL iocp_stat(iocp_loop_t *loop, const char *path, uint32_t flags,
+                                 iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/* Bits of `flags` of iocp_copy and iocp_rename. */
+typedef enum iocp_replace_flag {
+    IOCP_REPLACE = 1 /* take the place of a file that has the new name. Without it: IOCP_EEXIST */
+} iocp_replace_flag_t;
+
+/*
+ * Copy a file with its attributes and streams; or give a file or folder another name on the same
+ * volume, at once for all who look. A copy that was cancelled leaves nothing under the new name. Of a
+ * symbolic link what it leads to is copied, and the link itself renamed. Result of a copy: bytes, the
+ * size that it has.
+ * Errors in the result: IOCP_EEXIST, IOCP_ENOTFOUND, IOCP_EACCES (also a read-only file in the place
+ * that is to be taken), IOCP_EBUSY (somebody has it open and does not share it), IOCP_ENOSPC,
+ * IOCP_EXDEV (a rename), IOCP_EISFOLDER (a copy of, or in place of, a folder).
+ * Win32: CopyFileExW; SetFileInformationByHandle (FileRenameInfoEx, with POSIX semantics; on file
+ * systems that do not have these FileRenameInfo, which does not replace a file that is open).
+ */
+IOCP_API int IOCP_CALL iocp_copy(iocp_loop_t *loop, const char *from, const char *to,
+                                 uint32_t flags, iocp_callback_t callback, void *userdata,
+                                 iocp_op_t *op);
+IOCP_API int IOCP_CALL iocp_rename(iocp_loop_t *loop, const char *from, const char *to,
+                                   uint32_t flags, iocp_callback_t callback, void *userdata,
+                                   iocp_op_t *op);
+
+/* Bits of `flags` of iocp_remove. */
+typedef enum iocp_remove_flag {
+    IOCP_REMOVE_TREE = 1 /* a folder with all that is in it; links in it, not what they lead to */
+} iocp_remove_flag_t;
+
+/*
+ * Remove a file, a link (not what it leads to) or a folder, which is empty or goes as a tree. The
+ * name is free when it is told, also while others have the file open (NTFS; on other file systems
+ * when they close it). A tree that was cancelled, or failed, is removed in part.
+ * Errors in the result: IOCP_ENOTFOUND, IOCP_EACCES (a read-only file too), IOCP_ENOTEMPTY,
+ * IOCP_EBUSY (somebody has it open and does not let it be deleted).
+ * Win32: SetFileInformationByHandle (FileDispositionInfoEx, with POSIX semantics, or
+ * FileDispositionInfo); a tree by opens that are relative to the folder (NtOpenFile), so that no
+ * link can come in between.
+ */
+IOCP_API int IOCP_CALL iocp_remove(iocp_loop_t *loop, const char *path, uint32_t flags,
+                                   iocp_callback_t callback, void *userdata, iocp_op_t *op);
+
+/* Bits of `flags` of iocp_folder_create. */
+typedef enum iocp_folder_flag {
+    IOCP_FOLDER_PARENTS = 1 /* and those it lies in; it is no error if there is one already */
+} iocp_folder_flag_t;
+
+/*
+ * Make a folder. Errors in the result: IOCP_EEXIST, IOCP_ENOTFOUND (what it is to lie in),
+ * IOCP_EACCES, IOCP_ENOSPC. Win32: CreateDirectoryW.
+ */
+IOCP_API int IOCP_CALL iocp_folder_create(iocp_loop_t *loop, const char *path, uint32_t flags,
+                                          iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /* What became of a name in a folder. */
 typedef enum iocp_change {
@@ -1918,31 +2048,23 @@ struct iocp_entry {
 };
 
 /*
- * Example: a file is read to its end, a piece at a time.
+ * Example: a file is replaced by a new version that was written beside it.
  *
- *   static char piece[65536];
- *
- *   static iocp_action_t IOCP_CALL on_read(iocp_loop_t *loop, const iocp_result_t *result,
- *                                          void *userdata)
+ *   static iocp_action_t IOCP_CALL on_replaced(iocp_loop_t *loop, const iocp_result_t *result,
+ *                                              void *userdata)
  *   {
- *       if (result->status == IOCP_OK) {
- *           fwrite(piece, 1, (size_t)result->bytes, stdout);
- *           return IOCP_REARM;
+ *       (void)loop;
+ *       (void)userdata;
+ *       if (result->status != IOCP_OK) {
+ *           fprintf(stderr, "settings: %s\n", iocp_error_text(result->status));
  *       }
- *       if (result->status != IOCP_EOF) {
- *           fprintf(stderr, "%s\n", iocp_error_text(result->status));
- *       }
- *       iocp_close(loop, result->handle, NULL, NULL, NULL);
  *       return IOCP_DISARM;
  *   }
  *
- *   static int print_file(iocp_loop_t *loop, const char *path)
+ *   static int replace_settings(iocp_loop_t *loop)
  *   {
- *       iocp_handle_t file;
- *       int status = iocp_file_open(loop, path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &file);
- *       return status == IOCP_OK
- *                  ? iocp_read(loop, file, piece, sizeof piece, on_read, NULL, NULL)
- *                  : status;
+ *       return iocp_rename(loop, "settings.new", "settings.ini", IOCP_REPLACE, on_replaced, NULL,
+ *                          NULL);
  *   }
  */
 

@@ -189,6 +189,15 @@ typedef struct ioc_backend {
     int (*file_size)(ioc_port *port, struct ioc_handle *handle, uint64_t *size);
     int (*file_set_size)(ioc_port *port, struct ioc_handle *handle, uint64_t size);
 
+    /* ---- Paths ---- */
+
+    /*
+     * Copy what a path is called, and for COPY and RENAME what it is to be called, otherwise NULL, and
+     * keep it in the operation, whose block is an ioc_paths: it is held then. After an error nothing
+     * is kept.
+     */
+    int (*paths_plan)(ioc_port *port, struct ioc_op *op, const char *from, const char *to);
+
     /* ---- Pipes ---- */
 
     /*

@@ -7,6 +7,7 @@
 #include "lent.h"
 #include "name.h"
 #include "opening.h"
+#include "paths.h"
 #include "poll.h"
 #include "post.h"
 #include "sendfile.h"
@@ -281,6 +282,36 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
     [IOCP_TYPE_OVERLAPPED] = {
         .name = "overlapped", .type = IOCP_TYPE_OVERLAPPED,
         .handles = STREAM | DATAGRAM | FILE_ | FOLDER | PIPE | OTHER,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_OPEN] = {
+        .name = "open", .type = IOCP_TYPE_OPEN, .opens = IOCP_HANDLE_FILE, /* or a folder */
+        .queued = kind__not_booked, .start = ioc_opening_start,
+        .settle = kind__as_it_is, .tell = ioc_paths_tell_opened, .ended = ioc_opening_ended,
+    },
+    [IOCP_TYPE_STAT] = {
+        .name = "stat", .type = IOCP_TYPE_STAT,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = ioc_paths_tell_info, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_COPY] = {
+        .name = "copy", .type = IOCP_TYPE_COPY,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_RENAME] = {
+        .name = "rename", .type = IOCP_TYPE_RENAME,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_REMOVE] = {
+        .name = "remove", .type = IOCP_TYPE_REMOVE,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_FOLDER_CREATE] = {
+        .name = "folder_create", .type = IOCP_TYPE_FOLDER_CREATE,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
     },

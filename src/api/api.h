@@ -78,6 +78,9 @@ size_t ioc_api_one_buffer(iocp_buf_t *buffer, const void *data, size_t size);
 /* Whether it may be an address at all: a family, and not more than any has. */
 bool ioc_api_is_address(const struct sockaddr *address, size_t length);
 
+/* Whether a file or folder may be opened so: IOCP_FILE_ bits that do not contradict each other. */
+bool ioc_api_is_file_flags(uint32_t flags);
+
 /* Whether a console may have this size: COORD's are below 32768. */
 bool ioc_api_is_console_size(uint32_t columns, uint32_t rows);
 

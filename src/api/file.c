@@ -5,13 +5,25 @@
 
 /* ---- Opening ---- */
 
-static bool file__is_flags(uint32_t flags)
+#define DENIALS ((uint32_t)(IOCP_FILE_DENY_READ | IOCP_FILE_DENY_WRITE | IOCP_FILE_DENY_DELETE))
+
+/* Only what can be said of a folder, too. */
+static bool folder__is_flags(uint32_t flags)
+{
+    return (flags & ~DENIALS) == (IOCP_FILE_READ | IOCP_FILE_FOLDER);
+}
+
+bool ioc_api_is_file_flags(uint32_t flags)
 {
     const uint32_t all = (IOCP_FILE_SEQUENTIAL << 1) - 1;
     bool writes = (flags & IOCP_FILE_WRITE) != 0;
     bool appends = (flags & IOCP_FILE_APPEND) != 0;
-    return (flags & ~all) == 0 && ((flags & IOCP_FILE_READ) != 0 || writes || appends) &&
-           !(writes && appends) && (writes || (flags & IOCP_FILE_TRUNCATE) == 0) &&
+    if ((flags & IOCP_FILE_FOLDER) != 0) {
+        return folder__is_flags(flags);
+    }
+    return (flags & ~(all | DENIALS)) == 0 &&
+           ((flags & IOCP_FILE_READ) != 0 || writes || appends) && !(writes && appends) &&
+           (writes || (flags & IOCP_FILE_TRUNCATE) == 0) &&
            ((flags & IOCP_FILE_CREATE) != 0 || (flags & IOCP_FILE_EXCLUSIVE) == 0) &&
            !(appends && (flags & IOCP_FILE_NO_BUFFERING) != 0);
 }
@@ -19,7 +31,7 @@ static bool file__is_flags(uint32_t flags)
 int IOCP_CALL iocp_file_open(iocp_loop_t *loop, const char *path, uint32_t flags, iocp_handle_t *id)
 {
     ioc_handle *handle = NULL;
-    bool is_valid = path != NULL && path[0] != '\0' && file__is_flags(flags);
+    bool is_valid = path != NULL && path[0] != '\0' && ioc_api_is_file_flags(flags);
     int status = ioc_api_begin_open(loop, is_valid, id, &handle);
     if (status != IOCP_OK) {
         return status;

@@ -85,6 +85,27 @@ ioc_place ioc_path_place(const wchar_t *native)
     return path__is_on_drive(rest) ? IOC_PLACE_FILE : IOC_PLACE_DEVICE;
 }
 
+/* ---- Roots ---- */
+
+/* Behind the next backslash, or at the end. */
+static const wchar_t *path__skip_name(const wchar_t *path)
+{
+    path += wcscspn(path, L"\\");
+    return *path == L'\\' ? path + 1 : path;
+}
+
+const wchar_t *ioc_path_behind_root(const wchar_t *native)
+{
+    const wchar_t *rest = path__skip(native, PATH_PREFIX);
+    if (rest == NULL) {
+        rest = path__skip(native, PATH_DEVICES);
+    }
+    const wchar_t *server =
+        path__skip(rest != NULL ? rest : native, rest != NULL ? L"UNC\\" : PATH_SERVERS);
+    return server != NULL ? path__skip_name(path__skip_name(server))
+                          : path__skip_name(rest != NULL ? rest : native);
+}
+
 /* ---- Batch files ---- */
 
 /* What may stand behind a name without being a part of it; quotes, since some programs put them. */

@@ -10,8 +10,11 @@
 /* The most that any has, with the zero: a UNICODE_STRING counts its bytes in 16 bits. */
 #define IOC_PATH_UNITS 32768
 
-/* From so many units on, the zero not counted, a path needs a prefix: MAX_PATH. */
-#define IOC_PATH_LONG 260
+/*
+ * From so many units on, the zero not counted, a path needs a prefix: MAX_PATH, less the room for a
+ * short name that a folder needs (CreateDirectoryW).
+ */
+#define IOC_PATH_LONG 248
 
 /* Of the longest prefix, less the backslash of the path that it takes the place of. */
 #define IOC_PATH_PREFIX_ROOM 7
@@ -33,6 +36,9 @@ typedef enum ioc_place {
 } ioc_place;
 
 ioc_place ioc_path_place(const wchar_t *native);
+
+/* Behind the root of a native path: a drive, a share, a device. It has a name or is at its end. */
+const wchar_t *ioc_path_behind_root(const wchar_t *native);
 
 /*
  * Whether a program of this full path is a batch file, which CreateProcessW has cmd.exe run: by its

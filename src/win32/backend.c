@@ -18,6 +18,7 @@
 #include "object/console.h"
 #include "object/file.h"
 #include "object/own_call.h"
+#include "object/disk.h"
 #include "object/pipe_client.h"
 #include "object/pipe_server.h"
 #include "object/process.h"
@@ -166,6 +167,7 @@ static const backend_class backend_classes[] = {
     [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
     [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close, backend_on_datagram},
     [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_FOLDER] = {ioc_file_join_port, ioc_file_close},
     [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close, backend_on_pipe},
     [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close,
                                    backend_on_listener},
@@ -278,6 +280,13 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
                            ioc_wsamsg_received},
     [IOCP_TYPE_OVERLAPPED] = {ioc_own_call_start, ioc_overlapped_cancel, ioc_overlapped_release,
                               ioc_own_call_complete},
+    [IOCP_TYPE_OPEN] = {ioc_disk_start_open, ioc_disk_cancel, ioc_disk_release, ioc_disk_opened},
+    [IOCP_TYPE_STAT] = {ioc_disk_start_stat, ioc_disk_cancel, ioc_disk_release, ioc_disk_done},
+    [IOCP_TYPE_COPY] = {ioc_disk_start_copy, ioc_disk_cancel, ioc_disk_release, ioc_disk_done},
+    [IOCP_TYPE_RENAME] = {ioc_disk_start_rename, ioc_disk_cancel, ioc_disk_release, ioc_disk_done},
+    [IOCP_TYPE_REMOVE] = {ioc_disk_start_remove, ioc_disk_cancel, ioc_disk_release, ioc_disk_done},
+    [IOCP_TYPE_FOLDER_CREATE] = {ioc_disk_start_folder_create, ioc_disk_cancel, ioc_disk_release,
+                                 ioc_disk_done},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,
@@ -356,6 +365,7 @@ static const ioc_backend iocp_backend = {
     .file_open = ioc_file_open,
     .file_size = ioc_file_size,
     .file_set_size = ioc_file_set_size,
+    .paths_plan = ioc_disk_plan,
     .pipe_listen = ioc_pipe_server_listen,
     .pipe_peer = ioc_pipe_client_peer,
     .pipe_pair = ioc_pipe_server_pair,

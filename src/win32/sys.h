@@ -22,6 +22,7 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetHandleInformation)(HANDLE, DWORD, DWORD);
     DWORD(WINAPI *GetFileType)(HANDLE);
     DWORD(WINAPI *GetFileAttributesW)(const wchar_t *);
+    BOOL(WINAPI *GetFileAttributesExW)(const wchar_t *, GET_FILEEX_INFO_LEVELS, void *);
     DWORD(WINAPI *GetFullPathNameW)(const wchar_t *, DWORD, wchar_t *, wchar_t **);
     HANDLE(WINAPI *CreateFileW)
     (const wchar_t *, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE);
@@ -38,7 +39,11 @@ typedef struct ioc_sys {
     BOOL(WINAPI *DeviceIoControl)
     (HANDLE, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *GetFileSizeEx)(HANDLE, LARGE_INTEGER *);
+    BOOL(WINAPI *GetFileInformationByHandleEx)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
     BOOL(WINAPI *SetFileInformationByHandle)(HANDLE, FILE_INFO_BY_HANDLE_CLASS, void *, DWORD);
+    BOOL(WINAPI *CopyFileExW)
+    (const wchar_t *, const wchar_t *, LPPROGRESS_ROUTINE, void *, BOOL *, DWORD);
+    BOOL(WINAPI *CreateDirectoryW)(const wchar_t *, SECURITY_ATTRIBUTES *);
     BOOL(WINAPI *PeekNamedPipe)(HANDLE, void *, DWORD, DWORD *, DWORD *, DWORD *);
     BOOL(WINAPI *GetConsoleMode)(HANDLE, DWORD *);
     BOOL(WINAPI *ReadConsoleW)(HANDLE, void *, DWORD, DWORD *, void *);

@@ -123,7 +123,12 @@ static void flags_that_contradict_each_other_are_refused(void **state)
         IOCP_FILE_APPEND | IOCP_FILE_TRUNCATE,
         IOCP_FILE_WRITE | IOCP_FILE_EXCLUSIVE,
         IOCP_FILE_APPEND | IOCP_FILE_NO_BUFFERING,
-        IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL << 1,
+        IOCP_FILE_FOLDER,
+        IOCP_FILE_FOLDER | IOCP_FILE_WRITE,
+        IOCP_FILE_FOLDER | IOCP_FILE_READ | IOCP_FILE_CREATE,
+        IOCP_FILE_FOLDER | IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL,
+        IOCP_FILE_DENY_READ,
+        IOCP_FILE_READ | IOCP_FILE_DENY_DELETE << 1,
         IOCP_FILE_READ | UINT32_C(0x80000000),
     };
     contract_file_close(loop, contract_file_open(loop, "file", FRESH));

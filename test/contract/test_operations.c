@@ -666,6 +666,64 @@ static int start_flush(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_c
     return iocp_file_flush(loop, handle, callback, userdata, op);
 }
 
+/* ---- Paths ---- */
+
+static void open_path(stage *s)
+{
+    contract_file_close(s->loop, contract_file_with(s->loop, "file", "some text", 9));
+}
+
+static int start_open(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_open(loop, contract_path_of("file").text, IOCP_FILE_READ, callback, userdata, op);
+}
+
+static int start_stat(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_stat(loop, contract_path_of("file").text, 0, callback, userdata, op);
+}
+
+static int start_copy(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                      void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_copy(loop, contract_path_of("file").text, contract_path_of("copy").text,
+                     IOCP_REPLACE, callback, userdata, op);
+}
+
+static int start_rename(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                        void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_rename(loop, contract_path_of("file").text, contract_path_of("new").text, 0,
+                       callback, userdata, op);
+}
+
+static int start_remove(stage *s, iocp_loop_t *loop, iocp_handle_t handle, iocp_callback_t callback,
+                        void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_remove(loop, contract_path_of("file").text, 0, callback, userdata, op);
+}
+
+static int start_folder_create(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                               iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    (void)handle;
+    return iocp_folder_create(loop, contract_path_of("a/b").text, IOCP_FOLDER_PARENTS, callback,
+                              userdata, op);
+}
+
 /* ---- Standard streams ---- */
 
 static void open_stdio(stage *s)
@@ -730,6 +788,12 @@ static const operation operations[] = {
     {"pwrite", open_file, start_pwrite, NULL, true, false},
     {"flush", open_file, start_flush, NULL, true, false},
     {"overlapped", open_pipe, start_overlapped, finish_read, true, false},
+    {"open", open_path, start_open, NULL, false, false},
+    {"stat", open_path, start_stat, NULL, false, false},
+    {"copy", open_path, start_copy, NULL, false, false},
+    {"rename", open_path, start_rename, NULL, false, true},
+    {"remove", open_path, start_remove, NULL, false, true},
+    {"folder_create", open_nothing, start_folder_create, NULL, false, false},
     {"stdio_read", open_stdin, start_read, finish_read, true, false, "read"},
     {"stdio_write", open_stdout, start_write, finish_stalled, true, false, "write"},
 };

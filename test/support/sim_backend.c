@@ -2,6 +2,7 @@
 #include "sim_call.h"
 #include "sim_console.h"
 #include "sim_datagram.h"
+#include "sim_disk.h"
 #include "sim_file.h"
 #include "sim_name.h"
 #include "sim_object.h"
@@ -106,6 +107,31 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
     [IOCP_TYPE_OVERLAPPED] = {.on_stream = sim_call_start,
                               .on_datagrams = sim_call_start,
                               .on_file = sim_call_start},
+    [IOCP_TYPE_OPEN] = {.on_nothing = sim_disk_start,
+                        .take_effect = sim_disk_open,
+                        .tell = sim_disk_tell_opened,
+                        .release = sim_disk_release,
+                        .ends_by_cancel = true},
+    [IOCP_TYPE_STAT] = {.on_nothing = sim_disk_start,
+                        .take_effect = sim_disk_stat,
+                        .release = sim_disk_release,
+                        .ends_by_cancel = true},
+    [IOCP_TYPE_COPY] = {.on_nothing = sim_disk_start,
+                        .take_effect = sim_disk_copy,
+                        .release = sim_disk_release,
+                        .ends_by_cancel = true},
+    [IOCP_TYPE_RENAME] = {.on_nothing = sim_disk_start,
+                          .take_effect = sim_disk_rename,
+                          .release = sim_disk_release,
+                          .ends_by_cancel = true},
+    [IOCP_TYPE_REMOVE] = {.on_nothing = sim_disk_start,
+                          .take_effect = sim_disk_remove,
+                          .release = sim_disk_release,
+                          .ends_by_cancel = true},
+    [IOCP_TYPE_FOLDER_CREATE] = {.on_nothing = sim_disk_start,
+                                 .take_effect = sim_disk_create_folder,
+                                 .release = sim_disk_release,
+                                 .ends_by_cancel = true},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
     [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
                          .take_effect = sim_name_answer,
@@ -160,6 +186,7 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->value = 0;
     op->message = 0;
     op->start_error = 0;
+    op->room = (iocp_buf_t){0};
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 
@@ -531,6 +558,12 @@ static int backend__handle_adopt(ioc_port *base, struct ioc_handle *handle, void
     return IOCP_OK;
 }
 
+static int backend__paths_plan(ioc_port *base, struct ioc_op *op, const char *from, const char *to)
+{
+    sim_lock();
+    return backend__return(base, sim_disk_plan(IOC_CONTAINER_OF(op, sim_op, op), from, to));
+}
+
 static int backend__spawn_plan(ioc_port *base, struct ioc_op *op,
                                const iocp_spawn_options_t *options, struct ioc_handle *const *ends)
 {
@@ -656,6 +689,7 @@ const ioc_backend *ioc_backend_default(void)
         .pipe_listen = backend__pipe_listen,
         .pipe_peer = backend__pipe_peer,
         .pipe_pair = backend__pipe_pair,
+        .paths_plan = backend__paths_plan,
         .spawn_plan = backend__spawn_plan,
         .spawn_ended = backend__spawn_ended,
         .process_adopt = backend__process_adopt,

@@ -1,34 +1,13 @@
-/* The simulated file system, in memory. */
+/* Open files of the simulation. */
 #include "sim_file.h"
 
 #include "sim_call.h"
 #include "sim_unix.h"
 
-#include "text/path.h"
-#include "text/utf8.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_PAGE_BYTES   UINT64_C(65536)
 #define FILE_SECTOR_BYTES 512
-
-typedef struct sim_page {
-    ioc_link link; /* sim_content.pages, by number */
-    uint64_t number;
-    unsigned char bytes[FILE_PAGE_BYTES];
-} sim_page;
-
-/* What a path leads to. */
-typedef struct sim_content {
-    ioc_link link; /* all of them */
-    char *path;
-    bool is_folder;
-    uint64_t size;
-    ioc_list pages; /* what is not there is zero */
-    uint32_t opens;
-    bool is_unshared; /* the one who has it open does not share it */
-} sim_content;
 
 struct sim_file {
     ioc_link link; /* all open files */
@@ -43,178 +22,96 @@ struct sim_file {
     ioc_list transfers;  /* sim_op.place */
 };
 
-static ioc_list file_contents = {{&file_contents.ends, &file_contents.ends}};
 static ioc_list file_opens = {{&file_opens.ends, &file_opens.ends}};
-
-static void *file__allocate(size_t size)
-{
-    void *memory = calloc(1, size > 0 ? size : 1);
-    SIM_CHECK(memory != NULL);
-    return memory;
-}
-
-/* ---- Paths ---- */
-
-static int path__check(const char *path)
-{
-    size_t count = ioc_wtf8_to_utf16(path, NULL, 0);
-    if (count == 0 || strpbrk(path, "*?<>|\"") != NULL) {
-        return IOCP_EINVAL;
-    }
-    return count <= IOC_PATH_UNITS ? IOCP_OK : IOCP_ENAMETOOLONG;
-}
-
-static sim_content *content__find(const char *path, size_t length)
-{
-    for (ioc_link *link = file_contents.ends.next; link != &file_contents.ends; link = link->next) {
-        sim_content *content = IOC_CONTAINER_OF(link, sim_content, link);
-        if (strlen(content->path) == length && memcmp(content->path, path, length) == 0) {
-            return content;
-        }
-    }
-    return NULL;
-}
-
-static bool path__has_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const sim_content *folder = slash != NULL ? content__find(path, (size_t)(slash - path)) : NULL;
-    return folder != NULL && folder->is_folder;
-}
-
-static sim_content *content__new(const char *path)
-{
-    sim_content *content = file__allocate(sizeof *content);
-    content->path = file__allocate(strlen(path) + 1);
-    memcpy(content->path, path, strlen(path));
-    ioc_link_init(&content->link);
-    ioc_list_init(&content->pages);
-    ioc_list_push(&file_contents, &content->link);
-    return content;
-}
-
-/* ---- Pages ---- */
-
-static sim_page *page__at(ioc_link *link)
-{
-    return IOC_CONTAINER_OF(link, sim_page, link);
-}
-
-/* The page, or the first one behind it, or the end of the list. */
-static ioc_link *content__seek(const sim_content *content, uint64_t number)
-{
-    ioc_link *link = content->pages.ends.next;
-    while (link != &content->pages.ends && page__at(link)->number < number) {
-        link = link->next;
-    }
-    return link;
-}
-
-static sim_page *content__page(sim_content *content, uint64_t number, bool create)
-{
-    ioc_link *behind = content__seek(content, number);
-    bool is_there = behind != &content->pages.ends && page__at(behind)->number == number;
-    if (is_there || !create) {
-        return is_there ? page__at(behind) : NULL;
-    }
-    sim_page *page = file__allocate(sizeof *page);
-    page->number = number;
-    page->link.next = behind;
-    page->link.previous = behind->previous;
-    behind->previous->next = &page->link;
-    behind->previous = &page->link;
-    return page;
-}
-
-static void content__copy(sim_content *content, uint64_t offset, unsigned char *data, size_t size,
-                          bool is_write)
-{
-    while (size > 0) {
-        size_t from = (size_t)(offset % FILE_PAGE_BYTES);
-        size_t room = (size_t)FILE_PAGE_BYTES - from;
-        size_t part = size < room ? size : room;
-        sim_page *page = content__page(content, offset / FILE_PAGE_BYTES, is_write);
-        if (is_write) {
-            memcpy(page->bytes + from, data, part);
-        } else if (page != NULL) {
-            memcpy(data, page->bytes + from, part);
-        }
-        data += part;
-        offset += part;
-        size -= part;
-    }
-}
-
-static void content__set_size(sim_content *content, uint64_t size)
-{
-    size_t kept = (size_t)(size % FILE_PAGE_BYTES);
-    sim_page *last = content__page(content, size / FILE_PAGE_BYTES, false);
-    if (last != NULL && kept > 0) {
-        memset(last->bytes + kept, 0, (size_t)FILE_PAGE_BYTES - kept);
-    }
-    uint64_t first_gone = ioc_divide_up(size, FILE_PAGE_BYTES);
-    for (ioc_link *link; (link = content__seek(content, first_gone)) != &content->pages.ends;) {
-        ioc_link_remove(link);
-        free(page__at(link));
-    }
-    content->size = size;
-}
-
-static void content__remove(sim_content *content)
-{
-    SIM_CHECK(content->opens == 0);
-    content__set_size(content, 0);
-    ioc_link_remove(&content->link);
-    free(content->path);
-    free(content);
-}
 
 /* ---- Opening and closing ---- */
 
-static sim_file *file__new(sim_content *content, uint32_t flags, sim_open_mode mode)
+static sim_file *file__new(sim_content *content, uint32_t flags, bool is_overlapped)
 {
-    sim_file *file = file__allocate(sizeof *file);
+    sim_file *file = sim_allocate(sizeof *file);
     ioc_link_init(&file->link);
     ioc_list_init(&file->transfers);
     ioc_list_push(&file_opens, &file->link);
     file->number = sim_next_number();
     file->content = content;
     file->flags = flags;
-    file->is_overlapped = mode.is_overlapped;
-    content->opens++;
-    content->is_unshared = mode.is_unshared;
+    file->is_overlapped = is_overlapped;
+    sim_content_open(content);
     return file;
 }
 
-static int file__open(const char *path, uint32_t flags, sim_open_mode mode, sim_file **file)
+/* What each denies to others, and what those want; the other way round is a second call. */
+static bool flags__deny(uint32_t flags, uint32_t wanted)
 {
-    sim_content *content = content__find(path, strlen(path));
-    int status = path__check(path);
+    bool writes = (wanted & (IOCP_FILE_WRITE | IOCP_FILE_APPEND)) != 0;
+    return ((flags & IOCP_FILE_DENY_READ) != 0 && (wanted & IOCP_FILE_READ) != 0) ||
+           ((flags & IOCP_FILE_DENY_WRITE) != 0 && writes);
+}
+
+static bool content__is_denied(const sim_content *content, uint32_t flags)
+{
+    for (ioc_link *link = file_opens.ends.next; link != &file_opens.ends; link = link->next) {
+        const sim_file *file = IOC_CONTAINER_OF(link, sim_file, link);
+        if (file->content == content &&
+            (flags__deny(file->flags, flags) || flags__deny(flags, file->flags))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sim_file_may_be_removed(const sim_content *content)
+{
+    for (ioc_link *link = file_opens.ends.next; link != &file_opens.ends; link = link->next) {
+        const sim_file *file = IOC_CONTAINER_OF(link, sim_file, link);
+        if (file->content == content && (file->flags & IOCP_FILE_DENY_DELETE) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether what is there may be opened so. */
+static int content__check(const sim_content *content, uint32_t flags)
+{
+    bool is_folder = content->info.kind == IOCP_KIND_FOLDER;
+    bool wants_folder = (flags & IOCP_FILE_FOLDER) != 0;
+    if ((flags & IOCP_FILE_EXCLUSIVE) != 0) {
+        return IOCP_EEXIST;
+    }
+    if (is_folder != wants_folder) {
+        return is_folder ? IOCP_EISFOLDER : IOCP_ENOTFOLDER;
+    }
+    return content__is_denied(content, flags) ? IOCP_EBUSY : IOCP_OK;
+}
+
+int sim_file_open_path(const char *path, uint32_t flags, bool is_overlapped, sim_file **file)
+{
+    sim_content *content = sim_content_find(path);
+    int status = sim_path_check_name(path);
+    if (status == IOCP_OK && content != NULL) {
+        status = content__check(content, flags);
+    }
     if (status != IOCP_OK) {
         return status;
     }
     if (content == NULL) {
-        if ((flags & IOCP_FILE_CREATE) == 0 || !path__has_folder(path)) {
+        if ((flags & IOCP_FILE_CREATE) == 0 || sim_content_folder_of(path) == NULL) {
             return IOCP_ENOTFOUND;
         }
-        content = content__new(path);
-    } else if ((flags & IOCP_FILE_EXCLUSIVE) != 0) {
-        return IOCP_EEXIST;
-    } else if (content->is_folder) {
-        return IOCP_EISFOLDER;
-    } else if (content->opens > 0 && (content->is_unshared || mode.is_unshared)) {
-        return IOCP_EBUSY;
+        content = sim_content_new(path, IOCP_KIND_FILE);
     }
     if ((flags & IOCP_FILE_TRUNCATE) != 0) {
-        content__set_size(content, 0);
+        sim_content_set_size(content, 0);
     }
-    *file = file__new(content, flags, mode);
+    *file = file__new(content, flags, is_overlapped);
     return IOCP_OK;
 }
 
-static void file__fill(sim_port *port, sim_handle *handle, sim_file *file)
+void sim_file_fill(sim_port *port, sim_handle *handle, sim_file *file)
 {
-    handle->handle.kind = IOCP_HANDLE_FILE;
+    bool is_folder = file->content->info.kind == IOCP_KIND_FOLDER;
+    handle->handle.kind = is_folder ? IOCP_HANDLE_FOLDER : IOCP_HANDLE_FILE;
     handle->handle.is_append = (file->flags & IOCP_FILE_APPEND) != 0;
     handle->file = file;
     file->is_adopted = true;
@@ -224,9 +121,9 @@ static void file__fill(sim_port *port, sim_handle *handle, sim_file *file)
 int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t flags)
 {
     sim_file *file = NULL;
-    int status = file__open(path, flags, (sim_open_mode){.is_overlapped = true}, &file);
+    int status = sim_file_open_path(path, flags, true, &file);
     if (status == IOCP_OK) {
-        file__fill(port, handle, file);
+        sim_file_fill(port, handle, file);
     }
     return status;
 }
@@ -264,9 +161,8 @@ void sim_file_close(sim_file *file)
     for (ioc_link *place; (place = ioc_list_first(&file->transfers)) != NULL;) {
         sim_complete(IOC_CONTAINER_OF(place, sim_op, place), IOCP_ECANCELED, 0);
     }
-    file->content->opens--;
-    file->content->is_unshared = false;
     ioc_link_remove(&file->link);
+    sim_content_close(file->content);
     free(file);
 }
 
@@ -277,9 +173,14 @@ static bool file__may_write(const sim_file *file)
     return (file->flags & (IOCP_FILE_WRITE | IOCP_FILE_APPEND)) != 0;
 }
 
+const iocp_file_info_t *sim_file_info(const sim_file *file)
+{
+    return &file->content->info;
+}
+
 uint64_t sim_file_size(const sim_file *file)
 {
-    return file->content->size;
+    return file->content->info.size;
 }
 
 int sim_file_set_size(sim_file *file, uint64_t size)
@@ -287,7 +188,7 @@ int sim_file_set_size(sim_file *file, uint64_t size)
     if ((file->flags & IOCP_FILE_WRITE) == 0) {
         return IOCP_EACCES;
     }
-    content__set_size(file->content, size);
+    sim_content_set_size(file->content, size);
     return IOCP_OK;
 }
 
@@ -298,8 +199,8 @@ int sim_file_read(const sim_file *file, uint64_t offset, iocp_buf_t *buffer)
     if ((file->flags & IOCP_FILE_READ) == 0) {
         return IOCP_EACCES;
     }
-    buffer->base = file__allocate(buffer->length);
-    content__copy(file->content, offset, buffer->base, buffer->length, false);
+    buffer->base = sim_allocate(buffer->length);
+    sim_content_copy(file->content, offset, buffer->base, buffer->length, false);
     return IOCP_OK;
 }
 
@@ -328,15 +229,15 @@ static void op__read(sim_op *op)
 {
     sim_content *content = op->file->content;
     uint64_t offset = ioc_transfer_of(&op->op)->offset;
-    uint64_t there = offset < content->size ? content->size - offset : 0;
+    uint64_t there = offset < content->info.size ? content->info.size - offset : 0;
     size_t wanted = ioc_transfer_of(&op->op)->bytes;
     size_t bytes = wanted < there ? wanted : (size_t)there;
     if (bytes == 0 && wanted > 0) {
         sim_complete(op, IOCP_EOF, 0);
         return;
     }
-    op->received = file__allocate(bytes);
-    content__copy(content, offset, op->received, bytes, false);
+    op->received = sim_allocate(bytes);
+    sim_content_copy(content, offset, op->received, bytes, false);
     sim_complete(op, IOCP_OK, bytes);
 }
 
@@ -346,11 +247,12 @@ static void op__write(sim_op *op)
     const ioc_transfer *transfer = ioc_transfer_of(&op->op);
     const iocp_buf_t *buffer = &transfer->one;
     uint64_t offset = ioc_transfer_of(&op->op)->offset;
-    offset = offset == IOC_OFFSET_END ? content->size : offset;
-    content__copy(content, offset, buffer->base, buffer->length, true);
-    if (buffer->length > 0 && offset + buffer->length > content->size) {
-        content->size = offset + buffer->length;
+    offset = offset == IOC_OFFSET_END ? content->info.size : offset;
+    sim_content_copy(content, offset, buffer->base, buffer->length, true);
+    if (buffer->length > 0 && offset + buffer->length > content->info.size) {
+        content->info.size = offset + buffer->length;
     }
+    sim_content_touch(content);
     sim_complete(op, IOCP_OK, buffer->length);
 }
 
@@ -369,8 +271,8 @@ void sim_file_carry_out(sim_op *op)
 static bool op__is_at_end(const sim_op *op)
 {
     const ioc_transfer *transfer = ioc_transfer_of(&op->op);
-    return op__is_read(op) && transfer->bytes > 0 && transfer->offset >= op->file->content->size &&
-           op->may_be_inline;
+    return op__is_read(op) && transfer->bytes > 0 &&
+           transfer->offset >= op->file->content->info.size && op->may_be_inline;
 }
 
 /* At once if its time is now: true. */
@@ -474,7 +376,7 @@ void sim_adopt_tell(sim_op *op)
         pipe->is_adopted = true;
         pipe->port = op->port;
     } else {
-        file__fill(op->port, handle, file);
+        sim_file_fill(op->port, handle, file);
     }
 }
 
@@ -529,24 +431,22 @@ int sim_stdio_end(sim_op *op)
 void sim_folder_create(const char *path)
 {
     sim_lock();
-    SIM_CHECK(content__find(path, strlen(path)) == NULL);
-    content__new(path)->is_folder = true;
+    SIM_CHECK(sim_content_find(path) == NULL);
+    (void)sim_content_new(path, IOCP_KIND_FOLDER);
     sim_unlock();
 }
 
 void sim_folder_remove(const char *path)
 {
-    size_t length = strlen(path);
-    ioc_link *next = NULL;
     sim_lock();
-    for (ioc_link *link = file_contents.ends.next; link != &file_contents.ends; link = next) {
-        sim_content *content = IOC_CONTAINER_OF(link, sim_content, link);
-        next = link->next;
-        bool is_below = strncmp(content->path, path, length) == 0 &&
-                        (content->path[length] == '/' || content->path[length] == '\0');
-        if (is_below) {
-            content__remove(content);
-        }
+    for (sim_content *content; (content = sim_content_first_below(path)) != NULL;) {
+        SIM_CHECK(content->opens == 0);
+        sim_content_remove(content);
+    }
+    sim_content *folder = sim_content_find(path);
+    SIM_CHECK(folder == NULL || folder->opens == 0);
+    if (folder != NULL) {
+        sim_content_remove(folder);
     }
     sim_unix_remove(path);
     sim_unlock();
@@ -556,7 +456,9 @@ uintptr_t sim_file_create(const char *path, uint32_t flags, sim_open_mode mode)
 {
     sim_file *file = NULL;
     sim_lock();
-    int status = file__open(path, flags, mode, &file);
+    uint32_t denials = IOCP_FILE_DENY_READ | IOCP_FILE_DENY_WRITE | IOCP_FILE_DENY_DELETE;
+    int status = sim_file_open_path(path, flags | (mode.is_unshared ? denials : 0u),
+                                    mode.is_overlapped, &file);
     sim_unlock();
     return status == IOCP_OK ? file->number : 0;
 }
@@ -594,8 +496,7 @@ uintptr_t sim_file_duplicate(uintptr_t number)
     sim_socket *pipe = sim_socket_find(number);
     SIM_CHECK(file != NULL || (pipe != NULL && pipe->is_pipe));
     if (file != NULL) {
-        sim_file *again = file__new(file->content, file->flags,
-                                    (sim_open_mode){.is_overlapped = file->is_overlapped});
+        sim_file *again = file__new(file->content, file->flags, file->is_overlapped);
         again->port = file->port;
         copy = again->number;
     } else {

@@ -1,6 +1,5 @@
 /*
- * The simulated file system, which all ports share: folders, and files of pages, so that a byte
- * behind 4 GiB costs one page. A path is what CreateFileW takes, in UTF-8, with slashes.
+ * Open files and folders of the simulated disk (sim_content.h).
  *
  * An operation on a file takes effect some time after its start (sim_script.file_ns), and can be
  * cancelled until then; a write reads the caller's buffer at that time.
@@ -8,7 +7,7 @@
 #ifndef TEST_SIM_FILE_H
 #define TEST_SIM_FILE_H
 
-#include "sim_net.h"
+#include "sim_content.h"
 
 typedef struct sim_file sim_file; /* an open file */
 
@@ -16,6 +15,9 @@ typedef struct sim_file sim_file; /* an open file */
 
 /* The slots of the backend. */
 int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t flags);
+int sim_file_open_path(const char *path, uint32_t flags, bool is_overlapped, sim_file **file);
+void sim_file_fill(sim_port *port, sim_handle *handle, sim_file *file);
+const iocp_file_info_t *sim_file_info(const sim_file *file);
 uint64_t sim_file_size(const sim_file *file);
 int sim_file_set_size(sim_file *file, uint64_t size);
 uintptr_t sim_file_number(const sim_file *file);
@@ -23,6 +25,9 @@ uintptr_t sim_file_number(const sim_file *file);
 /* What all open files of one path have in common. */
 const void *sim_file_content(uintptr_t number);
 void sim_file_close(sim_file *file);
+
+/* Nobody has it open who denies that. */
+bool sim_file_may_be_removed(const sim_content *content);
 
 /* Read into fresh memory, which is the caller's; what is behind the end is zero. */
 int sim_file_read(const sim_file *file, uint64_t offset, iocp_buf_t *buffer);

@@ -112,17 +112,23 @@ typedef struct sim_op {
     uint64_t *last_due_ns; /* of the packets that it must not overtake, or NULL */
     ioc_outcome outcome;
     size_t total_bytes;
-    const iocp_buf_t *sent;  /* of a send: its buffers */
-    iocp_buf_t *portion;     /* of a sendfile: three, whose middle is its own */
+    union {
+        struct {
+            const iocp_buf_t *sent; /* of a send: its buffers */
+            iocp_buf_t *portion;    /* of a sendfile: three, whose middle is its own */
+        };
+        iocp_buf_t room; /* of a call of the program's: where what it receives goes */
+    };
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
     sim_address from; /* of a datagram */
     sim_beside beside;
-    uint64_t value;       /* of a wait or work */
-    uint32_t pipe_flags;  /* of a connect to a pipe */
-    uint32_t message;     /* or the events that a poll has found */
-    iocp_buf_t room;      /* of a call of the program's: where what it receives goes */
-    uint32_t start_error; /* what such a one answered, if it was not started */
+    uint64_t value; /* of a wait or work */
+    union {
+        uint32_t pipe_flags;  /* of a connect to a pipe */
+        uint32_t start_error; /* what a call of the program's answered, if it was not started */
+    };
+    uint32_t message; /* or the events that a poll has found */
 } sim_op;
 
 _Static_assert(IOCP_BUFFERS_MAX <= UINT16_MAX, "sim_op.sent_count");

@@ -24,6 +24,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_SET_HANDLE_INFORMATION] = {"SetHandleInformation", ERROR_ACCESS_DENIED},
     [WIN_GET_FILE_TYPE] = {"GetFileType", ERROR_INVALID_HANDLE},
     [WIN_GET_ATTRIBUTES] = {"GetFileAttributesW", ERROR_ACCESS_DENIED},
+    [WIN_GET_ATTRIBUTES_EX] = {"GetFileAttributesExW", ERROR_ACCESS_DENIED},
     [WIN_FULL_PATH] = {"GetFullPathNameW", ERROR_NOT_ENOUGH_MEMORY},
     [WIN_CREATE_FILE] = {"CreateFileW", ERROR_TOO_MANY_OPEN_FILES},
     [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
@@ -37,7 +38,10 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_GET_PIPE_SERVER] = {"GetNamedPipeServerProcessId", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_DEVICE_CONTROL] = {"DeviceIoControl", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_GET_SIZE] = {"GetFileSizeEx", ERROR_NO_SYSTEM_RESOURCES},
+    [WIN_GET_FILE_INFORMATION] = {"GetFileInformationByHandleEx", ERROR_NOT_READY},
     [WIN_SET_FILE_INFORMATION] = {"SetFileInformationByHandle", ERROR_DISK_FULL},
+    [WIN_COPY_FILE] = {"CopyFileExW", ERROR_DISK_FULL},
+    [WIN_CREATE_FOLDER] = {"CreateDirectoryW", ERROR_DISK_FULL},
     [WIN_PEEK_PIPE] = {"PeekNamedPipe", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CONSOLE_MODE] = {"GetConsoleMode", ERROR_INVALID_HANDLE},
     [WIN_READ_CONSOLE] = {"ReadConsoleW", ERROR_NO_SYSTEM_RESOURCES},
@@ -317,6 +321,32 @@ static BOOL WINAPI fault__set_pipe_state(HANDLE pipe, DWORD *mode, DWORD *bytes,
 static BOOL WINAPI fault__get_size(HANDLE file, LARGE_INTEGER *size)
 {
     return !fault__strikes(WIN_GET_SIZE) && GetFileSizeEx(file, size);
+}
+
+static BOOL WINAPI fault__get_attributes_ex(const wchar_t *path, GET_FILEEX_INFO_LEVELS level,
+                                            void *data)
+{
+    return !fault__strikes(WIN_GET_ATTRIBUTES_EX) && GetFileAttributesExW(path, level, data);
+}
+
+static BOOL WINAPI fault__get_file_information(HANDLE file, FILE_INFO_BY_HANDLE_CLASS information,
+                                               void *data, DWORD size)
+{
+    return !fault__strikes(WIN_GET_FILE_INFORMATION) &&
+           GetFileInformationByHandleEx(file, information, data, size);
+}
+
+static BOOL WINAPI fault__copy_file(const wchar_t *from, const wchar_t *to,
+                                    LPPROGRESS_ROUTINE progress, void *data, BOOL *is_cancelled,
+                                    DWORD flags)
+{
+    return !fault__strikes(WIN_COPY_FILE) &&
+           CopyFileExW(from, to, progress, data, is_cancelled, flags);
+}
+
+static BOOL WINAPI fault__create_folder(const wchar_t *path, SECURITY_ATTRIBUTES *security)
+{
+    return !fault__strikes(WIN_CREATE_FOLDER) && CreateDirectoryW(path, security);
 }
 
 static BOOL WINAPI fault__set_file_information(HANDLE file, FILE_INFO_BY_HANDLE_CLASS information,
@@ -853,6 +883,7 @@ static const ioc_sys fault_table = {
     .SetHandleInformation = fault__set_handle_information,
     .GetFileType = fault__get_file_type,
     .GetFileAttributesW = fault__get_attributes,
+    .GetFileAttributesExW = fault__get_attributes_ex,
     .GetFullPathNameW = fault__full_path,
     .CreateFileW = fault__create_file,
     .ReadFile = fault__read_file,
@@ -866,7 +897,10 @@ static const ioc_sys fault_table = {
     .GetNamedPipeServerProcessId = fault__get_pipe_server,
     .DeviceIoControl = fault__device_control,
     .GetFileSizeEx = fault__get_size,
+    .GetFileInformationByHandleEx = fault__get_file_information,
     .SetFileInformationByHandle = fault__set_file_information,
+    .CopyFileExW = fault__copy_file,
+    .CreateDirectoryW = fault__create_folder,
     .PeekNamedPipe = fault__peek_pipe,
     .GetConsoleMode = fault__console_mode,
     .ReadConsoleW = fault__read_console,

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "loop.h"
+#include "text/path.h"
 #include "win32/port.h"
 #include "win32/sys.h"
 
@@ -639,9 +640,9 @@ static void paths_get_a_prefix_where_they_need_one(void **state)
     assert_opened("C:/folder/file", L"", 0);
     assert_opened("C:\\folder\\gr\xc3\xa4ser-\xf0\x9f\x8c\xb1", L"", 0);
     assert_opened("//server/share/file", L"", 0);
-    make_path(path, MAX_PATH - 1, "C:/");
+    make_path(path, IOC_PATH_LONG - 1, "C:/");
     assert_opened(path, L"", 0);
-    make_path(path, MAX_PATH, "C:/");
+    make_path(path, IOC_PATH_LONG, "C:/"); /* so that a folder can be made there, too */
     assert_opened(path, L"\\\\?\\", 0);
     make_path(path, 1000, "C:/");
     assert_opened(path, L"\\\\?\\", 0);

@@ -40,83 +40,51 @@ static DWORD file__disposition(uint32_t flags)
 static DWORD file__attributes(uint32_t flags)
 {
     return FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED | FILE_QUALITY_OF_SERVICE |
+           /* It alone opens a folder. */
+           ((flags & IOCP_FILE_FOLDER) != 0 ? FILE_FLAG_BACKUP_SEMANTICS : 0u) |
            ((flags & IOCP_FILE_NO_BUFFERING) != 0 ? FILE_FLAG_NO_BUFFERING : 0u) |
            ((flags & IOCP_FILE_SEQUENTIAL) != 0 ? FILE_FLAG_SEQUENTIAL_SCAN : 0u);
 }
 
-/* A folder is refused by the same code as what may not be opened. */
-static int file__explain_failure(ioc_win_port *port, const wchar_t *native_path)
+static DWORD file__sharing(uint32_t flags)
 {
-    int status = ioc_port_fail_last(port);
-    if (status != IOCP_EACCES) {
-        return status;
-    }
-    DWORD attributes = port->sys->GetFileAttributesW(native_path);
-    bool is_folder =
-        attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    return is_folder ? IOCP_EISFOLDER : status;
+    return ((flags & IOCP_FILE_DENY_READ) != 0 ? 0u : FILE_SHARE_READ) |
+           ((flags & IOCP_FILE_DENY_WRITE) != 0 ? 0u : FILE_SHARE_WRITE) |
+           ((flags & IOCP_FILE_DENY_DELETE) != 0 ? 0u : FILE_SHARE_DELETE);
 }
 
-static int file__create(ioc_win_port *port, ioc_win_handle *handle, const char *path,
-                        uint32_t flags, ioc_place *place)
+/* A folder is refused by the same code as what may not be opened. */
+ioc_outcome ioc_file_failure(const ioc_sys *sys, uint32_t error, const wchar_t *path)
 {
-    int status = IOCP_OK;
-    wchar_t *native_path = ioc_path_native(port, path, &status);
-    if (native_path == NULL) {
-        return status;
+    ioc_outcome outcome = {.status = ioc_errmap_from_native(error), .native_error = error};
+    DWORD attributes =
+        outcome.status == IOCP_EACCES ? sys->GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+        outcome.status = IOCP_EISFOLDER;
     }
-    *place = ioc_path_place(native_path);
-    if (*place == IOC_PLACE_PIPE) {
-        ioc_alloc_give(port->alloc, native_path);
-        return IOCP_ENOTSUP;
-    }
-    handle->native = port->sys->CreateFileW(
-        native_path, file__access(flags), FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-        NULL, file__disposition(flags), file__attributes(flags), NULL);
-    status =
-        handle->native != INVALID_HANDLE_VALUE ? IOCP_OK : file__explain_failure(port, native_path);
-    ioc_alloc_give(port->alloc, native_path);
-    return status;
+    return outcome;
 }
 
 /* A volume or a drive is of the type of files, too; it has no size. */
-static bool file__is_device(ioc_win_port *port, const ioc_win_handle *handle, ioc_place place)
+static bool file__is_device(const ioc_sys *sys, HANDLE file, ioc_place place)
 {
     LARGE_INTEGER size;
-    return place == IOC_PLACE_DEVICE && !port->sys->GetFileSizeEx(handle->native, &size);
+    return place == IOC_PLACE_DEVICE && !sys->GetFileSizeEx(file, &size);
 }
 
-int ioc_file_find_kind(ioc_win_port *port, HANDLE native, iocp_handle_kind_t *kind)
+static ioc_outcome file__outcome(uint32_t error)
 {
-    switch (port->sys->GetFileType(native)) {
-    case FILE_TYPE_DISK:
-        *kind = IOCP_HANDLE_FILE;
-        return IOCP_OK;
-    case FILE_TYPE_PIPE:
-        *kind = IOCP_HANDLE_PIPE;
-        return IOCP_OK;
-    case FILE_TYPE_CHAR:
-        *kind = IOCP_HANDLE_OTHER;
-        return IOCP_OK;
-    default:
-        break;
-    }
-    *kind = IOCP_HANDLE_OTHER;
-    DWORD error = port->sys->GetLastError();
-    return error != NO_ERROR ? ioc_port_fail(port, error) : IOCP_OK;
+    int status = error != 0 ? ioc_errmap_from_native(error) : IOCP_OK;
+    return (ioc_outcome){.status = status, .native_error = error};
 }
 
 /* The path may lead to a pipe or a device. */
-static int file__check(ioc_win_port *port, ioc_win_handle *handle, ioc_place place)
+static ioc_outcome file__check(const ioc_sys *sys, HANDLE file, ioc_place place)
 {
-    iocp_handle_kind_t kind = IOCP_HANDLE_OTHER;
-    int status = ioc_file_find_kind(port, handle->native, &kind);
-    handle->handle.kind = (uint8_t)kind;
-    if (status != IOCP_OK) {
-        return status;
-    }
-    bool is_usable = kind == IOCP_HANDLE_FILE && !file__is_device(port, handle, place);
-    return is_usable ? IOCP_OK : IOCP_ENOTSUP;
+    DWORD type = sys->GetFileType(file);
+    uint32_t error = type == FILE_TYPE_UNKNOWN ? sys->GetLastError() : 0;
+    bool is_usable = type == FILE_TYPE_DISK && !file__is_device(sys, file, place);
+    return error != 0 || is_usable ? file__outcome(error) : (ioc_outcome){.status = IOCP_ENOTSUP};
 }
 
 /* Files and pipes have no layered providers: their packets can always be skipped. */
@@ -125,38 +93,89 @@ int ioc_file_join_port(ioc_win_port *port, ioc_win_handle *handle)
     return ioc_overlapped_join(port, handle, port->completion_mode != IOCP_COMPLETION_PACKET);
 }
 
-static int file__set_end(ioc_win_port *port, ioc_win_handle *handle, uint64_t size)
+static bool file__set_end(const ioc_sys *sys, HANDLE file, uint64_t size)
 {
     FILE_END_OF_FILE_INFO end;
     end.EndOfFile.QuadPart = (LONGLONG)size;
-    handle->end = 0;
-    bool is_set =
-        port->sys->SetFileInformationByHandle(handle->native, FileEndOfFileInfo, &end, sizeof end);
-    return is_set ? IOCP_OK : ioc_port_fail_last(port);
+    return sys->SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end);
+}
+
+/* A way that is made for folders opens files as well. */
+static ioc_outcome file__check_folder(const ioc_sys *sys, HANDLE folder)
+{
+    FILE_BASIC_INFO basic;
+    if (!sys->GetFileInformationByHandleEx(folder, FileBasicInfo, &basic, sizeof basic)) {
+        return file__outcome(sys->GetLastError());
+    }
+    bool is_folder = (basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    return (ioc_outcome){.status = is_folder ? IOCP_OK : IOCP_ENOTFOLDER};
+}
+
+/* What is open, and what is still to be done with it. */
+static ioc_outcome file__finish(const ioc_sys *sys, HANDLE file, uint32_t flags, ioc_place place)
+{
+    ioc_outcome outcome = file__check(sys, file, place);
+    if (outcome.status == IOCP_OK && (flags & IOCP_FILE_FOLDER) != 0) {
+        outcome = file__check_folder(sys, file);
+    }
+    if (outcome.status == IOCP_OK && (flags & IOCP_FILE_TRUNCATE) != 0 &&
+        !file__set_end(sys, file, 0)) {
+        outcome = file__outcome(sys->GetLastError());
+    }
+    return outcome;
+}
+
+ioc_outcome ioc_file_create(const ioc_sys *sys, const wchar_t *path, uint32_t flags, HANDLE *file)
+{
+    ioc_place place = ioc_path_place(path);
+    *file = INVALID_HANDLE_VALUE;
+    if (place == IOC_PLACE_PIPE) {
+        return (ioc_outcome){.status = IOCP_ENOTSUP};
+    }
+    HANDLE native = sys->CreateFileW(path, file__access(flags), file__sharing(flags), NULL,
+                                     file__disposition(flags), file__attributes(flags), NULL);
+    if (native == INVALID_HANDLE_VALUE) {
+        return ioc_file_failure(sys, sys->GetLastError(), path);
+    }
+    ioc_outcome outcome = file__finish(sys, native, flags, place);
+    if (outcome.status == IOCP_OK) {
+        *file = native;
+    } else {
+        (void)sys->CloseHandle(native);
+    }
+    return outcome;
+}
+
+int ioc_file_use(ioc_win_port *port, ioc_win_handle *handle, HANDLE file, uint32_t flags)
+{
+    bool is_folder = (flags & IOCP_FILE_FOLDER) != 0;
+    handle->native = file;
+    handle->handle.kind = (uint8_t)(is_folder ? IOCP_HANDLE_FOLDER : IOCP_HANDLE_FILE);
+    handle->handle.is_append = (flags & IOCP_FILE_APPEND) != 0;
+    handle->is_unbuffered = (flags & IOCP_FILE_NO_BUFFERING) != 0;
+    int status = ioc_file_join_port(port, handle);
+    if (status != IOCP_OK) {
+        ioc_file_close(port, handle);
+    }
+    return status;
 }
 
 int ioc_file_open(ioc_port *base, ioc_handle *core_handle, const char *path, uint32_t flags)
 {
     ioc_win_port *port = ioc_win_port_of(base);
-    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    ioc_place place = IOC_PLACE_FILE;
-    int status = file__create(port, handle, path, flags, &place);
-    if (status != IOCP_OK) {
+    HANDLE file = INVALID_HANDLE_VALUE;
+    int status = IOCP_OK;
+    wchar_t *native_path = ioc_path_native(port, path, &status);
+    if (native_path == NULL) {
         return status;
     }
-    handle->handle.is_append = (flags & IOCP_FILE_APPEND) != 0;
-    handle->is_unbuffered = (flags & IOCP_FILE_NO_BUFFERING) != 0;
-    status = file__check(port, handle, place);
-    if (status == IOCP_OK && (flags & IOCP_FILE_TRUNCATE) != 0) {
-        status = file__set_end(port, handle, 0);
+    ioc_outcome outcome = ioc_file_create(port->sys, native_path, flags, &file);
+    ioc_alloc_give(port->alloc, native_path);
+    if (outcome.status != IOCP_OK) {
+        base->native_error = outcome.native_error;
+        return outcome.status;
     }
-    if (status == IOCP_OK) {
-        status = ioc_file_join_port(port, handle);
-    }
-    if (status != IOCP_OK) {
-        (void)port->sys->CloseHandle(handle->native);
-    }
-    return status;
+    return ioc_file_use(port, ioc_win_handle_of(core_handle), file, flags);
 }
 
 void ioc_file_close(ioc_win_port *port, ioc_win_handle *handle)
@@ -180,9 +199,12 @@ int ioc_file_size(ioc_port *base, ioc_handle *handle, uint64_t *size)
     return IOCP_OK;
 }
 
-int ioc_file_set_size(ioc_port *port, ioc_handle *handle, uint64_t size)
+int ioc_file_set_size(ioc_port *base, ioc_handle *core_handle, uint64_t size)
 {
-    return file__set_end(ioc_win_port_of(port), ioc_win_handle_of(handle), size);
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(core_handle);
+    handle->end = 0;
+    return file__set_end(port->sys, handle->native, size) ? IOCP_OK : ioc_port_fail_last(port);
 }
 
 /* ---- Reads ---- */

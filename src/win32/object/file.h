@@ -12,8 +12,15 @@ int ioc_file_set_size(ioc_port *port, ioc_handle *handle, uint64_t size);
 int ioc_file_join_port(ioc_win_port *port, ioc_win_handle *handle);
 void ioc_file_close(ioc_win_port *port, ioc_win_handle *handle);
 
-/* A file, a pipe or something else. An error: it is nothing that is open. */
-int ioc_file_find_kind(ioc_win_port *port, HANDLE native, iocp_handle_kind_t *kind);
+/*
+ * Open a path, on any thread: a file or folder that is what `flags` (IOCP_FILE_ bits) say, or else
+ * nothing stays open. Then, on the loop thread, make a handle of it; after an error it is closed.
+ */
+ioc_outcome ioc_file_create(const ioc_sys *sys, const wchar_t *path, uint32_t flags, HANDLE *file);
+int ioc_file_use(ioc_win_port *port, ioc_win_handle *handle, HANDLE file, uint32_t flags);
+
+/* What a call has failed of that wants a file at a path: whether that is a folder. */
+ioc_outcome ioc_file_failure(const ioc_sys *sys, uint32_t error, const wchar_t *path);
 
 ioc_start ioc_file_start_read(ioc_port *port, ioc_op *op);
 bool ioc_file_was_read_lent(ioc_port *port, ioc_op *op); /* of a pipe */

@@ -3,7 +3,7 @@
 #include "text/path.h"
 #include "text/utf8.h"
 
-static_assert(IOC_PATH_LONG == MAX_PATH, "text/path.h does not know the system");
+static_assert(IOC_PATH_LONG == MAX_PATH - 12, "text/path.h does not know the system");
 
 /* A path in UTF-16, to be given back to the allocator. NULL: no memory, or see *native_error. */
 static wchar_t *path__wide(ioc_win_port *port, const char *path, uint32_t *native_error)
@@ -20,7 +20,7 @@ static wchar_t *path__wide(ioc_win_port *port, const char *path, uint32_t *nativ
     return wide;
 }
 
-/* A path of MAX_PATH and more has to be absolute and say so by a prefix. */
+/* A long path has to be absolute and say so by a prefix. */
 static wchar_t *path__long(ioc_win_port *port, const wchar_t *path, uint32_t *native_error)
 {
     const ioc_sys *sys = port->sys;
