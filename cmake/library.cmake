@@ -6,6 +6,7 @@ set(core_sources
     src/api/api.c
     src/api/console.c
     src/api/file.c
+    src/api/folder.c
     src/api/handle.c
     src/api/lent.c
     src/api/loop.c
@@ -28,9 +29,11 @@ set(core_sources
     src/control.c
     src/datagram.c
     src/error.c
+    src/folder.c
     src/handle.c
     src/kind.c
     src/lent.c
+    src/listing.c
     src/loop.c
     src/name.c
     src/op.c
@@ -41,6 +44,7 @@ set(core_sources
     src/post.c
     src/queue/mpsc.c
     src/queue/pool.c
+    src/record.c
     src/sendfile.c
     src/slab.c
     src/spawn.c
@@ -79,6 +83,7 @@ set(win32_sources
     src/win32/object/adopt.c
     src/win32/object/child.c
     src/win32/object/console.c
+    src/win32/object/directory.c
     src/win32/object/disk.c
     src/win32/object/file.c
     src/win32/object/info.c

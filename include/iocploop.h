@@ -107,13 +107,15 @@ typedef enum iocp_capability {
     IOCP_CAP_HIGH_RESOLUTION_TIMERS = 2, /* waitable timers that do not follow the system's tick */
     IOCP_CAP_PSEUDO_CONSOLE = 4,         /* IOCP_SPAWN_PSEUDO_CONSOLE */
     IOCP_CAP_UNIX_SOCKETS = 8,           /* AF_UNIX streams */
-    IOCP_CAP_SEGMENTS = 16               /* iocp_message_t.segment_bytes to send (2004) */
+    IOCP_CAP_SEGMENTS = 16,              /* iocp_message_t.segment_bytes to send (2004) */
+    IOCP_CAP_CHANGE_DETAILS = 32         /* iocp_entry_t.info of a change (1709) */
 } iocp_capability_t;
 
 /*
  * The IOCP_CAP_ bits of this system. Any thread. The system is asked at each call, so keep them.
  * Win32: NtAssociateWaitCompletionPacket (Windows 8, not documented for programs before 10),
- * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809);
+ * CREATE_WAITABLE_TIMER_HIGH_RESOLUTION (Windows 10 1803), CreatePseudoConsole (Windows 10 1809),
+ * ReadDirectoryChangesExW (Windows 10 1709);
  * WSASocketW with AF_UNIX (Windows 10 1803), UDP_SEND_MSG_SIZE: of sockets that are closed again.
  */
 IOCP_API uint32_t IOCP_CALL iocp_capabilities(void);
@@ -275,11 +277,12 @@ typedef enum iocp_type {
     IOCP_TYPE_COPY = 36,
     IOCP_TYPE_RENAME = 37,
     IOCP_TYPE_REMOVE = 38,
-    IOCP_TYPE_FOLDER_CREATE = 39
+    IOCP_TYPE_FOLDER_CREATE = 39,
+    IOCP_TYPE_FOLDER_WATCH = 40
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_FOLDER_CREATE + 1)
+#define IOCP_TYPES (IOCP_TYPE_FOLDER_WATCH + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -2044,8 +2047,38 @@ struct iocp_entry {
     uint32_t change;              /* iocp_change_t */
     uint32_t reserved;            /* 0 */
     const iocp_file_info_t *info; /* a listing: all but the links. A change: with
-                                     IOCP_CAP_CHANGE_DETAILS as it was then, otherwise NULL */
+                                     IOCP_CAP_CHANGE_DETAILS, and where the file system has them, all
+                                     but links and volume, as it was then; otherwise NULL */
 };
+
+/* Bits of `flags` of iocp_folder_watch. None of the last three: NAMES and CONTENTS. */
+typedef enum iocp_watch_flag {
+    IOCP_WATCH_TREE = 1,      /* and all folders within it */
+    IOCP_WATCH_NAMES = 2,     /* files and folders that come, go and are renamed */
+    IOCP_WATCH_CONTENTS = 4,  /* sizes and times of the last write */
+    IOCP_WATCH_ATTRIBUTES = 8 /* attributes and access rights */
+} iocp_watch_flag_t;
+
+/*
+ * Watch a folder: one callback for what has changed, oldest first, in `entries`. IOCP_REARM goes on;
+ * Windows keeps what happens meanwhile, from the first start of a watch to the close of the handle,
+ * so nothing is missed between two runs, nor between two watches. The first watch of a handle settles
+ * its flags; another with other flags is IOCP_EINVAL, one at the same time IOCP_EALREADY. It takes
+ * 64 KiB and more of memory, which the handle keeps.
+ *
+ * IOCP_RESULT_RESCAN: more happened than 64 KiB hold, and some or all of it is not told. Status is 0,
+ * `entries` may be NULL: list the folder and compare. A program that lists a folder starts its watch
+ * first (iocp_loop_submit): what changes while it lists is then told twice, and not never.
+ * N.B. It is told what happened, not what is: a name that was added may be gone, or still being
+ * written. One write is often two changes.
+ * N.B. The folder itself can be renamed and removed meanwhile, and those that it lies in, too: of a
+ * new name nothing is told; when it is removed the watch ends as IOCP_ENOTFOUND.
+ * Errors: IOCP_EINVAL (also other flags than before), IOCP_EALREADY. Errors in the result:
+ * IOCP_ENOTFOUND, IOCP_ENOTSUP (a file system that does not tell), IOCP_EIO.
+ * Win32: ReadDirectoryChangesExW, ReadDirectoryChangesW.
+ */
+IOCP_API int IOCP_CALL iocp_folder_watch(iocp_loop_t *loop, iocp_handle_t folder, uint32_t flags,
+                                         iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /*
  * Example: a file is replaced by a new version that was written beside it.

@@ -1,5 +1,7 @@
 #include "handle.h"
 
+#include "listing.h"
+
 #include <string.h>
 
 void ioc_handles_deinit(ioc_ops *ops)
@@ -51,6 +53,9 @@ void ioc_handle_free(ioc_ops *ops, ioc_handle *handle)
     IOC_ASSERT(ioc_list_is_empty(&handle->operations));
     if (handle->is_open) {
         ops->backend->handle_close(ops->port, handle);
+    }
+    if (handle->kind == IOCP_HANDLE_FOLDER) {
+        ioc_listing_free(handle->listing);
     }
     if (handle->parked != NULL) {
         ioc_slab_give(&ops->extras, handle->parked);

@@ -3,6 +3,7 @@
 #include "accept.h"
 #include "cancel.h"
 #include "datagram.h"
+#include "folder.h"
 #include "handle.h"
 #include "lent.h"
 #include "name.h"
@@ -314,6 +315,13 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .name = "folder_create", .type = IOCP_TYPE_FOLDER_CREATE,
         .queued = kind__not_booked, .start = kind__start_in_kernel,
         .settle = kind__as_it_is, .tell = kind__tell_nothing, .ended = kind__no_books,
+    },
+    [IOCP_TYPE_FOLDER_WATCH] = {
+        .name = "folder_watch", .type = IOCP_TYPE_FOLDER_WATCH,
+        .handles = FOLDER,
+        .queued = kind__not_booked, .start = ioc_folder_start_watch,
+        .settle = kind__as_it_is, .tell = ioc_folder_tell_changes, .ended = kind__no_books,
+        .goes_on = ioc_folder_watch_goes_on,
     },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,

@@ -246,9 +246,10 @@ struct ioc_handle {
     const ioc_op *mover; /* of those that take turns: whose it is; all others are parked */
     ioc_op *close;       /* the gate is shut: this one's callback comes last */
     union {
-        uint64_t position;   /* of a file: where the next READ or WRITE goes */
-        uint32_t sends;      /* of a socket: in the kernel, or their callbacks due */
-        uint32_t process_id; /* of a process; set by the backend that opens it */
+        uint64_t position;           /* of a file: where the next READ or WRITE goes */
+        uint32_t sends;              /* of a socket: in the kernel, or their callbacks due */
+        uint32_t process_id;         /* of a process; set by the backend that opens it */
+        struct ioc_listing *listing; /* of a folder, or NULL: see listing.h */
     };
     uint64_t queued_bytes; /* of what goes out, from queueing until the callbacks */
     uint64_t most_queued_bytes;

@@ -7,14 +7,16 @@ cmake_minimum_required(VERSION 3.25)
 set(floors
     "base atomic"
     "control error text"
+    "record"
     "alloc"
+    "listing"
     "timer queue"
     "backend buffers"
     "slab"
     "op"
     "call handle post timeout watch"
     "opening"
-    "accept cancel name paths pipe poll spawn stop transfer"
+    "accept cancel folder name paths pipe poll spawn stop transfer"
     "datagram lent sendfile"
     "kind stats win32"
     "loop"
@@ -23,7 +25,8 @@ set(floors
 # The backend is a guest: besides its own folders it sees these, whatever else is below its floor.
 # Those from accept on own the parameters of the kinds that it carries out.
 set(win32_sees base atomic control error text alloc backend op handle opening queue
-    accept call datagram lent name paths pipe poll sendfile spawn stop transfer watch)
+    accept call datagram folder lent listing name paths pipe poll record sendfile spawn stop transfer
+    watch)
 
 # The one file that may name the system, and what the portable rest may include of the C library.
 set(system_file win32/win.h)

@@ -16,6 +16,7 @@
 #include "object/adopt.h"
 #include "object/child.h"
 #include "object/console.h"
+#include "object/directory.h"
 #include "object/file.h"
 #include "object/own_call.h"
 #include "object/disk.h"
@@ -98,7 +99,8 @@ static uint32_t backend__capabilities(void)
            (ioc_sleep_has_high_resolution(sys) ? IOCP_CAP_HIGH_RESOLUTION_TIMERS : 0u) |
            (ioc_pseudo_console_find(sys, &calls) ? IOCP_CAP_PSEUDO_CONSOLE : 0u) |
            (ioc_winsock_has_unix(sys) ? IOCP_CAP_UNIX_SOCKETS : 0u) |
-           (ioc_winsock_has_segments(sys) ? IOCP_CAP_SEGMENTS : 0u);
+           (ioc_winsock_has_segments(sys) ? IOCP_CAP_SEGMENTS : 0u) |
+           (ioc_directory_has_details(sys) ? IOCP_CAP_CHANGE_DETAILS : 0u);
 }
 
 static iocp_sleep_method_t backend__sleep_method(ioc_port *port)
@@ -167,7 +169,7 @@ static const backend_class backend_classes[] = {
     [IOCP_HANDLE_STREAM] = {ioc_socket_join_port, ioc_socket_close},
     [IOCP_HANDLE_DATAGRAM] = {ioc_socket_join_port, ioc_socket_close, backend_on_datagram},
     [IOCP_HANDLE_FILE] = {ioc_file_join_port, ioc_file_close},
-    [IOCP_HANDLE_FOLDER] = {ioc_file_join_port, ioc_file_close},
+    [IOCP_HANDLE_FOLDER] = {ioc_directory_join_port, ioc_file_close},
     [IOCP_HANDLE_PIPE] = {ioc_file_join_port, ioc_file_close, backend_on_pipe},
     [IOCP_HANDLE_PIPE_LISTENER] = {backend__join_nothing, ioc_pipe_server_close,
                                    backend_on_listener},
@@ -287,6 +289,9 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_REMOVE] = {ioc_disk_start_remove, ioc_disk_cancel, ioc_disk_release, ioc_disk_done},
     [IOCP_TYPE_FOLDER_CREATE] = {ioc_disk_start_folder_create, ioc_disk_cancel, ioc_disk_release,
                                  ioc_disk_done},
+    [IOCP_TYPE_FOLDER_WATCH] = {ioc_directory_start_changes, ioc_overlapped_cancel,
+                                ioc_overlapped_release, ioc_directory_changed,
+                                ioc_overlapped_cancel},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,

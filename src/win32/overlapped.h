@@ -47,7 +47,8 @@ typedef struct ioc_win_handle {
         const struct ioc_family *family;    /* of a socket */
         struct ioc_stdio *stdio;            /* of a standard stream */
         struct ioc_pseudo_console *console; /* of a process, or NULL */
-        uint64_t end; /* of an unbuffered file: where the last read found it, 0: nowhere */
+        FARPROC details; /* of a folder: what tells more of its changes than names, or NULL */
+        uint64_t end;    /* of an unbuffered file: where the last read found it, 0: nowhere */
     };
     union {
         WSAPROTOCOL_INFOW *provider;         /* of a listener, for the sockets that it accepts */

@@ -28,6 +28,7 @@ static const ioc_sys sys_table = {
     .ReadFile = ReadFile,
     .WriteFile = WriteFile,
     .FlushFileBuffers = FlushFileBuffers,
+    .ReadDirectoryChangesW = ReadDirectoryChangesW,
     .CreateNamedPipeW = CreateNamedPipeW,
     .ConnectNamedPipe = ConnectNamedPipe,
     .SetNamedPipeHandleState = SetNamedPipeHandleState,

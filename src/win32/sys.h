@@ -29,6 +29,8 @@ typedef struct ioc_sys {
     BOOL(WINAPI *ReadFile)(HANDLE, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *WriteFile)(HANDLE, const void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *FlushFileBuffers)(HANDLE);
+    BOOL(WINAPI *ReadDirectoryChangesW)
+    (HANDLE, void *, DWORD, BOOL, DWORD, DWORD *, OVERLAPPED *, LPOVERLAPPED_COMPLETION_ROUTINE);
     HANDLE(WINAPI *CreateNamedPipeW)
     (const wchar_t *, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, SECURITY_ATTRIBUTES *);
     BOOL(WINAPI *ConnectNamedPipe)(HANDLE, OVERLAPPED *);

@@ -407,6 +407,8 @@ static void checks_come_in_one_order(void **state)
         iocp_shutdown(a.loop, none, (iocp_shutdown_how_t)9, contract_keep, &a.never, &a.op),
         IOCP_EINVAL);
     assert_int_equal(iocp_drain(a.loop, none, 0, NULL, NULL, &a.op), IOCP_EINVAL);
+    assert_int_equal(iocp_folder_watch(a.loop, none, 16, contract_keep, &a.never, &a.op),
+                     IOCP_EINVAL);
     assert_int_equal(iocp_file_get_size(a.loop, none, NULL), IOCP_EINVAL);
     assert_int_equal(iocp_file_set_position(a.loop, none, UINT64_MAX), IOCP_EINVAL);
     assert_int_equal(iocp_op_set_buffer(a.loop, (iocp_op_t){0}, NULL, 1), IOCP_EINVAL);
@@ -418,6 +420,10 @@ static void checks_come_in_one_order(void **state)
     assert_int_equal(iocp_read(a.loop, none, a.data, 1, contract_keep, &a.never, &a.op),
                      IOCP_EBADF);
     assert_int_equal(iocp_pread(a.loop, a.socket, a.data, 1, 0, contract_keep, &a.never, &a.op),
+                     IOCP_ENOTSUP);
+    assert_int_equal(iocp_folder_watch(a.loop, none, 0, contract_keep, &a.never, &a.op),
+                     IOCP_EBADF);
+    assert_int_equal(iocp_folder_watch(a.loop, a.socket, 0, contract_keep, &a.never, &a.op),
                      IOCP_ENOTSUP);
     assert_int_equal(iocp_file_get_size(a.loop, none, &number), IOCP_EBADF);
     assert_int_equal(iocp_file_get_size(a.loop, a.socket, &number), IOCP_ENOTSUP);
@@ -493,6 +499,8 @@ static void refuse_handle(arguments *a, iocp_handle_t handle)
     assert_int_equal(
         iocp_shutdown(a->loop, handle, IOCP_SHUTDOWN_SEND, contract_keep, &a->never, &a->op),
         IOCP_EBADF);
+    assert_int_equal(iocp_folder_watch(a->loop, handle, 0, contract_keep, &a->never, &a->op),
+                     IOCP_EBADF);
     assert_int_equal(iocp_socket_detach(a->loop, handle, &socket), IOCP_EBADF);
     assert_int_equal(iocp_socket_bind(a->loop, handle, to, length), IOCP_EBADF);
     assert_int_equal(iocp_socket_listen(a->loop, handle, 0), IOCP_EBADF);

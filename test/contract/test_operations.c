@@ -749,6 +749,33 @@ static void open_stdout(stage *s)
     s->other = contract_stdio_open(s->loop, IOCP_STDIN);
 }
 
+/* ---- Folders ---- */
+
+static void open_folder(stage *s)
+{
+    contract_folder_create("folder");
+    s->handle = contract_file_open(s->loop, "folder", IOCP_FILE_READ | IOCP_FILE_FOLDER);
+}
+
+static int start_folder_watch(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                              iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_folder_watch(loop, handle, IOCP_WATCH_NAMES, callback, userdata, op);
+}
+
+/* Of a folder nothing but its name changes. */
+static void finish_folder_watch(stage *s, const contract_record *record)
+{
+    static unsigned number;
+    char name[32];
+    int calls = record->calls + 1;
+    (void)snprintf(name, sizeof name, "folder/%u", ++number);
+    assert_int_equal(iocp_loop_submit(s->loop), IOCP_OK); /* it is told what comes from here on */
+    contract_folder_create(name);
+    contract_wait(s->loop, record, calls);
+}
+
 static const operation operations[] = {
     {"nop", open_nothing, start_nop, NULL, false, false},
     {"timer", open_nothing, start_timer, finish_timer, false, false},
@@ -794,6 +821,7 @@ static const operation operations[] = {
     {"rename", open_path, start_rename, NULL, false, true},
     {"remove", open_path, start_remove, NULL, false, true},
     {"folder_create", open_nothing, start_folder_create, NULL, false, false},
+    {"folder_watch", open_folder, start_folder_watch, finish_folder_watch, true, false},
     {"stdio_read", open_stdin, start_read, finish_read, true, false, "read"},
     {"stdio_write", open_stdout, start_write, finish_stalled, true, false, "write"},
 };

@@ -4,6 +4,7 @@
 #include "sim_datagram.h"
 #include "sim_disk.h"
 #include "sim_file.h"
+#include "sim_folder.h"
 #include "sim_name.h"
 #include "sim_object.h"
 #include "sim_option.h"
@@ -132,6 +133,9 @@ static const sim_kind backend_kinds[IOC_KINDS] = {
                                  .take_effect = sim_disk_create_folder,
                                  .release = sim_disk_release,
                                  .ends_by_cancel = true},
+    [IOCP_TYPE_FOLDER_WATCH] = {.on_file = sim_folder_start_watch,
+                                .tell = sim_folder_tell_watch,
+                                .revise = sim_folder_revise_watch},
     [IOC_TYPE_STDIO_END] = {.on_stream = sim_stdio_end, .on_file = sim_stdio_end},
     [IOC_TYPE_LOOKUP] = {.on_nothing = sim_name_start,
                          .take_effect = sim_name_answer,
@@ -486,7 +490,8 @@ static int backend__socket_try_send(ioc_port *base, struct ioc_handle *handle,
 
 static uint32_t backend__capabilities(void)
 {
-    return IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS | IOCP_CAP_SEGMENTS;
+    return IOCP_CAP_PSEUDO_CONSOLE | IOCP_CAP_UNIX_SOCKETS | IOCP_CAP_SEGMENTS |
+           IOCP_CAP_CHANGE_DETAILS;
 }
 
 static void backend__release(ioc_port *base, struct ioc_op *core_op)

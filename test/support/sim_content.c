@@ -1,6 +1,8 @@
 /* What is on the simulated disk. */
 #include "sim_content.h"
 
+#include "sim_folder.h"
+
 #include "text/path.h"
 #include "text/utf8.h"
 
@@ -114,6 +116,7 @@ sim_content *sim_content_new(const char *path, iocp_file_kind_t kind)
     ioc_link_init(&content->link);
     ioc_list_init(&content->pages);
     ioc_list_push(&content_all, &content->link);
+    sim_folder_added(content);
     return content;
 }
 
@@ -129,6 +132,7 @@ static void content__free_if_unused(sim_content *content)
 
 void sim_content_remove(sim_content *content)
 {
+    sim_folder_removed(content);
     ioc_link_remove(&content->link);
     content__free_if_unused(content);
 }
@@ -147,12 +151,16 @@ void sim_content_close(sim_content *content)
 void sim_content_rename(sim_content *content, const char *path)
 {
     size_t length = strlen(content->path);
+    char *old_path = sim_allocate(length + 1);
+    strcpy(old_path, content->path);
     for (sim_content *one; (one = sim_content_first_below(content->path)) != NULL;) {
         content__set_path(one, path, one->path + length);
     }
     content__set_path(content, path, "");
     content_time += 100;
     content->info.changed_ns = content_time;
+    sim_folder_renamed(content, old_path);
+    free(old_path);
 }
 
 /* ---- Pages ---- */
@@ -228,4 +236,7 @@ void sim_content_touch(sim_content *content)
     content_time += 100;
     content->info.written_ns = content_time;
     content->info.changed_ns = content_time;
+    if (ioc_link_is_in_list(&content->link)) {
+        sim_folder_modified(content);
+    }
 }

@@ -2,6 +2,7 @@
 #include "sim_file.h"
 
 #include "sim_call.h"
+#include "sim_folder.h"
 #include "sim_unix.h"
 
 #include <stdlib.h>
@@ -161,6 +162,7 @@ void sim_file_close(sim_file *file)
     for (ioc_link *place; (place = ioc_list_first(&file->transfers)) != NULL;) {
         sim_complete(IOC_CONTAINER_OF(place, sim_op, place), IOCP_ECANCELED, 0);
     }
+    sim_folder_close(file->number);
     ioc_link_remove(&file->link);
     sim_content_close(file->content);
     free(file);
@@ -176,6 +178,11 @@ static bool file__may_write(const sim_file *file)
 const iocp_file_info_t *sim_file_info(const sim_file *file)
 {
     return &file->content->info;
+}
+
+const sim_content *sim_file_folder(const sim_file *file)
+{
+    return file->content;
 }
 
 uint64_t sim_file_size(const sim_file *file)

@@ -18,6 +18,7 @@ int sim_file_open(sim_port *port, sim_handle *handle, const char *path, uint32_t
 int sim_file_open_path(const char *path, uint32_t flags, bool is_overlapped, sim_file **file);
 void sim_file_fill(sim_port *port, sim_handle *handle, sim_file *file);
 const iocp_file_info_t *sim_file_info(const sim_file *file);
+const sim_content *sim_file_folder(const sim_file *file);
 uint64_t sim_file_size(const sim_file *file);
 int sim_file_set_size(sim_file *file, uint64_t size);
 uintptr_t sim_file_number(const sim_file *file);

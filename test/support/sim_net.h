@@ -119,6 +119,7 @@ typedef struct sim_op {
         };
         iocp_buf_t room; /* of a call of the program's: where what it receives goes */
     };
+    unsigned char *records;  /* of a watch: what has happened, likewise */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
     sim_address from; /* of a datagram */

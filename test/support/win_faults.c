@@ -30,6 +30,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_WRITE_FILE] = {"WriteFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_FLUSH_FILE] = {"FlushFileBuffers", ERROR_IO_DEVICE},
+    [WIN_READ_CHANGES] = {"ReadDirectoryChangesW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CREATE_PIPE] = {"CreateNamedPipeW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CONNECT_PIPE] = {"ConnectNamedPipe", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_SET_PIPE_STATE] = {"SetNamedPipeHandleState", ERROR_NO_SYSTEM_RESOURCES},
@@ -270,6 +271,15 @@ static BOOL WINAPI fault__write_file(HANDLE file, const void *data, DWORD size, 
 static BOOL WINAPI fault__flush_file(HANDLE file)
 {
     return !fault__strikes(WIN_FLUSH_FILE) && FlushFileBuffers(file);
+}
+
+static BOOL WINAPI fault__read_changes(HANDLE folder, void *buffer, DWORD size, BOOL is_tree,
+                                       DWORD filter, DWORD *bytes, OVERLAPPED *overlapped,
+                                       LPOVERLAPPED_COMPLETION_ROUTINE completion)
+{
+    return !fault__strikes(WIN_READ_CHANGES) &&
+           ReadDirectoryChangesW(folder, buffer, size, is_tree, filter, bytes, overlapped,
+                                 completion);
 }
 
 static HANDLE WINAPI fault__create_pipe(const wchar_t *name, DWORD access, DWORD mode,
@@ -889,6 +899,7 @@ static const ioc_sys fault_table = {
     .ReadFile = fault__read_file,
     .WriteFile = fault__write_file,
     .FlushFileBuffers = fault__flush_file,
+    .ReadDirectoryChangesW = fault__read_changes,
     .CreateNamedPipeW = fault__create_pipe,
     .ConnectNamedPipe = fault__connect_pipe,
     .SetNamedPipeHandleState = fault__set_pipe_state,

@@ -3,6 +3,7 @@
 #include "../errmap.h"
 #include "../mode.h"
 #include "../work.h"
+#include "directory.h"
 #include "path.h"
 #include "text/path.h"
 #include "transfer.h"
@@ -153,7 +154,8 @@ int ioc_file_use(ioc_win_port *port, ioc_win_handle *handle, HANDLE file, uint32
     handle->handle.kind = (uint8_t)(is_folder ? IOCP_HANDLE_FOLDER : IOCP_HANDLE_FILE);
     handle->handle.is_append = (flags & IOCP_FILE_APPEND) != 0;
     handle->is_unbuffered = (flags & IOCP_FILE_NO_BUFFERING) != 0;
-    int status = ioc_file_join_port(port, handle);
+    int status =
+        is_folder ? ioc_directory_join_port(port, handle) : ioc_file_join_port(port, handle);
     if (status != IOCP_OK) {
         ioc_file_close(port, handle);
     }

@@ -1,6 +1,6 @@
 #include "info.h"
 
-#define INFO_EPOCH INT64_C(116444736000000000) /* from 1601 to 1970, in 100 ns */
+#include "record.h"
 
 /* What not all headers have, by the numbers of FILE_INFO_BY_HANDLE_CLASS. */
 #define INFO_ID ((FILE_INFO_BY_HANDLE_CLASS)18)
@@ -9,25 +9,6 @@ typedef struct info_id { /* FILE_ID_INFO */
     ULONGLONG volume;
     ULONGLONG file[2];
 } info_id;
-
-int64_t ioc_info_time(int64_t time)
-{
-    return time != 0 ? (time - INFO_EPOCH) * 100 : 0;
-}
-
-/*
- * Of the many tags two are links for everybody. One that the system follows by itself (a file in the
- * cloud, one that is stored once for many) is told as what it leads to, by whoever asks with a handle
- * that followed it; what nobody can follow is something else.
- */
-iocp_file_kind_t ioc_info_kind(uint32_t attributes, uint32_t reparse_tag)
-{
-    bool is_link =
-        reparse_tag == IO_REPARSE_TAG_SYMLINK || reparse_tag == IO_REPARSE_TAG_MOUNT_POINT;
-    return is_link                                        ? IOCP_KIND_LINK
-           : (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0 ? IOCP_KIND_FOLDER
-                                                          : IOCP_KIND_FILE;
-}
 
 static bool info__ask(const ioc_sys *sys, HANDLE file, FILE_INFO_BY_HANDLE_CLASS what, void *answer,
                       DWORD size)
@@ -38,10 +19,10 @@ static bool info__ask(const ioc_sys *sys, HANDLE file, FILE_INFO_BY_HANDLE_CLASS
 static void info__set_basic(iocp_file_info_t *info, const FILE_BASIC_INFO *basic)
 {
     info->attributes = basic->FileAttributes;
-    info->created_ns = ioc_info_time(basic->CreationTime.QuadPart);
-    info->written_ns = ioc_info_time(basic->LastWriteTime.QuadPart);
-    info->changed_ns = ioc_info_time(basic->ChangeTime.QuadPart);
-    info->accessed_ns = ioc_info_time(basic->LastAccessTime.QuadPart);
+    info->created_ns = ioc_record_time(basic->CreationTime.QuadPart);
+    info->written_ns = ioc_record_time(basic->LastWriteTime.QuadPart);
+    info->changed_ns = ioc_record_time(basic->ChangeTime.QuadPart);
+    info->accessed_ns = ioc_record_time(basic->LastAccessTime.QuadPart);
 }
 
 /* Not every file system has such ids. */
@@ -72,7 +53,7 @@ static uint32_t info__read_file(const ioc_sys *sys, HANDLE file, iocp_file_info_
     info->size = standard.Directory ? 0 : (uint64_t)standard.EndOfFile.QuadPart;
     info->links = standard.NumberOfLinks;
     info->reparse_tag = tag.ReparseTag;
-    info->kind = ioc_info_kind(info->attributes, info->reparse_tag);
+    info->kind = ioc_record_kind(info->attributes, info->reparse_tag);
     info__set_id(sys, file, info);
     return 0;
 }

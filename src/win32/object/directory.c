@@ -1,0 +1,134 @@
+#include "directory.h"
+
+#include "folder.h"
+
+#include <string.h>
+
+/* ---- ReadDirectoryChangesExW, which Windows 10 has since 1709 ---- */
+
+#define DIRECTORY_EXTENDED 2 /* ReadDirectoryNotifyExtendedInformation */
+
+typedef BOOL(WINAPI *directory_read_fn)(HANDLE, void *, DWORD, BOOL, DWORD, DWORD *, OVERLAPPED *,
+                                        LPOVERLAPPED_COMPLETION_ROUTINE, int);
+
+static FARPROC directory__find(const ioc_sys *sys)
+{
+    HMODULE kernel32 = sys->GetModuleHandleW(L"kernel32.dll");
+    return kernel32 != NULL ? sys->GetProcAddress(kernel32, "ReadDirectoryChangesExW") : NULL;
+}
+
+bool ioc_directory_has_details(const ioc_sys *sys)
+{
+    return directory__find(sys) != NULL;
+}
+
+/*
+ * Never without packets: ReadDirectoryChangesW says of what is done at once the same as of what is
+ * pending, and the kernel may have ended what was pending when its OVERLAPPED is looked at.
+ */
+int ioc_directory_join_port(ioc_win_port *port, ioc_win_handle *handle)
+{
+    handle->details = directory__find(port->sys);
+    return ioc_overlapped_join(port, handle, false);
+}
+
+/* ---- The start ---- */
+
+static DWORD directory__filter(uint32_t flags)
+{
+    return ((flags & IOCP_WATCH_NAMES) != 0
+                ? FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME
+                : 0u) |
+           ((flags & IOCP_WATCH_CONTENTS) != 0
+                ? FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE
+                : 0u) |
+           ((flags & IOCP_WATCH_ATTRIBUTES) != 0
+                ? FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SECURITY
+                : 0u);
+}
+
+/* 0, or the code of the call that failed. */
+static DWORD directory__ask(ioc_win_port *port, ioc_op *op, FARPROC details)
+{
+    const ioc_win_handle *handle = ioc_win_handle_of(op->handle);
+    ioc_changes *changes = ioc_changes_of(op);
+    OVERLAPPED *overlapped = ioc_overlapped_prepare(op);
+    BOOL is_tree = (changes->flags & IOCP_WATCH_TREE) != 0;
+    DWORD filter = directory__filter(changes->flags);
+    directory_read_fn read;
+    BOOL is_asked;
+    memcpy(&read, &details, sizeof read);
+    if (read != NULL) {
+        changes->form = IOC_RECORD_DETAILED_CHANGE;
+        is_asked = read(handle->native, changes->buffer, IOC_READING_BYTES, is_tree, filter, NULL,
+                        overlapped, NULL, DIRECTORY_EXTENDED);
+    } else {
+        changes->form = IOC_RECORD_CHANGE;
+        is_asked =
+            port->sys->ReadDirectoryChangesW(handle->native, changes->buffer, IOC_READING_BYTES,
+                                             is_tree, filter, NULL, overlapped, NULL);
+    }
+    return is_asked ? 0 : port->sys->GetLastError();
+}
+
+/* By these a file system says that it knows the names of what changes, and nothing more. */
+static bool directory__lacks_details(uint32_t error)
+{
+    return error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED ||
+           error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_LEVEL;
+}
+
+/*
+ * The handle was opened for this, so only a folder that is being removed denies it. (What a packet says
+ * of that is STATUS_DELETE_PENDING, which the call makes ERROR_ACCESS_DENIED of.)
+ */
+static void directory__explain(ioc_op *op)
+{
+    if (op->outcome.status == IOCP_EACCES || op->outcome.status == IOCP_EBUSY) {
+        op->outcome.status = IOCP_ENOTFOUND;
+    }
+}
+
+ioc_start ioc_directory_start_changes(ioc_port *base, ioc_op *op)
+{
+    ioc_win_port *port = ioc_win_port_of(base);
+    ioc_win_handle *handle = ioc_win_handle_of(op->handle);
+    DWORD error = directory__ask(port, op, handle->details);
+    if (handle->details != NULL && directory__lacks_details(error)) {
+        handle->details = NULL;
+        error = directory__ask(port, op, NULL);
+    }
+    if (error == ERROR_NOTIFY_ENUM_DIR) {
+        return ioc_overlapped_done(op); /* with no bytes: there was too much */
+    }
+    if (error == 0 || error == ERROR_IO_PENDING) {
+        return IOC_START_PENDING;
+    }
+    ioc_start start = ioc_overlapped_failed(op, error);
+    directory__explain(op);
+    return start;
+}
+
+/* ---- The packet ---- */
+
+#define DIRECTORY_STATUS_ENUM_DIR 0x0000010Cu /* STATUS_NOTIFY_ENUM_DIR */
+
+/* What was asked in its own words may be refused only now. False: it is asked for names alone. */
+bool ioc_directory_changed(ioc_port *base, ioc_op *op)
+{
+    ioc_win_handle *handle = ioc_win_handle_of(op->handle);
+    ioc_outcome *outcome = &op->outcome;
+    if (ioc_win_op_of(op)->token.overlapped.Internal == DIRECTORY_STATUS_ENUM_DIR) {
+        outcome->bytes = 0;
+    }
+    if (outcome->status == IOCP_OK || outcome->status == IOCP_ECANCELED) {
+        return true;
+    }
+    if (handle->details != NULL && directory__lacks_details(outcome->native_error)) {
+        handle->details = NULL;
+        bool may_go_on = op->intent == 0 && ioc_op_can_start(ioc_win_port_of(base)->ops, op);
+        return !may_go_on || ioc_directory_start_changes(base, op) != IOC_START_PENDING;
+    }
+    directory__explain(op);
+    return true;
+}
