@@ -278,11 +278,12 @@ typedef enum iocp_type {
     IOCP_TYPE_RENAME = 37,
     IOCP_TYPE_REMOVE = 38,
     IOCP_TYPE_FOLDER_CREATE = 39,
-    IOCP_TYPE_FOLDER_WATCH = 40
+    IOCP_TYPE_FOLDER_WATCH = 40,
+    IOCP_TYPE_FOLDER_LIST = 41
 } iocp_type_t;
 
 /* The kinds of this version are 1 to IOCP_TYPES - 1. */
-#define IOCP_TYPES (IOCP_TYPE_FOLDER_WATCH + 1)
+#define IOCP_TYPES (IOCP_TYPE_FOLDER_LIST + 1)
 
 /* Bits of iocp_result_t.flags. */
 typedef enum iocp_result_flag {
@@ -2050,6 +2051,20 @@ struct iocp_entry {
                                      IOCP_CAP_CHANGE_DETAILS, and where the file system has them, all
                                      but links and volume, as it was then; otherwise NULL */
 };
+
+/*
+ * The names in a folder, a portion at a time: `entries` has some of them; IOCP_REARM goes on, and
+ * IOCP_EOF, without entries, is the end. Then, and with IOCP_DISARM, the next iocp_folder_list begins
+ * anew. One list at a time on a handle (IOCP_EALREADY). It takes 64 KiB and more of memory, which the
+ * handle keeps. A name that comes or goes meanwhile may be told or not. Without ids (`volume` 0) where
+ * the file system has none. On the pool.
+ * Errors in the result: IOCP_EOF, IOCP_EBUSY (the folder was opened with IOCP_FILE_DENY_READ),
+ * IOCP_ENOMEM, IOCP_EIO: after these two it begins anew as well.
+ * Win32: ReOpenFile, GetFileInformationByHandleEx (FileIdExtdDirectoryInfo, or FileIdBothDirectoryInfo
+ * or FileFullDirectoryInfo where the file system lacks it).
+ */
+IOCP_API int IOCP_CALL iocp_folder_list(iocp_loop_t *loop, iocp_handle_t folder,
+                                        iocp_callback_t callback, void *userdata, iocp_op_t *op);
 
 /* Bits of `flags` of iocp_folder_watch. None of the last three: NAMES and CONTENTS. */
 typedef enum iocp_watch_flag {

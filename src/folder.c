@@ -115,3 +115,60 @@ void ioc_folder_tell_changes(const ioc_op *op, iocp_result_t *result)
 {
     result->entries = folder__changes(op)->entries.first;
 }
+
+/* ---- Names ---- */
+
+int ioc_folder_set_list(ioc_ops *ops, ioc_alloc *alloc, ioc_op *op)
+{
+    int status = folder__prepare(alloc, op->handle);
+    if (status != IOCP_OK) {
+        return status;
+    }
+    ioc_reading *reading = &op->handle->listing->list;
+    if (ioc_op_find(ops, reading->op) != NULL) {
+        return IOCP_EALREADY;
+    }
+    status = ioc_reading_prepare(alloc, reading);
+    if (status == IOCP_OK) {
+        status = ioc_op_take_block(ops, op, sizeof(ioc_listed));
+    }
+    if (status == IOCP_OK) {
+        *ioc_listed_of(op) = (ioc_listed){.buffer = reading->buffer};
+        reading->op = ioc_op_id(op);
+    }
+    return status;
+}
+
+/* A portion has come. True: there is something to tell, if only that it is of no use. */
+static bool list__read(const ioc_op *op, ioc_outcome *outcome)
+{
+    ioc_reading *reading = &op->handle->listing->list;
+    ioc_listed *names = ioc_listed_of(op);
+    ioc_records records = {.bytes = names->buffer,
+                           .size = (size_t)outcome->bytes,
+                           .form = (ioc_record_form)names->form,
+                           .volume = names->volume};
+    bool has_memory = ioc_reading_take(op->handle->listing->alloc, reading, &records);
+    bool is_whole = has_memory && !reading->entries.is_torn;
+    *outcome = (ioc_outcome){.status = is_whole ? IOCP_OK : has_memory ? IOCP_EIO : IOCP_ENOMEM};
+    names->restarts = names->restarts || !is_whole;
+    return !is_whole || reading->entries.first != NULL;
+}
+
+/* What was left out may be all of a portion. */
+bool ioc_folder_list_goes_on(ioc_ops *ops, ioc_op *op)
+{
+    if (op->outcome.status != IOCP_OK || list__read(op, &op->outcome)) {
+        return false;
+    }
+    if (op->intent != 0 || !ioc_op_can_start(ops, op)) {
+        op->outcome = (ioc_outcome){.status = IOCP_ECANCELED};
+        return false;
+    }
+    return ioc_op_try_in_kernel(ops, op) == IOC_START_PENDING;
+}
+
+void ioc_folder_tell_names(const ioc_op *op, iocp_result_t *result)
+{
+    result->entries = op->handle->listing->list.entries.first;
+}

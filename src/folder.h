@@ -38,6 +38,21 @@ static inline ioc_changes *ioc_changes_of(const ioc_op *op)
     return ioc_op_parameters(op);
 }
 
+/* In op->block of a FOLDER_LIST. Its parameters are an ioc_work. */
+typedef struct ioc_listed {
+    void *buffer;    /* as of a watch */
+    void *backend;   /* the backend's own: where it is in the folder, NULL: nowhere */
+    uint64_t volume; /* what follows is the backend's, too */
+    uint32_t form;
+    uint32_t way;
+    bool restarts; /* the next portion is the first */
+} ioc_listed;
+
+static inline ioc_listed *ioc_listed_of(const ioc_op *op)
+{
+    return op->block;
+}
+
 /* What a watch without the last three flags is told. */
 #define IOC_WATCH_USUAL ((uint32_t)(IOCP_WATCH_NAMES | IOCP_WATCH_CONTENTS))
 
@@ -47,9 +62,14 @@ static inline ioc_changes *ioc_changes_of(const ioc_op *op)
  */
 int ioc_folder_set_watch(ioc_ops *ops, ioc_alloc *alloc, ioc_op *op, uint32_t flags);
 
+/* The same of a list. IOCP_EALREADY, IOCP_ENOMEM. */
+int ioc_folder_set_list(ioc_ops *ops, ioc_alloc *alloc, ioc_op *op);
+
 /* Slots of ioc_kind. */
 void ioc_folder_start_watch(ioc_ops *ops, ioc_op *op);
 bool ioc_folder_watch_goes_on(ioc_ops *ops, ioc_op *op);
 void ioc_folder_tell_changes(const ioc_op *op, iocp_result_t *result);
+bool ioc_folder_list_goes_on(ioc_ops *ops, ioc_op *op);
+void ioc_folder_tell_names(const ioc_op *op, iocp_result_t *result);
 
 #endif

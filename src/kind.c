@@ -323,6 +323,13 @@ const ioc_kind ioc_kinds[IOC_KINDS] = {
         .settle = kind__as_it_is, .tell = ioc_folder_tell_changes, .ended = kind__no_books,
         .goes_on = ioc_folder_watch_goes_on,
     },
+    [IOCP_TYPE_FOLDER_LIST] = {
+        .name = "folder_list", .type = IOCP_TYPE_FOLDER_LIST,
+        .handles = FOLDER, .ends_alone = FOLDER,
+        .queued = kind__not_booked, .start = kind__start_in_kernel,
+        .settle = kind__as_it_is, .tell = ioc_folder_tell_names, .ended = kind__no_books,
+        .goes_on = ioc_folder_list_goes_on,
+    },
     [IOC_TYPE_STDIO_END] = {
         .name = "stdio_end", .type = (iocp_type_t)IOC_TYPE_STDIO_END, .traits = IOC_KIND_LAST,
         .handles = STDIN | STDOUT, .ends_alone = STDIN | STDOUT,

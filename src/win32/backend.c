@@ -292,6 +292,8 @@ const ioc_win_kind ioc_win_kinds[IOC_KINDS] = {
     [IOCP_TYPE_FOLDER_WATCH] = {ioc_directory_start_changes, ioc_overlapped_cancel,
                                 ioc_overlapped_release, ioc_directory_changed,
                                 ioc_overlapped_cancel},
+    [IOCP_TYPE_FOLDER_LIST] = {ioc_directory_start_list, ioc_work_cancel_call,
+                               ioc_directory_release_list, ioc_directory_listed},
     [IOC_TYPE_STDIO_END] = {ioc_stdio_start_end, backend__nothing_to_cancel, ioc_overlapped_release,
                             ioc_overlapped_complete},
     [IOC_TYPE_LOOKUP] = {ioc_lookup_start, ioc_lookup_cancel, ioc_overlapped_release,

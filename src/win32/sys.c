@@ -28,6 +28,7 @@ static const ioc_sys sys_table = {
     .ReadFile = ReadFile,
     .WriteFile = WriteFile,
     .FlushFileBuffers = FlushFileBuffers,
+    .ReOpenFile = ReOpenFile,
     .ReadDirectoryChangesW = ReadDirectoryChangesW,
     .CreateNamedPipeW = CreateNamedPipeW,
     .ConnectNamedPipe = ConnectNamedPipe,

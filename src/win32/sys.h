@@ -29,6 +29,7 @@ typedef struct ioc_sys {
     BOOL(WINAPI *ReadFile)(HANDLE, void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *WriteFile)(HANDLE, const void *, DWORD, DWORD *, OVERLAPPED *);
     BOOL(WINAPI *FlushFileBuffers)(HANDLE);
+    HANDLE(WINAPI *ReOpenFile)(HANDLE, DWORD, DWORD, DWORD);
     BOOL(WINAPI *ReadDirectoryChangesW)
     (HANDLE, void *, DWORD, BOOL, DWORD, DWORD *, OVERLAPPED *, LPOVERLAPPED_COMPLETION_ROUTINE);
     HANDLE(WINAPI *CreateNamedPipeW)

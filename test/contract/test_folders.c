@@ -462,6 +462,210 @@ static void the_watch_of_a_folder_that_is_removed_ends(void **state)
     assert_int_equal(w->status, IOCP_ENOTFOUND);
 }
 
+/* ---- Names ---- */
+
+#define NAMES     400
+#define NAME_FILL 160 /* so long that these take some portions */
+
+/* What lists have told. */
+typedef struct lister {
+    int status; /* of the last call */
+    int calls;
+    int portions; /* with names */
+    int names;
+    int ends; /* how often it came to the end */
+    int rearms;
+    bool is_told[NAMES];
+    iocp_file_info_t info; /* of the last */
+} lister;
+
+static lister lister_now;
+
+static void name__make(char *name, size_t size, int number)
+{
+    int length = snprintf(name, size, "n%03d-", number);
+    memset(name + length, 'x', NAME_FILL);
+    name[length + NAME_FILL] = '\0';
+}
+
+static void lister__note(lister *l, const iocp_entry_t *entry)
+{
+    char expected[NAME_FILL + 16];
+    assert_int_equal(entry->change, IOCP_CHANGE_NONE);
+    assert_null(entry->old_name);
+    assert_int_equal(entry->name_length, strlen(entry->name));
+    assert_non_null(entry->info);
+    int number = atoi(entry->name + 1);
+    assert_in_range(number, 0, NAMES - 1);
+    name__make(expected, sizeof expected, number);
+    assert_string_equal(entry->name, expected);
+    assert_false(l->is_told[number]);
+    l->is_told[number] = true;
+    l->names++;
+    l->info = *entry->info;
+}
+
+static iocp_action_t IOCP_CALL lister__tell(iocp_loop_t *loop, const iocp_result_t *result,
+                                            void *userdata)
+{
+    lister *l = userdata;
+    (void)loop;
+    if (contract_is_over()) {
+        return IOCP_DISARM;
+    }
+    assert_int_equal(result->status == IOCP_OK, result->entries != NULL);
+    assert_int_equal(result->bytes, 0);
+    l->status = result->status;
+    l->calls++;
+    l->portions += result->status == IOCP_OK;
+    l->ends += result->status == IOCP_EOF;
+    for (const iocp_entry_t *entry = result->entries; entry != NULL; entry = entry->next) {
+        lister__note(l, entry);
+    }
+    if (result->status == IOCP_EOF) {
+        memset(l->is_told, 0, sizeof l->is_told);
+    }
+    return l->rearms-- > 0 ? IOCP_REARM : IOCP_DISARM;
+}
+
+/* So many calls more than one. */
+static lister *lister__start(iocp_loop_t *loop, iocp_handle_t folder, int rearms, iocp_op_t *op)
+{
+    memset(&lister_now, 0, sizeof lister_now);
+    lister_now.rearms = rearms;
+    assert_int_equal(iocp_folder_list(loop, folder, lister__tell, &lister_now, op), IOCP_OK);
+    return &lister_now;
+}
+
+static void lister__run(iocp_loop_t *loop, const lister *l, int ends)
+{
+    while (l->ends < ends) {
+        assert_true(l->status == IOCP_OK || l->status == IOCP_EOF);
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+}
+
+static void folder__fill(int count)
+{
+    contract_folder_create("w");
+    for (int i = 0; i < count; i++) {
+        char name[NAME_FILL + 16] = "w/";
+        name__make(name + 2, sizeof name - 2, i);
+        contract_native_close(contract_native_file(name, FRESH, 0));
+    }
+}
+
+static void all_names_of_a_folder_are_listed_once(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    folder__fill(NAMES);
+    lister *l = lister__start(loop, folder__open(loop, "w"), INT32_MAX, NULL);
+    lister__run(loop, l, 1);
+    assert_int_equal(l->names, NAMES);
+    assert_true(l->portions > 1);
+    lister__run(loop, l, 2); /* rearmed at the end it begins anew */
+    assert_int_equal(l->names, 2 * NAMES);
+}
+
+static void an_empty_folder_ends_at_once(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_folder_create("w");
+    lister *l = lister__start(loop, folder__open(loop, "w"), 0, NULL);
+    lister__run(loop, l, 1);
+    assert_int_equal(l->calls, 1);
+}
+
+static void a_list_that_was_left_begins_anew(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    folder__fill(NAMES);
+    iocp_handle_t folder = folder__open(loop, "w");
+    for (int i = 0; i < 3; i++) {
+        lister *l = lister__start(loop, folder, i == 2 ? INT32_MAX : i, NULL);
+        while (l->calls <= i) {
+            assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+        }
+        assert_true(l->names > 0 && (l->names < NAMES || i == 2));
+        if (i == 2) {
+            lister__run(loop, l, 1);
+            assert_int_equal(l->names, NAMES);
+        }
+    }
+}
+
+static void a_name_is_listed_with_what_is_known_of_it(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    char name[NAME_FILL + 16] = "w/";
+    contract_record record = {0};
+    folder__fill(1);
+    name__make(name + 2, sizeof name - 2, 0);
+    file__write(loop, name);
+    lister *l = lister__start(loop, folder__open(loop, "w"), INT32_MAX, NULL);
+    lister__run(loop, l, 1);
+    path__end(loop, &record,
+              iocp_stat(loop, contract_path_of(name).text, 0, contract_keep, &record, NULL));
+    assert_int_equal(l->info.kind, IOCP_KIND_FILE);
+    assert_int_equal(l->info.size, 4);
+    assert_int_equal(l->info.links, 0);
+    assert_int_equal(l->info.reparse_tag, 0);
+    assert_true(l->info.written_ns > 0 && l->info.created_ns > 0);
+    assert_true(l->info.volume != 0 || l->info.file == 0);
+}
+
+static iocp_action_t IOCP_CALL list__try(iocp_loop_t *loop, const iocp_result_t *result,
+                                         void *userdata)
+{
+    int *status = userdata;
+    *status = iocp_folder_list(loop, result->handle, list__try, userdata, NULL);
+    return IOCP_DISARM;
+}
+
+static void one_list_at_a_time_beside_a_watch(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    int status = IOCP_OK;
+    folder__fill(1);
+    iocp_handle_t folder = folder__open(loop, "w");
+    watcher *w = watcher__start(loop, folder, IOCP_WATCH_NAMES);
+    assert_int_equal(iocp_folder_list(loop, folder, list__try, &status, NULL), IOCP_OK);
+    assert_int_equal(iocp_folder_list(loop, folder, list__try, &status, NULL), IOCP_EALREADY);
+    while (status == IOCP_OK) { /* in its own callback it is one, too */
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    assert_int_equal(status, IOCP_EALREADY);
+    contract_folder_create("w/a");
+    watcher__wait(loop, w, "+a ");
+    watcher__stop(loop, w);
+}
+
+static void the_steady_state_of_a_list_allocates_nothing(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    folder__fill(NAMES);
+    lister *l = lister__start(loop, folder__open(loop, "w"), INT32_MAX, NULL);
+    lister__run(loop, l, 2);
+    uint64_t before = contract_stats(loop).allocations;
+    lister__run(loop, l, 4);
+    uint64_t more = contract_stats(loop).allocations - before;
+    assert_int_equal(more, 0);
+}
+
+static void a_list_ends_with_its_handle(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    contract_record closed = {0};
+    folder__fill(8);
+    iocp_handle_t folder = folder__open(loop, "w");
+    lister *l = lister__start(loop, folder, INT32_MAX, NULL);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    assert_int_equal(iocp_close(loop, folder, contract_keep, &closed, NULL), IOCP_OK);
+    contract_wait(loop, &closed, 1);
+    assert_int_equal(l->status, IOCP_ECANCELED);
+    assert_in_range(l->calls, 1, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +684,13 @@ int main(void)
         CONTRACT_FILE_TEST(the_first_watch_of_a_handle_settles_its_flags),
         CONTRACT_FILE_TEST(a_file_is_not_watched),
         CONTRACT_FILE_TEST(the_watch_of_a_folder_that_is_removed_ends),
+        CONTRACT_FILE_TEST(all_names_of_a_folder_are_listed_once),
+        CONTRACT_FILE_TEST(an_empty_folder_ends_at_once),
+        CONTRACT_FILE_TEST(a_list_that_was_left_begins_anew),
+        CONTRACT_FILE_TEST(a_name_is_listed_with_what_is_known_of_it),
+        CONTRACT_FILE_TEST(one_list_at_a_time_beside_a_watch),
+        CONTRACT_FILE_TEST(the_steady_state_of_a_list_allocates_nothing),
+        CONTRACT_FILE_TEST(a_list_ends_with_its_handle),
     };
     return CONTRACT_RUN(tests);
 }

@@ -776,6 +776,24 @@ static void finish_folder_watch(stage *s, const contract_record *record)
     contract_wait(s->loop, record, calls);
 }
 
+static int start_folder_list(stage *s, iocp_loop_t *loop, iocp_handle_t handle,
+                             iocp_callback_t callback, void *userdata, iocp_op_t *op)
+{
+    (void)s;
+    return iocp_folder_list(loop, handle, callback, userdata, op);
+}
+
+/* With names for two portions, in the simulation. */
+static void open_full_folder(stage *s)
+{
+    open_folder(s);
+    for (int i = 0; i < 8; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "folder/%d", i);
+        contract_folder_create(name);
+    }
+}
+
 static const operation operations[] = {
     {"nop", open_nothing, start_nop, NULL, false, false},
     {"timer", open_nothing, start_timer, finish_timer, false, false},
@@ -822,6 +840,7 @@ static const operation operations[] = {
     {"remove", open_path, start_remove, NULL, false, true},
     {"folder_create", open_nothing, start_folder_create, NULL, false, false},
     {"folder_watch", open_folder, start_folder_watch, finish_folder_watch, true, false},
+    {"folder_list", open_full_folder, start_folder_list, NULL, true, true},
     {"stdio_read", open_stdin, start_read, finish_read, true, false, "read"},
     {"stdio_write", open_stdout, start_write, finish_stalled, true, false, "write"},
 };

@@ -303,3 +303,129 @@ void sim_folder_renamed(const sim_content *content, const char *old_path)
         watched__rename(watched__at(link), content, old_path);
     }
 }
+
+/* ---- Names ---- */
+
+#define LIST_PORTION 3 /* names at most */
+
+/* FILE_ID_EXTD_DIR_INFO: where its members are. */
+enum {
+    NAME_CREATED = 8,
+    NAME_ACCESSED = 16,
+    NAME_WRITTEN = 24,
+    NAME_CHANGED = 32,
+    NAME_SIZE = 40,
+    NAME_ATTRIBUTES = 56,
+    NAME_LENGTH = 60,
+    NAME_ID = 72,
+    NAME_NAME = 88
+};
+
+typedef struct sim_name {
+    ioc_link link;
+    iocp_file_info_t info;
+    char name[]; /* as it was when the list began */
+} sim_name;
+
+static void names__add(ioc_list *names, const char *name, const iocp_file_info_t *info)
+{
+    sim_name *added = sim_allocate(sizeof *added + strlen(name) + 1);
+    strcpy(added->name, name);
+    added->info = *info;
+    ioc_link_init(&added->link);
+    ioc_list_push(names, &added->link);
+}
+
+static ioc_list *names__new(const sim_content *folder)
+{
+    size_t length = strlen(folder->path);
+    ioc_list *names = sim_allocate(sizeof *names);
+    ioc_list_init(names);
+    names__add(names, ".", &folder->info);
+    names__add(names, "..", &folder->info);
+    for (const sim_content *one = sim_content_next(NULL); one != NULL;
+         one = sim_content_next(one)) {
+        bool is_in =
+            sim_content_is_below(one, folder->path) && strchr(one->path + length + 1, '/') == NULL;
+        if (is_in) {
+            names__add(names, one->path + length + 1, &one->info);
+        }
+    }
+    return names;
+}
+
+static size_t name__put(unsigned char *at, const sim_name *one)
+{
+    const iocp_file_info_t *info = &one->info;
+    memset(at, 0, NAME_NAME);
+    record__put(at + NAME_CREATED, record__time(info->created_ns), 8);
+    record__put(at + NAME_ACCESSED, record__time(info->accessed_ns), 8);
+    record__put(at + NAME_WRITTEN, record__time(info->written_ns), 8);
+    record__put(at + NAME_CHANGED, record__time(info->changed_ns), 8);
+    record__put(at + NAME_SIZE, info->size, 8);
+    record__put(at + NAME_ATTRIBUTES, info->attributes, 4);
+    record__put(at + NAME_ID, info->file, 8);
+    size_t units = record__put_name(at + NAME_NAME, one->name);
+    record__put(at + NAME_LENGTH, 2 * units, 4);
+    return NAME_NAME + 2 * units;
+}
+
+int sim_folder_start_list(sim_op *op)
+{
+    op->op.is_held = true;
+    op->phase = SIM_WAITING;
+    op->may_be_inline = false;
+    op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.file_ns + 1);
+    return IOCP_OK;
+}
+
+void sim_folder_release_list(sim_op *op)
+{
+    ioc_listed *names = ioc_listed_of(&op->op);
+    ioc_list *list = names->backend;
+    if (list == NULL) {
+        return;
+    }
+    for (ioc_link *link; (link = ioc_list_pop(list)) != NULL;) {
+        free(IOC_CONTAINER_OF(link, sim_name, link));
+    }
+    free(list);
+    names->backend = NULL;
+}
+
+static size_t names__put_some(ioc_list *list, unsigned char *buffer, size_t most)
+{
+    size_t size = 0;
+    size_t last = 0;
+    for (size_t i = 0; i < most && !ioc_list_is_empty(list); i++) {
+        sim_name *one = IOC_CONTAINER_OF(ioc_list_pop(list), sim_name, link);
+        size_t at = (size + 7) / 8 * 8;
+        if (i > 0) {
+            record__put(buffer + last, at - last, 4);
+        }
+        size = at + name__put(buffer + at, one);
+        last = at;
+        free(one);
+    }
+    return size;
+}
+
+void sim_folder_list(sim_op *op)
+{
+    ioc_listed *names = ioc_listed_of(&op->op);
+    op->effect_ns = IOC_FOREVER;
+    if (names->restarts || names->backend == NULL) {
+        sim_folder_release_list(op);
+        names->backend = names__new(sim_file_folder(op->file));
+        names->restarts = false;
+    }
+    if (ioc_list_is_empty(names->backend)) {
+        sim_folder_release_list(op);
+        sim_complete(op, IOCP_EOF, 0);
+        return;
+    }
+    names->form = IOC_RECORD_NAME_ID;
+    names->volume = sim_file_folder(op->file)->info.volume;
+    size_t most = 1 + (size_t)sim_below(op->port, LIST_PORTION);
+    sim_complete(op, IOCP_OK, names__put_some(names->backend, names->buffer, most));
+}

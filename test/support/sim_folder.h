@@ -16,6 +16,11 @@ int sim_folder_start_watch(sim_op *op);
 bool sim_folder_revise_watch(sim_op *op);
 void sim_folder_tell_watch(sim_op *op);
 
+/* The same of a list, which is what was there when it began, some names at a time. */
+int sim_folder_start_list(sim_op *op);
+void sim_folder_list(sim_op *op);
+void sim_folder_release_list(sim_op *op);
+
 /* An open folder is closed. */
 void sim_folder_close(uintptr_t number);
 

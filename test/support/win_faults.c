@@ -30,6 +30,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_READ_FILE] = {"ReadFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_WRITE_FILE] = {"WriteFile", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_FLUSH_FILE] = {"FlushFileBuffers", ERROR_IO_DEVICE},
+    [WIN_REOPEN_FILE] = {"ReOpenFile", ERROR_SHARING_VIOLATION},
     [WIN_READ_CHANGES] = {"ReadDirectoryChangesW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CREATE_PIPE] = {"CreateNamedPipeW", ERROR_NO_SYSTEM_RESOURCES},
     [WIN_CONNECT_PIPE] = {"ConnectNamedPipe", ERROR_NO_SYSTEM_RESOURCES},
@@ -271,6 +272,12 @@ static BOOL WINAPI fault__write_file(HANDLE file, const void *data, DWORD size, 
 static BOOL WINAPI fault__flush_file(HANDLE file)
 {
     return !fault__strikes(WIN_FLUSH_FILE) && FlushFileBuffers(file);
+}
+
+static HANDLE WINAPI fault__reopen(HANDLE file, DWORD access, DWORD share, DWORD flags)
+{
+    return fault__strikes(WIN_REOPEN_FILE) ? INVALID_HANDLE_VALUE
+                                           : ReOpenFile(file, access, share, flags);
 }
 
 static BOOL WINAPI fault__read_changes(HANDLE folder, void *buffer, DWORD size, BOOL is_tree,
@@ -899,6 +906,7 @@ static const ioc_sys fault_table = {
     .ReadFile = fault__read_file,
     .WriteFile = fault__write_file,
     .FlushFileBuffers = fault__flush_file,
+    .ReOpenFile = fault__reopen,
     .ReadDirectoryChangesW = fault__read_changes,
     .CreateNamedPipeW = fault__create_pipe,
     .ConnectNamedPipe = fault__connect_pipe,

@@ -35,6 +35,7 @@ typedef enum win_call {
     WIN_READ_FILE,
     WIN_WRITE_FILE,
     WIN_FLUSH_FILE,
+    WIN_REOPEN_FILE,
     WIN_READ_CHANGES,
     WIN_CREATE_PIPE,
     WIN_CONNECT_PIPE,

@@ -38,12 +38,12 @@ static void what_a_kind_does_on_a_handle_it_has_there(void **state)
 static void every_kind_of_the_header_is_there_and_no_other(void **state)
 {
     (void)state;
-    assert_int_equal(IOCP_TYPES, IOCP_TYPE_FOLDER_WATCH + 1);
+    assert_int_equal(IOCP_TYPES, IOCP_TYPE_FOLDER_LIST + 1);
     assert_false(ioc_kind_is_public(0));
     assert_false(ioc_kind_is_public(IOCP_TYPES));
     assert_false(ioc_kind_is_public(-1));
     assert_true(ioc_kind_is_public(IOCP_TYPE_NOP));
-    assert_true(ioc_kind_is_public(IOCP_TYPE_FOLDER_WATCH));
+    assert_true(ioc_kind_is_public(IOCP_TYPE_FOLDER_LIST));
 }
 
 static void every_kind_has_the_name_of_its_function(void **state)
@@ -56,8 +56,8 @@ static void every_kind_has_the_name_of_its_function(void **state)
         "drain",        "wait",    "process_wait", "job_watch",     "work",         "console_watch",
         "pipe_connect", "spawn",   "process_stop", "sendfile",      "poll",         "resolve",
         "recv_lent",    "sendmsg", "recvmsg",      "overlapped",    "open",         "stat",
-        "copy",         "rename",  "remove",       "folder_create", "folder_watch", "stdio_end",
-        "lookup",
+        "copy",         "rename",  "remove",       "folder_create", "folder_watch", "folder_list",
+        "stdio_end",    "lookup",
     };
     for (int type = 0; type < IOC_KINDS; type++) {
         assert_string_equal(ioc_kinds[type].name, names[type]);

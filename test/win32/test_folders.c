@@ -1,6 +1,6 @@
 /*
- * Changes of a folder: what the system is told, what its answers become, by a double of its two
- * functions; and every call and every allocation of one failing in turn.
+ * Changes of a folder, and the names in it: what the system is told, what its answers become, by doubles
+ * of its functions; and every call and every allocation of one failing in turn.
  */
 #include "win_loop.h"
 
@@ -498,6 +498,143 @@ static void changes_that_no_memory_can_tell_are_a_rescan(void **state)
     assert_entry(&t, 2, IOCP_CHANGE_ADDED, "b");
 }
 
+/* ---- Names ---- */
+
+#define LIST_CALLS 16
+
+/* The classes that the double of GetFileInformationByHandleEx was asked for, and which it lacks. */
+static struct {
+    bool is_watched;
+    int classes[LIST_CALLS];
+    int count;
+    uint32_t refused; /* a bit for each */
+    DWORD error;
+    DWORD last_error; /* not 0: of the portion behind the first */
+} list;
+
+static BOOL WINAPI list__ask(HANDLE file, FILE_INFO_BY_HANDLE_CLASS what, void *answer, DWORD size)
+{
+    bool is_name = what == 10 || what == 11 || what == 14 || what == 15 || what == 19 || what == 20;
+    if (!list.is_watched || !is_name) {
+        return win_faults_table()->GetFileInformationByHandleEx(file, what, answer, size);
+    }
+    assert_int_equal(size, 65536);
+    assert_in_range(list.count, 0, LIST_CALLS - 1);
+    list.classes[list.count++] = (int)what;
+    DWORD error = (list.refused >> what & 1) != 0 ? list.error : 0;
+    if (list.last_error != 0 && (what == 10 || what == 14 || what == 19)) {
+        error = list.last_error;
+    }
+    if (error != 0) {
+        SetLastError(error);
+        return FALSE;
+    }
+    static const struct {
+        int what;
+        size_t name;
+    } forms[] = {{20, 88}, {11, 104}, {15, 68}, {19, 88}, {10, 104}, {14, 68}};
+    for (size_t i = 0; i < IOC_COUNT_OF(forms); i++) {
+        if (forms[i].what == (int)what) { /* one name, "n" */
+            const DWORD length = sizeof(wchar_t);
+            memset(answer, 0, forms[i].name + 2);
+            memcpy((unsigned char *)answer + 60, &length, sizeof length);
+            memcpy((unsigned char *)answer + forms[i].name, L"n", sizeof(wchar_t));
+        }
+    }
+    return TRUE;
+}
+
+#define LIST_ALL UINT32_MAX
+
+static iocp_handle_t list__open(uint32_t refused, DWORD error, DWORD last_error)
+{
+    memset(&list, 0, sizeof list);
+    win.sys.GetFileInformationByHandleEx = list__ask;
+    iocp_handle_t folder = folder__open_faked(false);
+    list.is_watched = true;
+    list.refused = refused;
+    list.error = error;
+    list.last_error = last_error;
+    return folder;
+}
+
+static void list__start(told *t, iocp_handle_t folder)
+{
+    assert_int_equal(iocp_folder_list(win.loop, folder, told__keep, t, NULL), IOCP_OK);
+}
+
+/* And which that is, is found out once. */
+static void a_file_system_is_asked_for_as_much_as_it_has(void **state)
+{
+    static const DWORD refusals[] = {ERROR_INVALID_PARAMETER, ERROR_INVALID_FUNCTION,
+                                     ERROR_NOT_SUPPORTED, ERROR_INVALID_LEVEL};
+    static const struct {
+        uint32_t refused;
+        int classes[5];
+    } table[] = {
+        {0, {20, 19}},
+        {1u << 20, {20, 11, 10}},
+        {1u << 20 | 1u << 11, {20, 11, 15, 14}},
+    };
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(table) * IOC_COUNT_OF(refusals); i++) {
+        told t = {.rearms = 1};
+        uint32_t refused = table[i % IOC_COUNT_OF(table)].refused;
+        const int *classes = table[i % IOC_COUNT_OF(table)].classes;
+        iocp_handle_t folder = list__open(refused, refusals[i / IOC_COUNT_OF(table)], 0);
+        list__start(&t, folder);
+        win_wait(&t.record, 2);
+        assert_entry(&t, 2, IOCP_CHANGE_NONE, "n");
+        assert_true(t.has_info);
+        for (int k = 0; k < list.count; k++) {
+            assert_int_equal(list.classes[k], classes[k]);
+        }
+        assert_true(classes[list.count] == 0);
+    }
+}
+
+static void the_end_of_a_list_is_one(void **state)
+{
+    static const struct {
+        DWORD error; /* of the first portion, or of the second */
+        bool is_first;
+        int status;
+    } table[] = {
+        {ERROR_NO_MORE_FILES, true, IOCP_EOF},
+        {ERROR_NO_MORE_FILES, false, IOCP_EOF},
+        {ERROR_FILE_NOT_FOUND, true, IOCP_EOF}, /* a root with nothing in it */
+        {ERROR_FILE_NOT_FOUND, false, IOCP_ENOTFOUND},
+        {ERROR_ACCESS_DENIED, true, IOCP_EACCES},
+        {ERROR_OPERATION_ABORTED, false, IOCP_ECONNABORTED}, /* and nobody of us asked */
+    };
+    (void)state;
+    for (size_t i = 0; i < IOC_COUNT_OF(table); i++) {
+        told t = {.rearms = table[i].is_first ? 0 : 1};
+        iocp_handle_t folder = list__open(table[i].is_first ? LIST_ALL : 0, table[i].error,
+                                          table[i].is_first ? 0 : table[i].error);
+        list__start(&t, folder);
+        win_wait(&t.record, table[i].is_first ? 1 : 2);
+        assert_string_equal(iocp_error_name(t.record.status), iocp_error_name(table[i].status));
+        assert_int_equal(t.count, 0);
+    }
+}
+
+/* What the folder is opened by again has its own place in it, and is closed with the operation. */
+static void a_folder_that_is_denied_to_others_is_not_listed(void **state)
+{
+    told t = {.rearms = 0};
+    (void)state;
+    iocp_handle_t folder = list__open(0, 0, 0);
+    win_faults_fail_next_of(WIN_REOPEN_FILE, ERROR_SHARING_VIOLATION);
+    list__start(&t, folder);
+    win_wait(&t.record, 1);
+    win_expect(&t.record, 1, IOCP_EBUSY, ERROR_SHARING_VIOLATION);
+    told next = {.rearms = 0};
+    list__start(&next, folder);
+    win_wait(&next.record, 1);
+    assert_entry(&next, 1, IOCP_CHANGE_NONE, "n");
+}
+
 /* ---- Each call and each allocation failing in turn ---- */
 
 /* On the system's own function: a watch that is cancelled, and one that ends with its handle. */
@@ -522,6 +659,12 @@ static void folder__live(iocp_loop_t *loop, win_life *life)
     win_life_count(life, iocp_folder_watch(loop, folder, IOCP_WATCH_NAMES, contract_keep,
                                            &life->records[life->started], NULL));
     (void)iocp_loop_submit(loop);
+    contract_record *listed = &life->records[life->started];
+    int expected = life->started;
+    win_life_count(life, iocp_folder_list(loop, folder, contract_keep, listed, NULL));
+    for (int i = 0; i < 100 && life->started > expected && listed->calls == 0; i++) {
+        (void)iocp_loop_run(loop, IOCP_RUN_ONCE);
+    }
     win_life_count(life,
                    iocp_close(loop, folder, contract_keep, &life->records[life->started], NULL));
 }
@@ -584,6 +727,9 @@ int main(void)
         FOLDER_TEST(half_a_rename_is_told_as_a_removal_a_moment_later),
         FOLDER_TEST(a_cancel_beside_half_a_rename_keeps_it),
         FOLDER_TEST(changes_that_no_memory_can_tell_are_a_rescan),
+        FOLDER_TEST(a_file_system_is_asked_for_as_much_as_it_has),
+        FOLDER_TEST(the_end_of_a_list_is_one),
+        FOLDER_TEST(a_folder_that_is_denied_to_others_is_not_listed),
         FOLDER_TEST(any_one_system_call_of_one_may_fail),
         FOLDER_TEST(any_one_allocation_of_one_may_be_refused),
     };

@@ -1,5 +1,6 @@
 #include "directory.h"
 
+#include "../work.h"
 #include "folder.h"
 
 #include <string.h>
@@ -130,5 +131,117 @@ bool ioc_directory_changed(ioc_port *base, ioc_op *op)
         return !may_go_on || ioc_directory_start_changes(base, op) != IOC_START_PENDING;
     }
     directory__explain(op);
+    return true;
+}
+
+/* ---- Names ---- */
+
+/* FILE_INFO_BY_HANDLE_CLASS: each begins with the first name, or goes on. The last two are for all. */
+static const struct {
+    ioc_record_form form;
+    int first;
+    int next;
+} list_ways[] = {
+    {IOC_RECORD_NAME_ID, 20, 19},      /* FileIdExtdDirectoryRestartInfo, FileIdExtdDirectoryInfo */
+    {IOC_RECORD_NAME_HALF_ID, 11, 10}, /* FileIdBothDirectoryRestartInfo, FileIdBothDirectoryInfo */
+    {IOC_RECORD_NAME, 15, 14},         /* FileFullDirectoryRestartInfo, FileFullDirectoryInfo */
+};
+
+#define LIST_FILE_ID 18 /* FileIdInfo */
+
+typedef struct list_file_id { /* FILE_ID_INFO */
+    ULONGLONG volume;
+    ULONGLONG file[2];
+} list_file_id;
+
+static bool list__ask(const ioc_sys *sys, HANDLE folder, int what, void *answer, DWORD size)
+{
+    return sys->GetFileInformationByHandleEx(folder, (FILE_INFO_BY_HANDLE_CLASS)what, answer, size);
+}
+
+/*
+ * A synchronous handle of its own: where one is in a folder belongs to the file object, and a question
+ * on an overlapped one would wait for whatever else ends there.
+ */
+static uint32_t list__open(const ioc_sys *sys, HANDLE folder, ioc_listed *names)
+{
+    list_file_id id;
+    HANDLE opened = sys->ReOpenFile(folder, FILE_LIST_DIRECTORY,
+                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                    FILE_FLAG_BACKUP_SEMANTICS);
+    if (opened == INVALID_HANDLE_VALUE) {
+        return sys->GetLastError();
+    }
+    names->volume = list__ask(sys, opened, LIST_FILE_ID, &id, sizeof id) ? id.volume : 0;
+    names->backend = opened;
+    names->restarts = true;
+    names->way = 0;
+    return 0;
+}
+
+/* What a file system does not have is found out with the first portion. */
+static uint32_t list__read(const ioc_sys *sys, ioc_listed *names)
+{
+    for (;;) {
+        int what = names->restarts ? list_ways[names->way].first : list_ways[names->way].next;
+        if (list__ask(sys, names->backend, what, names->buffer, IOC_READING_BYTES)) {
+            names->form = list_ways[names->way].form;
+            names->restarts = false;
+            return 0;
+        }
+        DWORD error = sys->GetLastError();
+        bool is_empty = names->restarts && error == ERROR_FILE_NOT_FOUND; /* a root */
+        if (!names->restarts || !directory__lacks_details(error) ||
+            names->way + 1 == IOC_COUNT_OF(list_ways)) {
+            return is_empty ? ERROR_NO_MORE_FILES : error;
+        }
+        names->way++;
+    }
+}
+
+/* On a thread of the pool: 0, or the Win32 code. */
+static uint64_t IOCP_CALL list__run(void *arg)
+{
+    ioc_op *op = arg;
+    const ioc_sys *sys = ioc_overlapped_port(op)->sys;
+    ioc_listed *names = ioc_listed_of(op);
+    HANDLE folder = ioc_work_take_duplicate(op);
+    uint32_t error = names->backend == NULL ? list__open(sys, folder, names) : 0;
+    if (error == 0) {
+        error = list__read(sys, names);
+    }
+    (void)sys->CloseHandle(folder);
+    return error;
+}
+
+ioc_start ioc_directory_start_list(ioc_port *port, ioc_op *op)
+{
+    op->is_held = true;
+    return ioc_work_start_on_duplicate(port, op, list__run);
+}
+
+void ioc_directory_release_list(ioc_port *base, ioc_op *op)
+{
+    ioc_listed *names = ioc_listed_of(op);
+    if (names->backend != NULL) {
+        (void)ioc_win_port_of(base)->sys->CloseHandle(names->backend);
+        names->backend = NULL;
+    }
+}
+
+bool ioc_directory_listed(ioc_port *base, ioc_op *op)
+{
+    if (!ioc_work_complete_on_duplicate(base, op)) {
+        return true;
+    }
+    uint32_t error = (uint32_t)ioc_work_of(op)->value;
+    op->outcome.bytes = IOC_READING_BYTES;
+    if (error != 0) {
+        (void)ioc_overlapped_failed(op, error);
+    }
+    if (error == ERROR_NO_MORE_FILES) {
+        op->outcome.status = IOCP_EOF;
+        ioc_directory_release_list(base, op); /* the next run begins anew */
+    }
     return true;
 }

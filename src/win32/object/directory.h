@@ -1,4 +1,4 @@
-/* Folders: their changes. Slots of ioc_win_kind, and the class of their handles. */
+/* Folders: their changes, and the names in them. Slots of ioc_win_kind, and the class of their handles. */
 #ifndef IOC_DIRECTORY_H
 #define IOC_DIRECTORY_H
 
@@ -12,5 +12,9 @@ int ioc_directory_join_port(ioc_win_port *port, ioc_win_handle *handle);
 
 ioc_start ioc_directory_start_changes(ioc_port *port, ioc_op *op);
 bool ioc_directory_changed(ioc_port *port, ioc_op *op);
+
+ioc_start ioc_directory_start_list(ioc_port *port, ioc_op *op);
+bool ioc_directory_listed(ioc_port *port, ioc_op *op);
+void ioc_directory_release_list(ioc_port *port, ioc_op *op);
 
 #endif
