@@ -255,6 +255,21 @@ examples_file_copy() {
     rm -rf "$copy_folder"
 }
 
+# ---- watch_folder ----
+
+# Trees that are changed at random by a native program, and what the example makes of them.
+examples_watch_folder() {
+    local folder=$build/watch_folder seed
+    for seed in 1 2 3; do
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        check 300 "watch folder mirrors a tree, $seed" python3 "$root/tools/load/watch_folder.py" \
+            "$build/mingw-x64-release/examples/watch_folder.exe" "$logs/watch_folder.log" "$folder" \
+            400 "$seed" || true
+    done
+    rm -rf "$folder"
+}
+
 # ---- filter ----
 
 filter_folder=$build/filter

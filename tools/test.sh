@@ -120,7 +120,8 @@ need_release() {
     need 120 "mingw-x64-release configures" cmake --preset mingw-x64-release &&
         need 1200 "mingw-x64-release builds its library" cmake --build --preset mingw-x64-release \
             -j "$jobs" --target iocploop iocploop_static echo_server echo_client workers udp_echo \
-            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter
+            file_copy pipe_chat run_process pipeline tick_timers http_server tcp_proxy filter \
+            watch_folder
 }
 
 # need_curl: libcurl for Windows, for the one example that is about it.
@@ -187,6 +188,7 @@ examples_step() {
     examples_tcp_proxy
     ! need_curl_download || examples_curl_download
     examples_file_copy
+    examples_watch_folder
     examples_filter
     examples_pipe_chat
     for name in "${example_checks[@]}"; do
