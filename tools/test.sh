@@ -235,6 +235,7 @@ paths 300000
 command_lines 200000
 recode 100000
 control 300000
+records 300000
 END
 }
 

@@ -317,6 +317,12 @@ int sim_file_start(sim_op *op)
     return IOCP_OK;
 }
 
+void sim_file_hold(sim_op *op)
+{
+    op->phase = SIM_WAITING;
+    ioc_list_push(&op->file->transfers, &op->place);
+}
+
 /* A thread of the pool finds out whether it may. */
 int sim_file_start_flush(sim_op *op)
 {

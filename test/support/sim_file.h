@@ -36,6 +36,9 @@ int sim_file_read(const sim_file *file, uint64_t offset, iocp_buf_t *buffer);
 /* Slots of sim_kind: reads and writes, flushes. */
 int sim_file_start(sim_op *op);
 int sim_file_start_flush(sim_op *op);
+
+/* It ends with the file at the latest. */
+void sim_file_hold(sim_op *op);
 void sim_file_carry_out(sim_op *op);
 void sim_file_flush(sim_op *op);
 

@@ -373,7 +373,7 @@ static size_t name__put(unsigned char *at, const sim_name *one)
 int sim_folder_start_list(sim_op *op)
 {
     op->op.is_held = true;
-    op->phase = SIM_WAITING;
+    sim_file_hold(op);
     op->may_be_inline = false;
     op->effect_ns = op->port->now_ns + sim_below(op->port, op->port->script.file_ns + 1);
     return IOCP_OK;

@@ -39,6 +39,7 @@
 #define RANDOM_LOANS    12
 #define RANDOM_FILE     100 /* bytes */
 #define RANDOM_ECN      1   /* of all messages */
+#define RANDOM_NAMES    4   /* that come and go in a folder */
 
 /* A name, and what is told of it. */
 typedef struct name {
@@ -164,6 +165,9 @@ typedef struct program {
     uint32_t loan_count;
     handles files;
     size_t files_before;
+    handles folders;             /* all to the one folder that there is */
+    bool is_there[RANDOM_NAMES]; /* in it */
+    uint64_t comings;            /* how often one of these came */
     handles datagrams;
     contract_address place; /* of one of these */
     uintptr_t foreign;      /* a socket that is not the loop's */
@@ -632,6 +636,24 @@ static bool action__opens(const action *a)
            a->type == IOCP_TYPE_SPAWN;
 }
 
+/* One that is told has come, or is the file of sendfiles; of too much none is told. */
+static void action__check_entries(const action *a, const iocp_result_t *result)
+{
+    program *p = a->program;
+    bool is_watch = a->type == IOCP_TYPE_FOLDER_WATCH;
+    bool is_told = result->status == IOCP_OK && (is_watch || a->type == IOCP_TYPE_FOLDER_LIST);
+    bool is_lost = (result->flags & IOCP_RESULT_RESCAN) != 0;
+    EXPECT(p, !is_lost || (is_watch && is_told));
+    EXPECT(p, is_told == (result->entries != NULL || is_lost));
+    for (const iocp_entry_t *entry = result->entries; entry != NULL; entry = entry->next) {
+        bool is_number = entry->name[0] >= '0' && entry->name[0] < '0' + RANDOM_NAMES;
+        EXPECT(p, entry->name_length == strlen(entry->name) && entry->info != NULL);
+        EXPECT(p, strcmp(entry->name, "file") == 0 || (is_number && entry->name_length == 1));
+        EXPECT(p, entry->change == IOCP_CHANGE_NONE ? !is_watch : is_watch);
+        EXPECT(p, entry->change != IOCP_CHANGE_RENAMED && (!is_number || p->comings > 0));
+    }
+}
+
 static void action__check_status(const action *a, const iocp_result_t *result)
 {
     program *p = a->program;
@@ -639,6 +661,7 @@ static void action__check_status(const action *a, const iocp_result_t *result)
     EXPECT(p, (is_ok && a->type == IOCP_TYPE_RECV_LENT) == (result->data != NULL));
     EXPECT(p, (is_ok && a->type == IOCP_TYPE_RECVMSG) == (result->message != NULL));
     EXPECT(p, (is_ok && a->type == IOCP_TYPE_RESOLVE) == (result->addresses != NULL));
+    action__check_entries(a, result);
     if (a->type == IOCP_TYPE_SENDFILE) {
         action__check_sent(a, result);
     }
@@ -660,7 +683,7 @@ static void action__check_status(const action *a, const iocp_result_t *result)
     case IOCP_EOF:
         EXPECT(p, a->type == IOCP_TYPE_RECV || a->type == IOCP_TYPE_READ ||
                       a->type == IOCP_TYPE_RECV_LENT || a->type == IOCP_TYPE_SENDFILE ||
-                      a->type == IOCP_TYPE_OVERLAPPED);
+                      a->type == IOCP_TYPE_OVERLAPPED || a->type == IOCP_TYPE_FOLDER_LIST);
         break;
     default:
         EXPECT(p, result->native_error != 0 || result->status == IOCP_ENOMEM ||
@@ -1152,6 +1175,68 @@ static void program__open_file(program *p)
         EXPECT(p, iocp_file_set_size(p->loop, handle, RANDOM_FILE) == IOCP_OK);
         program__keep(p, &p->files, handle);
     }
+}
+
+static void program__open_folder(program *p)
+{
+    iocp_handle_t handle = {0};
+    int status = iocp_file_open(p->loop, contract_path_of("").text,
+                                IOCP_FILE_READ | IOCP_FILE_FOLDER, &handle);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    if (status == IOCP_OK) {
+        program__keep(p, &p->folders, handle);
+    }
+}
+
+static bool program__has_on(const program *p, iocp_type_t type, iocp_handle_t handle)
+{
+    for (uint32_t i = 0; i < p->action_count; i++) {
+        const action *a = &p->actions[i];
+        if (a->is_pending && a->type == type && a->handle.id == handle.id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One of each kind at a time. */
+static void program__add_on_folder(program *p)
+{
+    iocp_type_t type = program__chance(p, 50) ? IOCP_TYPE_FOLDER_WATCH : IOCP_TYPE_FOLDER_LIST;
+    action *a = program__new_action(p, type, program__any_of(p, &p->folders));
+    if (a == NULL) {
+        return;
+    }
+    bool is_taken = program__has_on(p, type, a->handle) && program__is_open(p, a->handle);
+    int status =
+        type == IOCP_TYPE_FOLDER_WATCH
+            ? iocp_folder_watch(p->loop, a->handle, IOCP_WATCH_NAMES, action__on_result, a, &a->op)
+            : iocp_folder_list(p->loop, a->handle, action__on_result, a, &a->op);
+    EXPECT(p, !is_taken || status == IOCP_EALREADY || status == IOCP_ENOMEM ||
+                  status == IOCP_ECLOSING);
+    if (status != IOCP_EALREADY) {
+        program__added(p, a, status);
+    } else {
+        EXPECT(p, is_taken);
+    }
+}
+
+static void program__change_folder(program *p)
+{
+    uint32_t number = program__below(p, RANDOM_NAMES);
+    const char name[] = {(char)('0' + number), '\0'};
+    if (p->is_there[number]) {
+        contract_file_remove(name);
+    } else {
+        contract_folder_create(name);
+        p->comings++;
+    }
+    p->is_there[number] = !p->is_there[number];
+}
+
+static void program__close_folder(program *p)
+{
+    program__close(p, program__any_of(p, &p->folders));
 }
 
 static void program__add_sendfile(program *p)
@@ -1662,6 +1747,10 @@ static void program__act(program *p)
         {1, program__replace_foreign},
         {5, program__add_call},
         {3, program__send_packet},
+        {1, program__open_folder},
+        {1, program__close_folder},
+        {5, program__add_on_folder},
+        {4, program__change_folder},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
@@ -1838,7 +1927,11 @@ static void program__begin(program *p, choices choices)
     p->job = sim_job_create();
     p->action_count = 0;
     p->files_before = sim_file_count();
+    for (uint32_t i = 0; i < RANDOM_NAMES; i++) { /* of the program before */
+        contract_file_remove((const char[]){(char)('0' + i), '\0'});
+    }
     program__open_file(p);
+    program__open_folder(p);
     program__open_datagrams(p);
     p->foreign = sim_socket_create(AF_INET);
 }
