@@ -966,9 +966,19 @@ IOCP_API int IOCP_CALL iocp_socket_adopt(iocp_loop_t *loop, uintptr_t socket,
                                          iocp_handle_t *handle);
 
 /*
- * Give an accepted socket back, with which nothing has been done yet: it is not bound to this
- * loop's port and can be adopted by another loop. The handle is gone afterwards.
- * Loop thread. Errors: IOCP_EBADF, IOCP_EBUSY (it has been used here: Windows keeps it bound).
+ * Give a socket back: it belongs to the program again, is bound to no port, and can be adopted by
+ * another loop. The handle is gone afterwards. Nothing may be pending on it: cancel, and detach in
+ * the last callback. The operation whose callback this is does not count; if it is rearmed it has one
+ * more callback, with IOCP_ECANCELED.
+ *
+ * An accepted socket with which nothing has been done here is given back on every system. One that has
+ * been used needs Windows 8.1, and each loop that had it may have left its mark (an iocp_completion_mode_t
+ * other than IOCP_COMPLETION_PACKET): where the kernel finishes at once it sends no packet. That cannot
+ * be taken off it. iocp_socket_adopt knows, in every mode; other code must not be surprised.
+ *
+ * Loop thread. Errors: IOCP_EBADF, IOCP_EBUSY (something is pending on it; or it has been used, and this
+ * system keeps it bound: iocp_loop_native_error says why). Win32: NtSetInformationFile
+ * (FileReplaceCompletionInformation).
  */
 IOCP_API int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t handle,
                                           uintptr_t *socket);

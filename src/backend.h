@@ -162,7 +162,7 @@ typedef struct ioc_backend {
                        int protocol);
     int (*socket_adopt)(ioc_port *port, struct ioc_handle *handle, uintptr_t socket);
 
-    /* Give up a socket that is not bound to the port yet; IOCP_EBUSY if it is. */
+    /* Give up a socket, on which nothing is pending; IOCP_EBUSY: it cannot be taken off the port. */
     int (*socket_detach)(ioc_port *port, struct ioc_handle *handle, uintptr_t *socket);
 
     int (*socket_bind)(ioc_port *port, struct ioc_handle *handle, const struct sockaddr *address,

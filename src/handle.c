@@ -20,6 +20,7 @@ static void handle__init(ioc_handle *handle, size_t backend_bytes)
     handle->is_unknown = false;
     handle->is_asked = false;
     handle->is_alone = false;
+    handle->is_detached = false;
     handle->is_busy = false;
     handle->count = 0;
     ioc_list_init(&handle->operations);
@@ -70,6 +71,32 @@ void *ioc_handle_give_away(ioc_ops *ops, ioc_handle *handle)
     handle->is_open = false;
     ioc_handle_free(ops, handle);
     return native;
+}
+
+/* The first on its books, or NULL. */
+static ioc_op *handle__first_op(const ioc_handle *handle)
+{
+    ioc_link *link = ioc_list_first(&handle->operations);
+    return link != NULL ? IOC_CONTAINER_OF(link, ioc_op, sibling) : NULL;
+}
+
+bool ioc_handle_is_idle(const ioc_handle *handle)
+{
+    const ioc_op *op = handle__first_op(handle);
+    return op == NULL || (handle->count == 1 && op->phase == IOC_PHASE_DELIVERING);
+}
+
+void ioc_handle_detach(ioc_ops *ops, ioc_handle *handle)
+{
+    ioc_op *op = handle__first_op(handle);
+    IOC_ASSERT(ioc_handle_is_idle(handle) && handle->is_open && handle->close == NULL);
+    handle->is_open = false;
+    handle->is_detached = true;
+    if (op != NULL) {
+        op->is_orphan = true;
+    } else {
+        ioc_handle_free(ops, handle);
+    }
 }
 
 ioc_handle *ioc_handle_find_closing(const ioc_ops *ops, iocp_handle_t id)
@@ -151,6 +178,8 @@ void ioc_handle_leave(ioc_ops *ops, ioc_op *op)
     handle->used_ns = ops->now_ns;
     if (handle->close != NULL) {
         ioc_handle_settle(ops, handle);
+    } else if (handle->is_detached) {
+        ioc_handle_free(ops, handle);
     }
 }
 

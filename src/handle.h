@@ -40,6 +40,13 @@ void ioc_handle_free(ioc_ops *ops, ioc_handle *handle);
  */
 void *ioc_handle_give_away(ioc_ops *ops, ioc_handle *handle);
 
+/*
+ * Whether nothing is on its books, or nothing but an operation whose callback runs. Its kernel object is
+ * the program's from here on, and the handle is gone, at the latest behind that callback.
+ */
+bool ioc_handle_is_idle(const ioc_handle *handle);
+void ioc_handle_detach(ioc_ops *ops, ioc_handle *handle);
+
 /* NULL if it is closed; the first also if it is closing. */
 ioc_handle *ioc_handle_find(const ioc_ops *ops, iocp_handle_t id);
 ioc_handle *ioc_handle_find_closing(const ioc_ops *ops, iocp_handle_t id);

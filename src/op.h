@@ -239,6 +239,8 @@ struct ioc_handle {
     bool is_unknown : 1; /* adopted, and not looked at yet: see handle.h */
     bool is_asked : 1;   /* the kernel was asked to end all that is on it */
     bool is_alone : 1;   /* what is under way of `sends` is one that goes alone */
+    bool
+        is_detached : 1; /* given back to the program; what is on the books is in its last callback */
     bool is_busy : 1;    /* a stream whose last lent receive had no need to wait: see lent.h */
     uint32_t count;      /* of its operations */
     ioc_list operations; /* the books: ioc_op.sibling */

@@ -40,13 +40,12 @@ int IOCP_CALL iocp_socket_detach(iocp_loop_t *loop, iocp_handle_t id, uintptr_t 
     if (status != IOCP_OK) {
         return status;
     }
-    if (handle->count > 0) {
+    if (!ioc_handle_is_idle(handle)) {
         return IOCP_EBUSY;
     }
     status = IOC_API_ASK(loop, socket_detach, handle, socket);
     if (status == IOCP_OK) {
-        handle->is_open = false;
-        ioc_handle_free(&loop->loop_only.ops, handle);
+        ioc_handle_detach(&loop->loop_only.ops, handle);
     }
     return status;
 }

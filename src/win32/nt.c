@@ -81,3 +81,24 @@ ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle)
         query != NULL && query(handle, NT_OBJECT, &object, sizeof object, NULL) == IOC_NT_SUCCESS;
     return has_said ? object.granted : 0;
 }
+
+/* FILE_COMPLETION_INFORMATION of <ntifs.h>, and the number of the question. */
+typedef struct nt_completion {
+    HANDLE port; /* NULL: none from now on */
+    void *key;
+} nt_completion;
+
+#define NT_REPLACE_COMPLETION 61
+
+LONG ioc_nt_leave_port(const ioc_sys *sys, HANDLE file)
+{
+    LONG(NTAPI * set)(HANDLE, ioc_nt_status_block *, void *, ULONG, int) = NULL;
+    HMODULE ntdll = sys->GetModuleHandleW(L"ntdll.dll");
+    nt_completion none = {.port = NULL};
+    ioc_nt_status_block block;
+    if (ntdll != NULL) {
+        ioc_nt_look_up(sys, ntdll, "NtSetInformationFile", &set);
+    }
+    return set != NULL ? set(file, &block, &none, sizeof none, NT_REPLACE_COMPLETION)
+                       : IOC_NT_MISSING;
+}

@@ -4,7 +4,8 @@
  *
  * NtQueryInformationFile, NtCreateFile, NtDeviceIoControlFile and NtQueryObject are documented with the
  * driver kit and in <winternl.h>; the three for wait completion packets among Microsoft's developer
- * notes. They are in ntdll since Windows 8.
+ * notes. They are in ntdll since Windows 8. NtSetInformationFile is documented with the driver kit,
+ * FileReplaceCompletionInformation in <ntifs.h>: it is there since Windows 8.1.
  */
 #ifndef IOC_NT_H
 #define IOC_NT_H
@@ -17,6 +18,7 @@
 #define IOC_NT_SUCCESS   ((LONG)0x00000000)
 #define IOC_NT_PENDING   ((LONG)0x00000103)
 #define IOC_NT_CANCELLED ((LONG)0xC0000120)
+#define IOC_NT_MISSING   ((LONG)0xC0000002) /* NOT_IMPLEMENTED */
 
 /* UNICODE_STRING and OBJECT_ATTRIBUTES of <winternl.h>. */
 typedef struct ioc_nt_string {
@@ -78,6 +80,9 @@ LONG ioc_nt_open_device(const ioc_nt_device_calls *calls, const wchar_t *name, H
 /* DeviceIoControl with the status as the answer; what is answered goes over what was asked. */
 LONG ioc_nt_control(const ioc_nt_device_calls *calls, HANDLE device, OVERLAPPED *overlapped,
                     ULONG request, void *data, ULONG size);
+
+/* Take a file object off its completion port, as if it never had one; nothing of it is pending. */
+LONG ioc_nt_leave_port(const ioc_sys *sys, HANDLE file);
 
 /* What a handle allows, 0 if it does not say. Asked so seldom that NtQueryObject is looked up here. */
 ACCESS_MASK ioc_nt_granted(const ioc_sys *sys, HANDLE handle);

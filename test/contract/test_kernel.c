@@ -356,6 +356,21 @@ static void the_end_waits_for_the_packet_of_who_is_inside(void **state)
     assert_int_equal(user.calls, 1);
 }
 
+/* As before Windows 8.1. */
+static void a_socket_that_the_system_keeps_on_its_port_is_not_detached(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    uintptr_t socket = 0;
+    contract_pair pair = contract_connect(loop, AF_INET);
+    contract_send_all(loop, pair.server, "x", 1);
+    sim_keep_ports(true);
+    assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_EBUSY);
+    sim_keep_ports(false);
+    contract_send_all(loop, pair.server, "y", 1);
+    assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_OK);
+    sim_socket_destroy(socket);
+}
+
 static void a_dequeue_that_returns_early_does_not_end_run_once(void **state)
 {
     (void)state;
@@ -1295,6 +1310,7 @@ int main(void)
         CONTRACT_TEST(foreign_packets_are_dropped_and_counted),
         CONTRACT_TEST(an_end_whose_time_is_up_leaves_packets_to_the_next),
         CONTRACT_TEST(the_end_waits_for_the_packet_of_who_is_inside),
+        CONTRACT_TEST(a_socket_that_the_system_keeps_on_its_port_is_not_detached),
         CONTRACT_TEST(a_dequeue_that_returns_early_does_not_end_run_once),
         CONTRACT_TEST(an_operation_that_fails_in_its_start_calls_back_and_can_be_rearmed),
         CONTRACT_TEST(a_failed_dequeue_loses_nothing),

@@ -1,5 +1,6 @@
 /* Stream sockets: from opening to the end of a connection, and what is told of each step. */
 #include "contract_env.h"
+#include "base.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -1371,7 +1372,8 @@ static void an_accepted_socket_can_move_to_another_loop(void **state)
     contract_loop_destroy(other);
 }
 
-static void a_socket_that_was_used_here_cannot_be_detached(void **state)
+/* One on which an operation waits, queued or started. */
+static void a_socket_on_which_something_is_pending_cannot_be_detached(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
     contract_record received = {0};
@@ -1379,16 +1381,118 @@ static void a_socket_that_was_used_here_cannot_be_detached(void **state)
     char data[8];
     iocp_op_t op = {0};
     contract_pair pair = contract_connect(loop, AF_INET);
-    assert_int_equal(iocp_socket_detach(loop, pair.client, &socket), IOCP_EBUSY);
     assert_int_equal(iocp_recv(loop, pair.server, data, 1, contract_keep, &received, &op), IOCP_OK);
     assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_EBUSY);
     assert_int_equal(iocp_loop_run(loop, IOCP_RUN_NO_WAIT), IOCP_OK);
+    assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_EBUSY);
     assert_int_equal(iocp_cancel(loop, op, NULL, NULL, NULL), IOCP_OK);
     contract_wait(loop, &received, 1);
-    assert_int_equal(iocp_socket_detach(loop, pair.server, &socket), IOCP_EBUSY);
+    assert_int_equal(received.status, IOCP_ECANCELED);
+    assert_true(socket == 0);
     /* It was refused, so it goes on. */
     contract_send_all(loop, pair.client, "x", 1);
     contract_recv_all(loop, pair.server, data, 1);
+    contract_close_pair(loop, pair);
+}
+
+/* What was received before it is detached, and what it is told then. */
+typedef struct detaching {
+    contract_record record;
+    iocp_handle_t other;
+    int status; /* of the detach */
+    uintptr_t socket;
+    bool has_more; /* another one is pending, too */
+} detaching;
+
+static iocp_action_t IOCP_CALL detaching__detach(iocp_loop_t *loop, const iocp_result_t *result,
+                                                 void *userdata)
+{
+    detaching *d = userdata;
+    if (d->record.calls == 0) {
+        d->status = iocp_socket_detach(loop, result->handle, &d->socket);
+    }
+    return contract_keep(loop, result, &d->record);
+}
+
+/* In its own callback; rearmed it is told that it cannot start. */
+static void a_socket_that_was_used_is_detached_in_its_last_callback(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    char data[8];
+    void *native = NULL;
+    if (!contract_takes_sockets_off_ports()) {
+        skip();
+    }
+    for (int rearms = 0; rearms <= 1; rearms++) {
+        detaching d = {.record = {.rearms = rearms}};
+        iocp_loop_t *other = contract_loop_create();
+        contract_record received = {0};
+        iocp_handle_t moved = {0};
+        iocp_op_t op = {0};
+        contract_pair pair = contract_connect(loop, AF_INET);
+        size_t handles = contract_stats(loop).handles;
+        assert_int_equal(iocp_recv(loop, pair.server, data, 1, detaching__detach, &d, &op),
+                         IOCP_OK);
+        contract_send_all(loop, pair.client, "x", 1);
+        contract_wait(loop, &d.record, 1 + rearms);
+        contract_idle(loop);
+        assert_int_equal(d.record.calls, 1 + rearms);
+        assert_int_equal(d.record.status, rearms ? IOCP_ECANCELED : IOCP_OK);
+        assert_int_equal(d.status, IOCP_OK);
+        assert_int_equal(iocp_op_state(loop, op), IOCP_OP_DEAD);
+        assert_int_equal(iocp_handle_native(loop, pair.server, &native), IOCP_EBADF);
+        assert_int_equal(iocp_close(loop, pair.server, NULL, NULL, NULL), IOCP_EBADF);
+        assert_int_equal(contract_stats(loop).handles, handles - 1);
+        assert_int_equal(iocp_socket_adopt(other, d.socket, &moved), IOCP_OK);
+        assert_int_equal(iocp_recv(other, moved, data, 1, contract_keep, &received, NULL), IOCP_OK);
+        contract_send_all(loop, pair.client, "y", 1);
+        run_both(loop, other, &received);
+        assert_ended(&received, IOCP_OK);
+        assert_int_equal(data[0], 'y');
+        contract_loop_destroy(other);
+        contract_close(loop, pair.client);
+        contract_close(loop, pair.listener);
+    }
+}
+
+/* Another one is pending beside the one whose callback it is. */
+static void in_a_callback_all_others_count(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    detaching d = {.status = IOCP_OK};
+    contract_record pending = {0};
+    char data[2];
+    iocp_op_t op = {0};
+    contract_pair pair = contract_connect(loop, AF_INET);
+    assert_int_equal(iocp_recv(loop, pair.server, data, 1, detaching__detach, &d, NULL), IOCP_OK);
+    assert_int_equal(iocp_recv(loop, pair.server, data + 1, 1, contract_keep, &pending, &op),
+                     IOCP_OK);
+    contract_send_all(loop, pair.client, "x", 1);
+    contract_wait(loop, &d.record, 1);
+    assert_int_equal(d.status, IOCP_EBUSY);
+    contract_send_all(loop, pair.client, "y", 1);
+    contract_wait(loop, &pending, 1);
+    assert_ended(&pending, IOCP_OK);
+    contract_close_pair(loop, pair);
+}
+
+/* One that has connected, and one that listens. */
+static void sockets_of_all_sorts_are_detached_when_they_are_idle(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    uintptr_t socket = 0;
+    contract_pair pair = contract_connect(loop, AF_INET);
+    iocp_handle_t *handles[] = {&pair.client, &pair.listener};
+    for (size_t i = 0; i < IOC_COUNT_OF(handles); i++) {
+        int status = iocp_socket_detach(loop, *handles[i], &socket);
+        assert_int_equal(status, contract_takes_sockets_off_ports() ? IOCP_OK : IOCP_EBUSY);
+        if (status == IOCP_OK) {
+            assert_int_equal(iocp_socket_adopt(loop, socket, handles[i]), IOCP_OK);
+        } else {
+            assert_true(iocp_loop_native_error(loop) != 0);
+        }
+    }
+    contract_send_all(loop, pair.client, "x", 1);
     contract_close_pair(loop, pair);
 }
 
@@ -1485,7 +1589,10 @@ int main(void)
         CONTRACT_TEST(names_are_refused_until_there_is_one),
         CONTRACT_TEST(options_can_be_set_and_read_back),
         CONTRACT_TEST(an_accepted_socket_can_move_to_another_loop),
-        CONTRACT_TEST(a_socket_that_was_used_here_cannot_be_detached),
+        CONTRACT_TEST(a_socket_on_which_something_is_pending_cannot_be_detached),
+        CONTRACT_TEST(a_socket_that_was_used_is_detached_in_its_last_callback),
+        CONTRACT_TEST(in_a_callback_all_others_count),
+        CONTRACT_TEST(sockets_of_all_sorts_are_detached_when_they_are_idle),
         CONTRACT_TEST(what_a_failed_listen_took_is_given_back_by_a_detach),
         CONTRACT_TEST(a_native_socket_can_be_adopted),
         CONTRACT_TEST(a_socket_that_was_refused_stays_the_callers),

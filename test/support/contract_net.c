@@ -100,6 +100,11 @@ int contract_is_wine(void)
     return win_is_wine();
 }
 
+int contract_takes_sockets_off_ports(void)
+{
+    return !win_is_wine();
+}
+
 uintptr_t contract_socket_create(int family)
 {
     SOCKET socket = WSASocketW(family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
@@ -141,6 +146,11 @@ size_t contract_settled_handles(size_t open_before)
 int contract_is_wine(void)
 {
     return 0;
+}
+
+int contract_takes_sockets_off_ports(void)
+{
+    return 1;
 }
 
 uintptr_t contract_socket_create(int family)

@@ -40,6 +40,9 @@ int contract_has_ipv6(void);
 /* Whether the system is Wine, which checks less than Windows does. */
 int contract_is_wine(void);
 
+/* Whether the system takes a socket that was used off its completion port. */
+int contract_takes_sockets_off_ports(void);
+
 /* How many handles of the system this process has open, as far as loops use them. */
 size_t contract_open_handles(void);
 

@@ -56,6 +56,9 @@ typedef struct sim_script {
     uint32_t failed_dequeue;
 } sim_script;
 
+/* From now on a socket that was used stays bound to its port, as before Windows 8.1. */
+void sim_keep_ports(bool keep);
+
 /* For every port that is opened without a script of its own, from now on. NULL: all zeroes. */
 void sim_use_script(const sim_script *script);
 

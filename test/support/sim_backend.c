@@ -416,13 +416,23 @@ static int backend__socket_adopt(ioc_port *base, struct ioc_handle *handle, uint
         base, backend__adopt_socket(backend__port(base), backend__handle(handle), socket));
 }
 
+static bool backend_keeps_ports;
+
+void sim_keep_ports(bool keep)
+{
+    sim_lock();
+    backend_keeps_ports = keep;
+    sim_unlock();
+}
+
 static int backend__socket_detach(ioc_port *base, struct ioc_handle *core_handle, uintptr_t *number)
 {
     sim_handle *handle = backend__handle(core_handle);
     sim_lock();
-    if (handle->socket->port != NULL) {
+    if (handle->socket->port != NULL && backend_keeps_ports) {
         return backend__return(base, IOCP_EBUSY);
     }
+    handle->socket->port = NULL;
     *number = handle->socket->number;
     handle->socket->is_adopted = false;
     memset(handle->socket->last_due_ns, 0, sizeof handle->socket->last_due_ns);

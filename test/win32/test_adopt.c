@@ -1,7 +1,8 @@
 /*
  * Handles that are taken over: what they are is asked on the process's pool and not on the loop
  * thread, what cannot be used says why, nothing is changed that others feel, and what the program
- * had pending harms nobody.
+ * had pending harms nobody. And sockets that are given back: the call that takes them off their port, by a
+ * double, since Wine has none.
  */
 #include "unit.h"
 
@@ -24,7 +25,16 @@
 #define MODE_INFORMATION         16
 #define NOTIFICATION_INFORMATION 41
 
+#define REPLACE_COMPLETION 61
+
 typedef LONG(NTAPI *nt_query)(HANDLE, void *, void *, ULONG, int);
+
+/* What the system does when a file object is to leave its port. */
+typedef enum leaving {
+    LEAVING_REAL,    /* whatever it does by itself */
+    LEAVING_MISSING, /* it has no such function */
+    LEAVING_DOUBLE   /* it answers as the test says */
+} leaving;
 
 static struct {
     char folder[1024];
@@ -36,6 +46,10 @@ static struct {
     ULONG notifies;    /* what the system says of all handles, where it says nothing itself */
     ULONG mode;        /* and this it says too, of how they were opened */
     nt_query query;
+    leaving leaving;
+    LONG leaving_status;
+    int leaving_calls;
+    HANDLE left;                 /* the last that was to leave */
     UCHAR modes;                 /* that were set, of all handles */
     WSAPROTOCOL_INFOW *provider; /* what sockets say of theirs, unless NULL */
 } now;
@@ -72,9 +86,26 @@ static LONG NTAPI spy__query(HANDLE file, void *block, void *answer, ULONG size,
     return status;
 }
 
+/* No port and no key. */
+static LONG NTAPI spy__leave(HANDLE file, void *block, void *given, ULONG size, int information)
+{
+    static const void *const nothing[2];
+    assert_non_null(block);
+    assert_int_equal(information, REPLACE_COMPLETION);
+    assert_int_equal(size, sizeof nothing);
+    assert_memory_equal(given, nothing, sizeof nothing);
+    now.left = file;
+    now.leaving_calls++;
+    return now.leaving_status;
+}
+
 static FARPROC WINAPI spy__get_proc(HMODULE module, const char *name)
 {
     FARPROC function = win_faults_table()->GetProcAddress(module, name);
+    if (strcmp(name, "NtSetInformationFile") == 0 && now.leaving != LEAVING_REAL) {
+        nt_query ours = now.leaving == LEAVING_DOUBLE ? spy__leave : NULL;
+        memcpy(&function, &ours, sizeof function);
+    }
     if (strcmp(name, "NtQueryInformationFile") == 0) {
         memcpy(&now.query, &function, sizeof now.query);
         nt_query ours = (nt_query)spy__query;
@@ -466,6 +497,116 @@ static void a_socket_whose_event_is_left_alone_sends_its_packets(void **state)
     assert_int_equal(sent.result.flags, 0); /* so it was a packet that brought it */
 }
 
+/* ---- What is given back ---- */
+
+/* One of the loop's that is bound, and its address. */
+static iocp_handle_t adopt__open_socket(contract_address *name)
+{
+    iocp_handle_t handle = {0};
+    *name = contract_loopback(AF_INET, 0);
+    size_t length = sizeof name->storage;
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_DGRAM, 0, &handle), IOCP_OK);
+    assert_int_equal(iocp_socket_bind(win.loop, handle, contract_sockaddr(name), name->length),
+                     IOCP_OK);
+    assert_int_equal(
+        iocp_socket_get_name(win.loop, handle, (struct sockaddr *)&name->storage, &length),
+        IOCP_OK);
+    return handle;
+}
+
+static void adopt__use_socket(iocp_handle_t handle, const contract_address *name)
+{
+    contract_record sent = {0};
+    contract_record received = {0};
+    char data[4];
+    assert_int_equal(iocp_sendto(win.loop, handle, "x", 1, contract_sockaddr(name), name->length,
+                                 contract_keep, &sent, NULL),
+                     IOCP_OK);
+    win_wait(&sent, 1);
+    assert_int_equal(
+        iocp_recvfrom(win.loop, handle, data, sizeof data, contract_keep, &received, NULL),
+        IOCP_OK);
+    win_wait(&received, 1);
+    win_expect(&received, 1, IOCP_OK, 0);
+}
+
+/* Nothing of it is closed, and it can be used by whoever has it now. */
+static void a_socket_that_was_used_is_taken_off_its_port(void **state)
+{
+    (void)state;
+    contract_address name;
+    uintptr_t socket = 0;
+    void *native = NULL;
+    char data[4];
+    iocp_handle_t handle = adopt__open_socket(&name);
+    adopt__use_socket(handle, &name);
+    assert_int_equal(iocp_handle_native(win.loop, handle, &native), IOCP_OK);
+    now.leaving = LEAVING_DOUBLE;
+    assert_int_equal(iocp_socket_detach(win.loop, handle, &socket), IOCP_OK);
+    assert_int_equal(now.leaving_calls, 1);
+    assert_ptr_equal(now.left, native);
+    assert_ptr_equal((void *)socket, native);
+    assert_int_equal(iocp_handle_kind(win.loop, handle), IOCP_EBADF);
+    win_open(IOCP_COMPLETION_AUTO); /* after the end of the other */
+    assert_int_equal(sendto((SOCKET)socket, "y", 1, 0, contract_sockaddr(&name), (int)name.length),
+                     1);
+    assert_int_equal(recv((SOCKET)socket, data, sizeof data, 0), 1);
+    assert_int_equal(closesocket((SOCKET)socket), 0);
+}
+
+/* It was refused, so nothing has changed. */
+static void check_kept(leaving what, LONG nt_status, uint32_t native_error)
+{
+    contract_address name;
+    uintptr_t socket = 0;
+    iocp_handle_t handle = adopt__open_socket(&name);
+    now.leaving = what;
+    now.leaving_status = nt_status;
+    assert_int_equal(iocp_socket_detach(win.loop, handle, &socket), IOCP_EBUSY);
+    assert_true(socket == 0);
+    if (native_error != 0) {
+        assert_int_equal(iocp_loop_native_error(win.loop), native_error);
+    }
+    adopt__use_socket(handle, &name);
+}
+
+static void a_socket_that_the_system_keeps_on_its_port_goes_on(void **state)
+{
+    (void)state;
+    check_kept(LEAVING_MISSING, 0, 0);
+    check_kept(LEAVING_DOUBLE, (LONG)0xC0000003 /* INVALID_INFO_CLASS */, 0);
+    check_kept(LEAVING_DOUBLE, (LONG)0xC0000022 /* ACCESS_DENIED */, ERROR_ACCESS_DENIED);
+    if (contract_is_wine()) {
+        check_kept(LEAVING_REAL, 0, 0);
+    }
+}
+
+/* The call of its own, the port of nobody. */
+static void what_was_accepted_and_not_used_asks_the_system_nothing(void **state)
+{
+    (void)state;
+    contract_address name = contract_loopback(AF_INET, 0);
+    size_t length = sizeof name.storage;
+    iocp_handle_t listener = {0};
+    contract_record accepted = {0};
+    uintptr_t socket = 0;
+    assert_int_equal(iocp_socket_open(win.loop, AF_INET, SOCK_STREAM, 0, &listener), IOCP_OK);
+    assert_int_equal(iocp_socket_bind(win.loop, listener, contract_sockaddr(&name), name.length),
+                     IOCP_OK);
+    assert_int_equal(iocp_socket_listen(win.loop, listener, 0), IOCP_OK);
+    assert_int_equal(
+        iocp_socket_get_name(win.loop, listener, (struct sockaddr *)&name.storage, &length),
+        IOCP_OK);
+    assert_int_equal(iocp_accept(win.loop, listener, contract_keep, &accepted, NULL), IOCP_OK);
+    SOCKET plain = win_connect(&name);
+    win_wait(&accepted, 1);
+    now.leaving = LEAVING_DOUBLE;
+    assert_int_equal(iocp_socket_detach(win.loop, accepted.result.opened, &socket), IOCP_OK);
+    assert_int_equal(now.leaving_calls, 0);
+    assert_int_equal(closesocket((SOCKET)socket), 0);
+    assert_int_equal(closesocket(plain), 0);
+}
+
 /* ---- Whatever fails ---- */
 
 static bool adopt__is_inheritable(HANDLE native)
@@ -580,6 +721,9 @@ int main(void)
         ADOPT_TEST(a_file_that_skips_packets_already_ends_its_operations_in_every_mode),
         ADOPT_TEST(a_socket_whose_event_is_left_alone_sends_its_packets),
         ADOPT_TEST(a_socket_that_skips_packets_already_ends_its_operations_in_every_mode),
+        ADOPT_TEST(a_socket_that_was_used_is_taken_off_its_port),
+        ADOPT_TEST(a_socket_that_the_system_keeps_on_its_port_goes_on),
+        ADOPT_TEST(what_was_accepted_and_not_used_asks_the_system_nothing),
         ADOPT_TEST(a_socket_of_another_kind_is_not_adopted_and_stays_as_it_was),
         ADOPT_TEST(a_handle_that_stays_inheritable_is_not_adopted),
         ADOPT_TEST(an_adoption_that_the_pool_refuses_tells_the_operations),

@@ -163,11 +163,23 @@ static void socket__let_wait(ioc_win_port *port, ioc_win_handle *handle)
     }
 }
 
+/* False: the system does not let go of it; why not is kept. */
+static bool socket__leave_port(ioc_win_port *port, ioc_win_handle *handle)
+{
+    LONG status = ioc_nt_leave_port(port->sys, handle->native);
+    if (status != IOC_NT_SUCCESS) {
+        (void)ioc_port_fail_nt(port, status);
+        return false;
+    }
+    handle->is_associated = false;
+    return true;
+}
+
 int ioc_socket_detach(ioc_port *base, ioc_handle *core_handle, uintptr_t *socket)
 {
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(core_handle);
-    if (handle->is_associated) {
+    if (handle->is_associated && !socket__leave_port(port, handle)) {
         return IOCP_EBUSY;
     }
     socket__let_wait(port, handle);
