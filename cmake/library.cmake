@@ -99,6 +99,7 @@ set(win32_sources
     src/win32/object/stdio.c
     src/win32/overlapped.c
     src/win32/port.c
+    src/win32/resume.c
     src/win32/sleep.c
     src/win32/sys.c
     src/win32/wait.c

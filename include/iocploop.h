@@ -34,7 +34,7 @@
  *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait, iocp_process_stop and iocp_resolve
  *    where the system has no wait completion packets; by nothing else. Names are looked up on threads
  *    of Winsock's. The console's handler is Windows' and the process's, and is there while somebody
- *    watches.)
+ *    watches; so is the notice that the machine resumes, while a loop with wake_on_resume is there.)
  *
  * Threads. A loop is used by one thread at a time: the *loop thread*. That is the thread inside
  * iocp_loop_run, iocp_loop_tick or iocp_loop_destroy while one of these runs, and otherwise
@@ -438,12 +438,14 @@ typedef struct iocp_loop_options {
     iocp_allocate_fn allocate; /* NULL: malloc */
     iocp_free_fn free;         /* NULL: free */
     void *allocator_context;
-    uint32_t check_threads;   /* 1: IOCP_ETHREAD in every build, also for calls of another thread
+    uint32_t check_threads; /* 1: IOCP_ETHREAD in every build, also for calls of another thread
                                between two ticks: the loop belongs to the thread that created it,
                                then to the one that ran it last; another takes it over by
                                iocp_loop_run, iocp_loop_tick or iocp_loop_destroy. 0: in builds
                                without NDEBUG, while the loop runs */
-    uint32_t reserved;        /* 0 */
+    uint32_t
+        wake_on_resume; /* 1: when the machine resumes from sleep the loop reads its clock, and what
+                               is overdue runs at once: see iocp_loop_now */
     iocp_packet_fn on_packet; /* NULL: packets of others are dropped and counted */
     void *packet_context;
 } iocp_loop_options_t;
@@ -451,7 +453,7 @@ typedef struct iocp_loop_options {
 /*
  * Create a loop: one completion port, no thread. `options` may be NULL and is copied.
  * Any thread. Errors: IOCP_EINVAL, IOCP_ENOMEM, IOCP_ENOTSUP (a sleep_method that this system does
- * not have), or what the system said.
+ * not have, or wake_on_resume where it does not tell), or what the system said.
  * Win32: CreateIoCompletionPort, WSAStartup; CreateWaitableTimerExW for a sleep_method that was asked
  * for. IOCP_SLEEP_AUTO opens its timer when the loop first sleeps until a time.
  */
@@ -539,10 +541,12 @@ IOCP_API uint32_t IOCP_CALL iocp_loop_native_error(const iocp_loop_t *loop);
  * The loop's time in nanoseconds: monotonic, from an arbitrary origin, never 0. The clock is read
  * when a turn needs the time and after each sleep, and by iocp_op_deadline; iocp_loop_update_now
  * reads it again. 0 only if loop is NULL.
- * N.B. It goes on while the machine is suspended, but the sleep of a loop does not: afterwards
- * what is overdue runs with the next thing that wakes the loop. A program that cannot wait for that
- * posts a function when the system resumes (PowerRegisterSuspendResumeNotification).
- * Loop thread. Win32: QueryPerformanceCounter.
+ * N.B. It goes on while the machine is suspended, so timers and deadlines count that time; but the
+ * sleep of a loop stands still. Afterwards what is overdue runs with the next thing that wakes the loop,
+ * within five minutes; at once with iocp_loop_options_t.wake_on_resume. A timer that repeats fires once
+ * then, and skips the times that have passed.
+ * Loop thread. Win32: QueryPerformanceCounter; PowerRegisterSuspendResumeNotification, once for the
+ * process while a loop with wake_on_resume is there.
  */
 IOCP_API uint64_t IOCP_CALL iocp_loop_now(const iocp_loop_t *loop);
 IOCP_API void IOCP_CALL iocp_loop_update_now(iocp_loop_t *loop);

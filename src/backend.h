@@ -35,6 +35,7 @@ typedef struct ioc_port_options {
     uint32_t batch;            /* the most packets that one dequeue takes */
     iocp_completion_mode_t completion_mode;
     iocp_sleep_method_t sleep_method;
+    bool wakes_on_resume;   /* a dequeue that sleeps returns when the machine resumes */
     iocp_packet_t *packets; /* room for a batch of others' packets, NULL: they are dropped */
     const void *extra;      /* of the backend's own: a test's table of system calls, a script */
 } ioc_port_options;

@@ -50,6 +50,7 @@ int ioc_loop_create(const iocp_loop_options_t *options, const ioc_backend *backe
         .batch = loop->loop_only.batch,
         .completion_mode = (iocp_completion_mode_t)options->completion_mode,
         .sleep_method = (iocp_sleep_method_t)options->sleep_method,
+        .wakes_on_resume = options->wake_on_resume != 0,
         .packets = loop->loop_only.packets.list,
         .extra = extra,
     };

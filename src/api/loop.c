@@ -11,7 +11,7 @@ static int loop__read_options(const iocp_loop_options_t *given, iocp_loop_option
     bool is_valid =
         options->batch <= IOC_BATCH_MAX && options->completion_mode <= IOCP_COMPLETION_SKIP &&
         options->sleep_method <= IOCP_SLEEP_PORT && options->check_threads <= 1 &&
-        options->reserved == 0 && (options->allocate == NULL) == (options->free == NULL);
+        options->wake_on_resume <= 1 && (options->allocate == NULL) == (options->free == NULL);
     return is_valid ? IOCP_OK : IOCP_EINVAL;
 }
 

@@ -26,6 +26,7 @@
 #include "object/pseudo_console.h"
 #include "object/stdio.h"
 #include "overlapped.h"
+#include "resume.h"
 #include "sleep.h"
 #include "wait.h"
 #include "work.h"
@@ -44,6 +45,7 @@ typedef struct backend_port {
     ioc_jobs jobs;
     ioc_winsock winsock;
     ioc_afd afd;
+    ioc_resume resume;
 } backend_port;
 
 static int backend__attach(backend_port *own, const ioc_port_options *options,
@@ -57,7 +59,10 @@ static int backend__attach(backend_port *own, const ioc_port_options *options,
     if (*native_error != 0) {
         return ioc_errmap_from_native(*native_error);
     }
-    return ioc_sleep_attach(&own->sleep, &own->port, options->sleep_method, native_error);
+    int status = ioc_sleep_attach(&own->sleep, &own->port, options->sleep_method, native_error);
+    return status == IOCP_OK && options->wakes_on_resume
+               ? ioc_resume_attach(&own->resume, &own->port, native_error)
+               : status;
 }
 
 static int backend__open(const ioc_port_options *options, ioc_port **port, uint32_t *native_error)

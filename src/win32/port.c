@@ -329,6 +329,14 @@ ioc_wake ioc_port_wake(ioc_port *base)
     return port__wake_without_packet(port) ? IOC_WAKE_DIRECT : IOC_WAKE_FAILED;
 }
 
+void ioc_port_nudge(ioc_win_port *port, const ioc_source *source)
+{
+    if (!port->sys->PostQueuedCompletionStatus(port->port, 0, (ULONG_PTR)source,
+                                               (OVERLAPPED *)(uintptr_t)source)) {
+        (void)port__wake_without_packet(port);
+    }
+}
+
 /* ---- Packets of others ---- */
 
 _Static_assert(sizeof(iocp_packet_t) == sizeof(OVERLAPPED_ENTRY),

@@ -58,7 +58,7 @@ struct ioc_part {
 /* How the time limit of a dequeue is found, in milliseconds; see sleep.h. */
 typedef DWORD (*ioc_limit_fn)(void *context, uint64_t now_ns, uint64_t until_ns);
 
-#define IOC_SOURCES_MAX 4
+#define IOC_SOURCES_MAX 5
 
 struct ioc_win_port {
     ioc_port base;
@@ -128,6 +128,12 @@ void ioc_port_post_back(ioc_win_port *port, ioc_token *token);
 
 /* The same without a packet: the next dequeue takes it behind its packets. */
 void ioc_port_return(ioc_win_port *port, ioc_token *token);
+
+/*
+ * End a sleep on the port, or the next one: by a packet for a source that is to make nothing of it, or
+ * without one if that is refused. Any thread.
+ */
+void ioc_port_nudge(ioc_win_port *port, const ioc_source *source);
 
 /* Bind a kernel handle to the port, once in its life. */
 int ioc_port_associate(ioc_win_port *port, HANDLE handle);

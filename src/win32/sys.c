@@ -81,6 +81,7 @@ static const ioc_sys sys_table = {
     .SetInformationJobObject = SetInformationJobObject,
     .GetModuleHandleW = GetModuleHandleW,
     .GetModuleHandleExW = GetModuleHandleExW,
+    .LoadLibraryExW = LoadLibraryExW,
     .FreeLibrary = FreeLibrary,
     .SetConsoleCtrlHandler = SetConsoleCtrlHandler,
     .GetProcAddress = GetProcAddress,

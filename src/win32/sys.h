@@ -93,6 +93,7 @@ typedef struct ioc_sys {
     BOOL(WINAPI *SetInformationJobObject)(HANDLE, JOBOBJECTINFOCLASS, void *, DWORD);
     HMODULE(WINAPI *GetModuleHandleW)(const wchar_t *);
     BOOL(WINAPI *GetModuleHandleExW)(DWORD, const wchar_t *, HMODULE *);
+    HMODULE(WINAPI *LoadLibraryExW)(const wchar_t *, HANDLE, DWORD);
     BOOL(WINAPI *FreeLibrary)(HMODULE);
     BOOL(WINAPI *SetConsoleCtrlHandler)(PHANDLER_ROUTINE, BOOL);
     FARPROC(WINAPI *GetProcAddress)(HMODULE, const char *);

@@ -1466,11 +1466,30 @@ static void bad_options_are_refused(void **state)
     options.check_threads = 2;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
     options = good;
-    options.reserved = 1;
+    options.wake_on_resume = 2;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
     options = good;
     options.allocate = NULL;
     assert_int_equal(options__try(&options), IOCP_EINVAL);
+}
+
+/* Where the system tells of it; the loop is as others are. */
+static void a_loop_may_ask_to_be_woken_when_the_machine_resumes(void **state)
+{
+    (void)state;
+    iocp_loop_options_t options = contract_options();
+    iocp_loop_t *loop = NULL;
+    contract_record record = {0};
+    options.wake_on_resume = 1;
+    int status = iocp_loop_create(&options, &loop);
+    if (status == IOCP_ENOTSUP) {
+        assert_null(loop);
+        skip();
+    }
+    assert_int_equal(status, IOCP_OK);
+    assert_int_equal(iocp_timer(loop, MS, contract_keep, &record, NULL), IOCP_OK);
+    contract_wait(loop, &record, 1);
+    contract_loop_destroy(loop);
 }
 
 static void a_loop_that_cannot_be_created_leaves_nothing(void **state)
@@ -1620,6 +1639,7 @@ int main(void)
         CONTRACT_TEST(the_dump_tells_of_every_pending_operation),
         CONTRACT_TEST(options_of_another_version_are_taken_if_they_ask_for_nothing_unknown),
         CONTRACT_TEST(bad_options_are_refused),
+        CONTRACT_TEST(a_loop_may_ask_to_be_woken_when_the_machine_resumes),
         CONTRACT_TEST(a_loop_that_cannot_be_created_leaves_nothing),
         CONTRACT_TEST(without_memory_an_operation_is_refused_and_never_calls_back),
         CONTRACT_TEST(the_steady_state_allocates_nothing),

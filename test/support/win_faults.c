@@ -76,6 +76,7 @@ static fault_call fault_calls[WIN_CALLS] = {
     [WIN_SET_JOB] = {"SetInformationJobObject", ERROR_INVALID_PARAMETER},
     [WIN_GET_MODULE] = {"GetModuleHandleW", ERROR_MOD_NOT_FOUND},
     [WIN_GET_MODULE_OF] = {"GetModuleHandleExW", ERROR_MOD_NOT_FOUND},
+    [WIN_LOAD_LIBRARY] = {"LoadLibraryExW", ERROR_MOD_NOT_FOUND},
     [WIN_FREE_LIBRARY] = {"FreeLibrary", ERROR_INVALID_HANDLE},
     [WIN_SET_CONSOLE_HANDLER] = {"SetConsoleCtrlHandler", ERROR_INVALID_PARAMETER},
     [WIN_GET_PROC] = {"GetProcAddress", ERROR_PROC_NOT_FOUND},
@@ -597,6 +598,11 @@ static BOOL WINAPI fault__get_module_of(DWORD flags, const wchar_t *name, HMODUL
     return !fault__strikes(WIN_GET_MODULE_OF) && GetModuleHandleExW(flags, name, module);
 }
 
+static HMODULE WINAPI fault__load_library(const wchar_t *name, HANDLE file, DWORD flags)
+{
+    return fault__strikes(WIN_LOAD_LIBRARY) ? NULL : LoadLibraryExW(name, file, flags);
+}
+
 static BOOL WINAPI fault__free_library(HMODULE module)
 {
     BOOL is_free = FreeLibrary(module);
@@ -959,6 +965,7 @@ static const ioc_sys fault_table = {
     .SetInformationJobObject = fault__set_job,
     .GetModuleHandleW = fault__get_module,
     .GetModuleHandleExW = fault__get_module_of,
+    .LoadLibraryExW = fault__load_library,
     .FreeLibrary = fault__free_library,
     .SetConsoleCtrlHandler = fault__set_console_handler,
     .GetProcAddress = fault__get_proc,

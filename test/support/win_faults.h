@@ -81,6 +81,7 @@ typedef enum win_call {
     WIN_SET_JOB,
     WIN_GET_MODULE,
     WIN_GET_MODULE_OF,
+    WIN_LOAD_LIBRARY,
     WIN_FREE_LIBRARY,
     WIN_SET_CONSOLE_HANDLER,
     WIN_GET_PROC,
