@@ -1641,6 +1641,26 @@ static void program__replace_async(program *p)
     p->async = async;
 }
 
+/* It comes back as another handle, if there is memory for that. */
+static void program__detach(program *p)
+{
+    uintptr_t number = 0;
+    iocp_handle_t again = {0};
+    int status = iocp_socket_detach(p->loop, program__any_socket(p), &number);
+    EXPECT(p, status == IOCP_OK || status == IOCP_EBUSY || status == IOCP_EBADF ||
+                  status == IOCP_ENOTSUP);
+    if (status != IOCP_OK) {
+        return;
+    }
+    status = iocp_socket_adopt(p->loop, number, &again);
+    EXPECT(p, status == IOCP_OK || status == IOCP_ENOMEM);
+    if (status == IOCP_OK) {
+        program__add_socket(p, again);
+    } else {
+        sim_socket_destroy(number);
+    }
+}
+
 static void program__close_socket(program *p)
 {
     program__close(p, program__any_socket(p));
@@ -1751,6 +1771,7 @@ static void program__act(program *p)
         {1, program__close_folder},
         {5, program__add_on_folder},
         {4, program__change_folder},
+        {4, program__detach},
     };
     program__do_one_of(p, deeds, IOC_COUNT_OF(deeds));
 }
