@@ -652,6 +652,26 @@ static void the_steady_state_of_a_list_allocates_nothing(void **state)
     assert_int_equal(more, 0);
 }
 
+/* What a portion had is lost then, and nobody is to think that it was told. */
+static void a_list_that_had_no_memory_begins_anew(void **state)
+{
+    iocp_loop_t *loop = contract_loop(state);
+    folder__fill(NAMES);
+    lister *l = lister__start(loop, folder__open(loop, "w"), INT32_MAX, NULL);
+    assert_int_equal(iocp_loop_submit(loop), IOCP_OK);
+    contract_allow_blocks(0);
+    while (l->calls == 0) {
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    contract_allow_blocks(UINT64_MAX);
+    assert_int_equal(l->status, IOCP_ENOMEM);
+    while (l->calls == 1) {
+        assert_int_equal(iocp_loop_run(loop, IOCP_RUN_ONCE), IOCP_OK);
+    }
+    lister__run(loop, l, 1);
+    assert_int_equal(l->names, NAMES);
+}
+
 static void a_list_ends_with_its_handle(void **state)
 {
     iocp_loop_t *loop = contract_loop(state);
@@ -690,6 +710,7 @@ int main(void)
         CONTRACT_FILE_TEST(a_name_is_listed_with_what_is_known_of_it),
         CONTRACT_FILE_TEST(one_list_at_a_time_beside_a_watch),
         CONTRACT_FILE_TEST(the_steady_state_of_a_list_allocates_nothing),
+        CONTRACT_FILE_TEST(a_list_that_had_no_memory_begins_anew),
         CONTRACT_FILE_TEST(a_list_ends_with_its_handle),
     };
     return CONTRACT_RUN(tests);
