@@ -70,6 +70,8 @@ const bench_case bench_cases[] = {
     CASE(async_roundtrip),
     CASE(handle_wait),
     CASE(process_spawn),
+    CASE(open_close),
+    CASE(stat),
     CASE(tcp_pingpong),
     CASE(pipe_pingpong),
     CASE(lent_pingpong),

@@ -23,6 +23,9 @@
 #define BENCH_FILE_BYTES (UINT64_C(16) << 20)
 #define BENCH_PAGE_BYTES 4096
 #define BENCH_FILE_PAGES (BENCH_FILE_BYTES / BENCH_PAGE_BYTES)
+
+/* Of the file that is opened, or looked at. */
+#define BENCH_LOOK_BYTES 4096
 #define BENCH_FILE_SEED  UINT64_C(19930727)
 #define BENCH_READS_MAX  32 /* in flight */
 
@@ -64,6 +67,8 @@ extern const bench_body bench_lib_udp_pingpong, bench_raw_udp_pingpong;
 extern const bench_body bench_lib_recvmsg_pingpong, bench_raw_recvmsg_pingpong;
 extern const bench_body bench_lib_poll_pingpong, bench_raw_poll_pingpong;
 extern const bench_body bench_lib_file_read, bench_raw_file_read;
+extern const bench_body bench_lib_open_close, bench_raw_open_close;
+extern const bench_body bench_lib_stat, bench_raw_stat;
 extern const bench_body bench_lib_resolve_localhost, bench_raw_resolve_localhost;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;

@@ -9,20 +9,19 @@
  * new connections, idle ones are closed, answers that are under way go out, for at most END_LIMIT_NS.
  * 0: nothing went wrong. What a request says is http_request.c's to find out.
  *
- * A connection has one operation at a time: receive -> send -> receive, and at its end one close, whose
- * callback comes last and frees it. What was received behind a request is the next one.
+ * A connection has one operation at a time: receive -> open -> send -> receive, and at its end one close,
+ * whose callback comes last and frees it. What was received behind a request is the next one.
  */
 #include "http_request.h"
 
 #include <iocploop.h>
 
 #include <winsock2.h>
-#include <ws2tcpip.h>
-#include <windows.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ACCEPTS_PENDING 64
 #define BLOCK_BYTES     16384
@@ -52,7 +51,8 @@ typedef struct connection {
     bool is_last;          /* no other request is answered */
     size_t used;           /* bytes of buffer */
     size_t request;        /* of these, the request that is being answered */
-    char head[768];        /* of the answer, and what it says where it is no file */
+    http_request asked;
+    char head[768]; /* of the answer, and what it says where it is no file */
     char buffer[HTTP_HEAD_BYTES + 1];
     char block[BLOCK_BYTES];
 } connection;
@@ -210,39 +210,39 @@ static void connection__refuse(iocp_loop_t *loop, connection *self, const char *
 
 /* ---- Files ---- */
 
-static bool entity__read(iocp_loop_t *loop, iocp_handle_t file, http_entity *own)
+static void entity__read(const iocp_file_info_t *info, http_entity *own)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    void *native = NULL;
-    FILETIME time;
-    SYSTEMTIME at;
-    if (iocp_file_get_size(loop, file, &own->size) != IOCP_OK ||
-        iocp_handle_native(loop, file, &native) != IOCP_OK ||
-        !GetFileTime(native, NULL, NULL, &time) || !FileTimeToSystemTime(&time, &at)) {
-        return false;
-    }
-    snprintf(own->tag, sizeof own->tag, "\"%llx-%lx%08lx\"", (unsigned long long)own->size,
-             (unsigned long)time.dwHighDateTime, (unsigned long)time.dwLowDateTime);
-    snprintf(own->modified, sizeof own->modified, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-             days + 3 * at.wDayOfWeek, at.wDay, months + 3 * (at.wMonth - 1), at.wYear, at.wHour,
-             at.wMinute, at.wSecond);
-    return true;
+    time_t seconds = info->written_ns > 0 ? (time_t)(info->written_ns / INT64_C(1000000000)) : 0;
+    own->size = info->size;
+    snprintf(own->tag, sizeof own->tag, "\"%llx-%llx\"", (unsigned long long)own->size,
+             (unsigned long long)info->written_ns / 100);
+    strftime(own->modified, sizeof own->modified, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&seconds));
 }
 
-static void connection__serve(iocp_loop_t *loop, connection *self, const http_request *asked)
+static iocp_action_t IOCP_CALL on_opened(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
-    char path[2 * HTTP_PATH_BYTES];
+    connection *self = arg;
     http_entity own;
     http_answer answer;
-    snprintf(path, sizeof path, "%s/%s", self->server->folder, asked->path);
-    if (iocp_file_open(loop, path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &self->file) == IOCP_OK &&
-        entity__read(loop, self->file, &own)) {
-        http_answer_with(&answer, asked, &own);
+    self->file = result->opened;
+    if (result->status == IOCP_OK) {
+        entity__read(result->info, &own);
+        http_answer_with(&answer, &self->asked, &own);
         connection__answer(loop, self, answer.status, answer.fields, answer.first, answer.length,
                            answer.has_body ? NULL : "");
     } else {
-        connection__refuse(loop, self, "404 Not Found", asked->is_head);
+        connection__refuse(loop, self, "404 Not Found", self->asked.is_head);
+    }
+    return IOCP_DISARM;
+}
+
+static void connection__serve(iocp_loop_t *loop, connection *self)
+{
+    char path[2 * HTTP_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", self->server->folder, self->asked.path);
+    if (iocp_open(loop, path, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, on_opened, self, NULL) !=
+        IOCP_OK) {
+        connection__refuse(loop, self, "404 Not Found", self->asked.is_head);
     }
 }
 
@@ -251,23 +251,23 @@ static void connection__serve(iocp_loop_t *loop, connection *self, const http_re
 /* Whether there is a request to answer, or none that can be. */
 static bool connection__try(iocp_loop_t *loop, connection *self)
 {
-    http_request asked = {.path = ""};
+    self->asked = (http_request){.path = ""};
     self->buffer[self->used] = '\0';
     const char *end = strstr(self->buffer, "\r\n\r\n");
     if (end == NULL && self->used < HTTP_HEAD_BYTES) {
         return false;
     }
     self->request = end != NULL ? (size_t)(end + 4 - self->buffer) : self->used;
-    const char *refusal = end != NULL ? http_request_parse(&asked, self->buffer)
+    const char *refusal = end != NULL ? http_request_parse(&self->asked, self->buffer)
                           : strstr(self->buffer, "\r\n") == NULL
                               ? "414 URI Too Long"
                               : "431 Request Header Fields Too Large";
     /* Behind what is no request nobody knows where the next one begins. */
-    self->is_last = asked.is_last || (refusal != NULL && strncmp(refusal, "404", 3) != 0);
+    self->is_last = self->asked.is_last || (refusal != NULL && strncmp(refusal, "404", 3) != 0);
     if (refusal != NULL) {
-        connection__refuse(loop, self, refusal, asked.is_head);
+        connection__refuse(loop, self, refusal, self->asked.is_head);
     } else {
-        connection__serve(loop, self, &asked);
+        connection__serve(loop, self);
     }
     return true;
 }

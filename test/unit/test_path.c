@@ -165,12 +165,36 @@ static void a_path_says_whether_it_is_a_batch_file(void **state)
     }
 }
 
+static void a_native_path_has_a_root_and_what_is_behind_it(void **state)
+{
+    (void)state;
+    static const wchar_t *const paths[][2] = {
+        {L"C:\\a\\b", L"a\\b"},
+        {L"C:\\", L""},
+        {L"\\\\?\\C:\\a\\b", L"a\\b"},
+        {L"\\\\.\\C:\\a", L"a"},
+        {L"\\\\server\\share\\a\\b", L"a\\b"},
+        {L"\\\\server\\share", L""},
+        {L"\\\\server", L""},
+        {L"\\\\?\\UNC\\server\\share\\a", L"a"},
+        {L"\\\\?\\unc\\server\\share\\", L""},
+        {L"\\\\?\\Volume{1}\\a", L"a"},
+        {L"", L""},
+    };
+    for (size_t i = 0; i < IOC_COUNT_OF(paths); i++) {
+        const wchar_t *rest = ioc_path_behind_root(paths[i][0]);
+        assert_int_equal(wcscmp(rest, paths[i][1]), 0);
+        assert_ptr_equal(rest, paths[i][0] + wcslen(paths[i][0]) - wcslen(paths[i][1]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_gets_the_prefix_that_it_needs),
         cmocka_unit_test(only_the_prefix_says_that_a_path_is_literal),
         cmocka_unit_test(a_native_path_says_where_it_leads),
+        cmocka_unit_test(a_native_path_has_a_root_and_what_is_behind_it),
         cmocka_unit_test(a_path_says_whether_it_is_a_batch_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
