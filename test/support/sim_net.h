@@ -117,9 +117,9 @@ typedef struct sim_op {
             const iocp_buf_t *sent; /* of a send: its buffers */
             iocp_buf_t *portion;    /* of a sendfile: three, whose middle is its own */
         };
-        iocp_buf_t room; /* of a call of the program's: where what it receives goes */
+        iocp_buf_t room;        /* of a call of the program's: where what it receives goes */
+        unsigned char *records; /* of a watch: what has happened, likewise */
     };
-    unsigned char *records;  /* of a watch: what has happened, likewise */
     unsigned char *received; /* what goes to the buffers just before the packet is taken */
     struct sim_socket *accepted;
     sim_address from; /* of a datagram */
