@@ -388,10 +388,13 @@ static int loop__dequeue(iocp_loop_t *loop, uint64_t until_ns)
     if (until_ns > 0 && !ioc_inbox_fall_asleep(&loop->shared.inbox)) {
         until_ns = 0;
     }
-    bool is_shut = ops->is_ending && !ioc_inbox_is_in_use(&loop->shared.inbox);
+    bool is_shut =
+        ops->is_ending && loop->shared.takes_packets && !ioc_inbox_is_in_use(&loop->shared.inbox);
     int status = ops->backend->dequeue(ops->port, ops->now_ns, until_ns, &ended, &dequeued);
-    loop->loop_only.packets.count = dequeued.packets;
-    loop->loop_only.packets.is_port_empty = is_shut && dequeued.is_empty;
+    if (loop->shared.takes_packets) {
+        loop->loop_only.packets.count = dequeued.packets;
+        loop->loop_only.packets.is_port_empty = is_shut && dequeued.is_empty;
+    }
     ioc_inbox_awake(&loop->shared.inbox, dequeued.wakes);
     loop->loop_only.asked_at = loop->loop_only.delivered;
     ops->counters.dequeues++;

@@ -193,7 +193,8 @@ static void backend__prepare(sim_port *port, sim_op *op)
     op->value = 0;
     op->message = 0;
     op->start_error = 0;
-    op->room = (iocp_buf_t){0};
+    op->sent = NULL;
+    op->portion = NULL;
     SIM_CHECK(op->received == NULL && op->accepted == NULL);
 }
 

@@ -92,7 +92,7 @@ static void spy__keep_rename(spy_set *set, const void *data)
 /* What the system has, of what it may have: the new ways are carried out as the old ones are. */
 static BOOL WINAPI spy__set(HANDLE file, FILE_INFO_BY_HANDLE_CLASS what, void *data, DWORD size)
 {
-    FILE_DISPOSITION_INFO remove = {.DeleteFile = TRUE};
+    FILE_DISPOSITION_INFO remove = {TRUE};
     assert_true(now.set_count < SETS);
     spy_set *set = &now.sets[now.set_count++];
     set->what = what;

@@ -18,7 +18,7 @@ bool ioc_remove_is_unknown(uint32_t error)
 static uint32_t remove__mark(const ioc_sys *sys, HANDLE file)
 {
     DWORD flags = REMOVE_POSIX;
-    FILE_DISPOSITION_INFO info = {.DeleteFile = TRUE};
+    FILE_DISPOSITION_INFO info = {TRUE};
     if (sys->SetFileInformationByHandle(file, REMOVE_EX, &flags, sizeof flags)) {
         return 0;
     }
