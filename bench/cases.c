@@ -72,6 +72,7 @@ const bench_case bench_cases[] = {
     CASE(process_spawn),
     CASE(open_close),
     CASE(stat),
+    CASE(folder_watch),
     CASE(tcp_pingpong),
     CASE(pipe_pingpong),
     CASE(lent_pingpong),

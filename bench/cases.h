@@ -69,6 +69,7 @@ extern const bench_body bench_lib_poll_pingpong, bench_raw_poll_pingpong;
 extern const bench_body bench_lib_file_read, bench_raw_file_read;
 extern const bench_body bench_lib_open_close, bench_raw_open_close;
 extern const bench_body bench_lib_stat, bench_raw_stat;
+extern const bench_body bench_lib_folder_watch, bench_raw_folder_watch;
 extern const bench_body bench_lib_resolve_localhost, bench_raw_resolve_localhost;
 extern const bench_body bench_lib_timers_insert, bench_raw_timers_insert;
 extern const bench_body bench_lib_timers_insert_fire, bench_raw_timers_insert_fire;

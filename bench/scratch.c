@@ -1,6 +1,7 @@
 #include "scratch.h"
 
 #include <string.h>
+#include <wchar.h>
 
 #include "bench_win.h"
 
@@ -57,4 +58,58 @@ void bench_scratch_close(bench_scratch *scratch)
         CloseHandle(scratch->keeper);
         scratch->keeper = NULL;
     }
+}
+
+/* ---- A folder ---- */
+
+#define FOLDER_FILE       L"\\file"
+#define FOLDER_FILE_UNITS 8
+
+/* Its own path, or that of its file. */
+static void folder__path(const bench_folder *folder, const WCHAR *file, WCHAR *path)
+{
+    MultiByteToWideChar(CP_UTF8, 0, folder->path, -1, path, PATH_UNITS);
+    wcscat(path, file);
+}
+
+/* The name of a file that nobody has becomes that of a folder. */
+bool bench_folder_open(bench_run *run, bench_folder *folder)
+{
+    WCHAR temporary[PATH_UNITS];
+    WCHAR path[PATH_UNITS];
+    DWORD length = GetTempPathW(PATH_UNITS, temporary);
+    if (length == 0 || length >= PATH_UNITS || GetTempFileNameW(temporary, L"ioc", 0, path) == 0 ||
+        !DeleteFileW(path) || !CreateDirectoryW(path, NULL)) {
+        return scratch__fail(run, "a temporary folder");
+    }
+    folder->is_open = true;
+    return WideCharToMultiByte(CP_UTF8, 0, path, -1, folder->path, sizeof folder->path, NULL,
+                               NULL) > 0 ||
+           scratch__fail(run, "WideCharToMultiByte");
+}
+
+bool bench_folder_change(bench_run *run, bench_folder *folder)
+{
+    WCHAR path[PATH_UNITS + FOLDER_FILE_UNITS];
+    folder__path(folder, FOLDER_FILE, path);
+    folder->has_file = !folder->has_file;
+    if (!folder->has_file) {
+        return DeleteFileW(path) || scratch__fail(run, "DeleteFileW");
+    }
+    HANDLE file =
+        CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_TEMPORARY, NULL);
+    return (file != INVALID_HANDLE_VALUE && CloseHandle(file)) || scratch__fail(run, "CreateFileW");
+}
+
+void bench_folder_close(bench_folder *folder)
+{
+    WCHAR path[PATH_UNITS + FOLDER_FILE_UNITS];
+    if (!folder->is_open) {
+        return;
+    }
+    folder__path(folder, FOLDER_FILE, path);
+    (void)DeleteFileW(path);
+    folder__path(folder, L"", path);
+    (void)RemoveDirectoryW(path);
+    folder->is_open = false;
 }

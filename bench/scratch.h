@@ -17,4 +17,17 @@ bool bench_scratch_open(bench_run *run, bench_scratch *scratch, uint64_t bytes);
 /* Also of one that was all zero, or whose opening has failed. */
 void bench_scratch_close(bench_scratch *scratch);
 
+/* An empty folder, in which a file comes and goes. */
+typedef struct bench_folder {
+    bool is_open;
+    bool has_file;
+    char path[BENCH_SCRATCH_PATH_BYTES]; /* UTF-8 */
+} bench_folder;
+
+bool bench_folder_open(bench_run *run, bench_folder *folder);
+void bench_folder_close(bench_folder *folder); /* likewise */
+
+/* The file comes, or goes if it is there. */
+bool bench_folder_change(bench_run *run, bench_folder *folder);
+
 #endif

@@ -6,8 +6,9 @@
  * BLOCKS blocks are on their way at once, each with one operation at a time: read -> write to the
  * same place -> read what nobody has read yet. The run ends when no block has anything left to do.
  *
- * TO gets its full size first: a disk that is too small shows at once, and no write has to extend the
- * file, for which Windows would keep the loop waiting. A copy that fails half way is left empty.
+ * Both files are opened on the thread pool, which tells what they are. TO gets its full size first: a
+ * disk that is too small shows at once, and no write has to extend the file, for which Windows would keep
+ * the loop waiting. A copy that fails half way is left empty.
  */
 #include <iocploop.h>
 
@@ -30,6 +31,8 @@ typedef struct block {
 } block;
 
 typedef struct copy {
+    const char *names[2]; /* FROM, TO */
+    iocp_file_info_t source;
     iocp_handle_t from;
     iocp_handle_t to;
     uint64_t size; /* of FROM, or where its end turned out to be */
@@ -111,34 +114,50 @@ static void block__read(iocp_loop_t *loop, block *self)
 
 /* ---- The copy ---- */
 
-static bool is_same_file(iocp_loop_t *loop, iocp_handle_t one, iocp_handle_t other)
+static bool is_same_file(const iocp_file_info_t *one, const iocp_file_info_t *other)
 {
-    void *files[2] = {NULL, NULL};
-    BY_HANDLE_FILE_INFORMATION ids[2];
-    return iocp_handle_native(loop, one, &files[0]) == IOCP_OK &&
-           iocp_handle_native(loop, other, &files[1]) == IOCP_OK &&
-           GetFileInformationByHandle(files[0], &ids[0]) &&
-           GetFileInformationByHandle(files[1], &ids[1]) &&
-           ids[0].dwVolumeSerialNumber == ids[1].dwVolumeSerialNumber &&
-           ids[0].nFileIndexHigh == ids[1].nFileIndexHigh &&
-           ids[0].nFileIndexLow == ids[1].nFileIndexLow;
+    return one->volume != 0 && one->volume == other->volume && one->file == other->file &&
+           one->file_high == other->file_high;
 }
 
-static bool copy__open(copy *self, iocp_loop_t *loop, const char *from, const char *to)
+static iocp_action_t IOCP_CALL on_target(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
 {
-    int status = iocp_file_open(loop, from, IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL, &self->from);
-    if (!copy__check(self, status, from)) {
-        return false;
-    }
-    status = iocp_file_open(loop, to, IOCP_FILE_WRITE | IOCP_FILE_CREATE, &self->to);
-    if (status == IOCP_OK && is_same_file(loop, self->from, self->to)) {
-        fprintf(stderr, "%s: the same file as %s\n", to, from);
+    copy *self = arg;
+    (void)loop;
+    if (copy__check(self, result->status, self->names[1]) &&
+        is_same_file(&self->source, result->info)) {
+        fprintf(stderr, "%s: the same file as %s\n", self->names[1], self->names[0]);
         self->has_failed = true;
-        return false;
     }
-    return copy__check(self, status, to) &&
-           copy__check(self, iocp_file_get_size(loop, self->from, &self->size), from) &&
-           copy__check(self, iocp_file_set_size(loop, self->to, self->size), to);
+    self->to = result->opened;
+    return IOCP_DISARM;
+}
+
+static iocp_action_t IOCP_CALL on_source(iocp_loop_t *loop, const iocp_result_t *result, void *arg)
+{
+    copy *self = arg;
+    if (copy__check(self, result->status, self->names[0])) {
+        self->from = result->opened;
+        self->source = *result->info;
+        self->size = result->info->size;
+        copy__check(self,
+                    iocp_open(loop, self->names[1], IOCP_FILE_WRITE | IOCP_FILE_CREATE, on_target,
+                              self, NULL),
+                    self->names[1]);
+    }
+    return IOCP_DISARM;
+}
+
+/* The one behind the other: what is not there is no reason to make the other. */
+static bool copy__open(copy *self, iocp_loop_t *loop)
+{
+    return copy__check(self,
+                       iocp_open(loop, self->names[0], IOCP_FILE_READ | IOCP_FILE_SEQUENTIAL,
+                                 on_source, self, NULL),
+                       self->names[0]) &&
+           copy__check(self, iocp_loop_run(loop, IOCP_RUN_UNTIL_DONE), "iocp_loop_run") &&
+           !self->has_failed &&
+           copy__check(self, iocp_file_set_size(loop, self->to, self->size), self->names[1]);
 }
 
 static void copy__run(copy *self, iocp_loop_t *loop, bool flushes)
@@ -178,13 +197,14 @@ int main(void)
     for (int i = 0; i < 2; i++) {
         WideCharToMultiByte(CP_UTF8, 0, words[count - 2 + i], -1, paths[i], sizeof paths[i], NULL,
                             NULL);
+        self.names[i] = paths[i];
     }
     SetConsoleOutputCP(CP_UTF8);
     if (!copy__check(&self, iocp_loop_create(NULL, &loop), "iocp_loop_create")) {
         return 1;
     }
     uint64_t start_ns = iocp_loop_now(loop);
-    if (copy__open(&self, loop, paths[0], paths[1])) {
+    if (copy__open(&self, loop)) {
         copy__run(&self, loop, flushes);
     }
     iocp_loop_update_now(loop);

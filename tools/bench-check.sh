@@ -24,7 +24,8 @@ instruction_cases=(
     "10 post_thread timers_insert_*/1000 timers_cancel/1000 timers_reset/1000 timers_postpone/1000"
     "1 timers_insert_fire/100000 timers_cancel/100000 timers_reset/100000")
 # Not tcp_throughput and sendfile: how far the sockets' buffers are full depends on the machine's other
-# work. Nor resolve_localhost, open_close and stat, which wait for threads of the system's.
+# work. Nor resolve_localhost, open_close and stat, which wait for threads of the system's, nor
+# folder_watch, of whose changes Wine hears by Linux.
 request_cases=(
     "200 tick_*,nop,post_burst,loop_create,async_roundtrip,tcp_accept,*_pingpong,http_small,file_read/*"
     "10 process_spawn")
