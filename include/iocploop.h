@@ -30,9 +30,10 @@
  *  - The id of something that is gone is an error (IOCP_ENOENT, IOCP_EBADF), never a crash.
  *  - No hidden threads, no global state, no abort, nothing in DllMain, no timeBeginPeriod. (The
  *    process's own thread pool is used by iocp_work, iocp_file_flush, iocp_handle_adopt, iocp_spawn
- *    and iocp_process_stop, by what takes a path and calls back, for the standard streams, to close a pseudo console, when the last
- *    iocp_console_watch ends, and for iocp_wait, iocp_process_wait, iocp_process_stop and iocp_resolve
- *    where the system has no wait completion packets; by nothing else. Names are looked up on threads
+ *    and iocp_process_stop, by what takes a path and calls back, by iocp_folder_list, for the standard
+ *    streams, to close a pseudo console, when the last iocp_console_watch ends, and for iocp_wait,
+ *    iocp_process_wait, iocp_process_stop and iocp_resolve where the system has no wait completion
+ *    packets; by nothing else. Names are looked up on threads
  *    of Winsock's. The console's handler is Windows' and the process's, and is there while somebody
  *    watches; so is the notice that the machine resumes, while a loop with wake_on_resume is there.)
  *
@@ -443,9 +444,8 @@ typedef struct iocp_loop_options {
                                then to the one that ran it last; another takes it over by
                                iocp_loop_run, iocp_loop_tick or iocp_loop_destroy. 0: in builds
                                without NDEBUG, while the loop runs */
-    uint32_t
-        wake_on_resume; /* 1: when the machine resumes from sleep the loop reads its clock, and what
-                               is overdue runs at once: see iocp_loop_now */
+    uint32_t wake_on_resume; /* 1: when the machine resumes from sleep, what is overdue runs at
+                                once: see iocp_loop_now */
     iocp_packet_fn on_packet; /* NULL: packets of others are dropped and counted */
     void *packet_context;
 } iocp_loop_options_t;
@@ -851,8 +851,9 @@ IOCP_API int IOCP_CALL iocp_close(iocp_loop_t *loop, iocp_handle_t handle, iocp_
  * kinds take that and iocp_close.
  *
  * What it is, is asked on the process's thread pool, since Windows lets the question wait while
- * somebody reads a synchronous pipe. Operations can be started meanwhile, and wait for the answer; a cancel, a deadline or iocp_close ends them as they wait, and the close
- * itself calls back when the answer is there. Until then the handle's kind is IOCP_HANDLE_OTHER,
+ * somebody reads a synchronous pipe. Operations can be started meanwhile, and wait for the answer; a
+ * cancel, a deadline or iocp_close ends them as they wait, and the close itself calls back when the
+ * answer is there. Until then the handle's kind is IOCP_HANDLE_OTHER,
  * and functions that answer at once (iocp_file_get_size, set_size, get_position, set_position) say
  * IOCP_EAGAIN. What cannot be used stays the loop's until iocp_close, and its operations tell why.
  * Errors in their results: IOCP_ENOTOVERLAPPED (opened without FILE_FLAG_OVERLAPPED: they would
