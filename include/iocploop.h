@@ -439,12 +439,12 @@ typedef struct iocp_loop_options {
     iocp_allocate_fn allocate; /* NULL: malloc */
     iocp_free_fn free;         /* NULL: free */
     void *allocator_context;
-    uint32_t check_threads; /* 1: IOCP_ETHREAD in every build, also for calls of another thread
+    uint32_t check_threads;   /* 1: IOCP_ETHREAD in every build, also for calls of another thread
                                between two ticks: the loop belongs to the thread that created it,
                                then to the one that ran it last; another takes it over by
                                iocp_loop_run, iocp_loop_tick or iocp_loop_destroy. 0: in builds
                                without NDEBUG, while the loop runs */
-    uint32_t wake_on_resume; /* 1: when the machine resumes from sleep, what is overdue runs at
+    uint32_t wake_on_resume;  /* 1: when the machine resumes from sleep, what is overdue runs at
                                 once: see iocp_loop_now */
     iocp_packet_fn on_packet; /* NULL: packets of others are dropped and counted */
     void *packet_context;

@@ -56,7 +56,8 @@ static struct {
     bool cannot_follow;    /* a reparse point */
     const wchar_t *linked; /* a name that is a link in each list, or NULL */
     DWORD copy_flags;
-    HANDLE copy_began; /* set by the double of a copy, which lasts until it is cancelled */
+    bool is_cancelled_early; /* a copy was, before it began */
+    HANDLE copy_began;       /* set by the double of a copy, which lasts until it is cancelled */
     ACCESS_MASK accesses[OPENS]; /* of relative opens */
     ULONG options;
     uint32_t relative_count;
@@ -168,6 +169,7 @@ static BOOL WINAPI double__copy(const wchar_t *from, const wchar_t *to, LPPROGRE
     assert_null(progress);
     assert_null(data);
     now.copy_flags = flags;
+    now.is_cancelled_early = now.is_cancelled_early || *is_cancelled;
     assert_true(SetEvent(now.copy_began));
     while (!*(volatile BOOL *)is_cancelled) {
         Sleep(1);
@@ -581,6 +583,7 @@ static void a_copy_that_is_rearmed_runs_again(void **state)
         assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
         win_wait(&record_now, calls);
         assert_int_equal(record_now.status, IOCP_ECANCELED);
+        assert_false(now.is_cancelled_early);
     }
     assert_true(CloseHandle(now.copy_began));
 }
