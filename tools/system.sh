@@ -54,6 +54,7 @@ make_system() {
         tail -n 20 "$log" >&2
         cannot "mmdebstrap failed"
     }
+    cp /etc/hosts "$system/etc/" # without it "localhost" is asked of a name server
     touch "$system/.ready"
 }
 

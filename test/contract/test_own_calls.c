@@ -78,7 +78,7 @@ static void own_call__check_hello(iocp_loop_t *loop, iocp_handle_t handle, const
     assert_int_equal(record->result.type, IOCP_TYPE_OVERLAPPED);
     assert_int_equal(record->result.handle.id, handle.id);
     assert_in_range(record->result.bytes, 1, 5);
-    assert_memory_equal(call->data, "hello", record->result.bytes);
+    assert_memory_equal(call->data, "hello", (size_t)record->result.bytes);
     assert_int_equal(call->starts, 1);
     assert_int_equal(iocp_handle_native(loop, handle, &native), IOCP_OK);
     assert_ptr_equal(call->native, native);

@@ -1430,7 +1430,7 @@ static void a_socket_that_was_used_is_detached_in_its_last_callback(void **state
         iocp_handle_t moved = {0};
         iocp_op_t op = {0};
         contract_pair pair = contract_connect(loop, AF_INET);
-        size_t handles = contract_stats(loop).handles;
+        uint64_t handles = contract_stats(loop).handles;
         assert_int_equal(iocp_recv(loop, pair.server, data, 1, detaching__detach, &d, &op),
                          IOCP_OK);
         contract_send_all(loop, pair.client, "x", 1);
