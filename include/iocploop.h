@@ -1493,7 +1493,7 @@ typedef struct iocp_buffers iocp_buffers_t; /* opaque */
 
 /*
  * A pool of `count` buffers of `size` bytes each, taken from the loop's allocator at once, each
- * aligned for any type. One pool serves any number of handles of its loop. Loop thread. Errors:
+ * aligned as malloc's memory is (16 bytes, for 32 bits 8). One pool serves any number of handles of its loop. Loop thread. Errors:
  * IOCP_EINVAL (also more than 2^32 - 1 bytes each), IOCP_ENOMEM, IOCP_ECLOSING.
  *
  * iocp_buffers_destroy lends no more from here on; receives that wait, for data or for a buffer, end

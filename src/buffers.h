@@ -16,8 +16,8 @@
 #include "alloc.h"
 #include "queue/list.h"
 
-/* Each buffer is aligned for any type, as memory of the allocator is. */
-#define IOC_BUFFERS_ALIGNMENT 16
+/* Each buffer is aligned as memory of the allocator is: MEMORY_ALLOCATION_ALIGNMENT of <winnt.h>. */
+#define IOC_BUFFERS_ALIGNMENT (2 * sizeof(void *))
 
 typedef struct iocp_buffers ioc_buffers;
 
