@@ -2,6 +2,7 @@
 
 #include "../work.h"
 #include "folder.h"
+#include "info.h"
 
 #include <string.h>
 
@@ -72,13 +73,6 @@ static DWORD directory__ask(ioc_win_port *port, ioc_op *op, FARPROC details)
     return is_asked ? 0 : port->sys->GetLastError();
 }
 
-/* By these a file system says that it knows the names of what changes, and nothing more. */
-static bool directory__lacks_details(uint32_t error)
-{
-    return error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED ||
-           error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_LEVEL;
-}
-
 /*
  * The handle was opened for this, so only a folder that is being removed denies it. (What a packet says
  * of that is STATUS_DELETE_PENDING, which the call makes ERROR_ACCESS_DENIED of.)
@@ -95,7 +89,7 @@ ioc_start ioc_directory_start_changes(ioc_port *base, ioc_op *op)
     ioc_win_port *port = ioc_win_port_of(base);
     ioc_win_handle *handle = ioc_win_handle_of(op->handle);
     DWORD error = directory__ask(port, op, handle->details);
-    if (handle->details != NULL && directory__lacks_details(error)) {
+    if (handle->details != NULL && ioc_info_is_unknown(error)) {
         handle->details = NULL;
         error = directory__ask(port, op, NULL);
     }
@@ -125,7 +119,7 @@ bool ioc_directory_changed(ioc_port *base, ioc_op *op)
     if (outcome->status == IOCP_OK || outcome->status == IOCP_ECANCELED) {
         return true;
     }
-    if (handle->details != NULL && directory__lacks_details(outcome->native_error)) {
+    if (handle->details != NULL && ioc_info_is_unknown(outcome->native_error)) {
         handle->details = NULL;
         bool may_go_on = op->intent == 0 && ioc_op_can_start(ioc_win_port_of(base)->ops, op);
         return !may_go_on || ioc_directory_start_changes(base, op) != IOC_START_PENDING;
@@ -147,13 +141,6 @@ static const struct {
     {IOC_RECORD_NAME, 15, 14},         /* FileFullDirectoryRestartInfo, FileFullDirectoryInfo */
 };
 
-#define LIST_FILE_ID 18 /* FileIdInfo */
-
-typedef struct list_file_id { /* FILE_ID_INFO */
-    ULONGLONG volume;
-    ULONGLONG file[2];
-} list_file_id;
-
 static bool list__ask(const ioc_sys *sys, HANDLE folder, int what, void *answer, DWORD size)
 {
     return sys->GetFileInformationByHandleEx(folder, (FILE_INFO_BY_HANDLE_CLASS)what, answer, size);
@@ -165,14 +152,13 @@ static bool list__ask(const ioc_sys *sys, HANDLE folder, int what, void *answer,
  */
 static uint32_t list__open(const ioc_sys *sys, HANDLE folder, ioc_listed *names)
 {
-    list_file_id id;
     HANDLE opened = sys->ReOpenFile(folder, FILE_LIST_DIRECTORY,
                                     FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                                     FILE_FLAG_BACKUP_SEMANTICS);
     if (opened == INVALID_HANDLE_VALUE) {
         return sys->GetLastError();
     }
-    names->volume = list__ask(sys, opened, LIST_FILE_ID, &id, sizeof id) ? id.volume : 0;
+    names->volume = ioc_info_read_id(sys, opened).volume;
     names->backend = opened;
     names->restarts = true;
     names->way = 0;
@@ -191,7 +177,7 @@ static uint32_t list__read(const ioc_sys *sys, ioc_listed *names)
         }
         DWORD error = sys->GetLastError();
         bool is_empty = names->restarts && error == ERROR_FILE_NOT_FOUND; /* a root */
-        if (!names->restarts || !directory__lacks_details(error) ||
+        if (!names->restarts || !ioc_info_is_unknown(error) ||
             names->way + 1 == IOC_COUNT_OF(list_ways)) {
             return is_empty ? ERROR_NO_MORE_FILES : error;
         }

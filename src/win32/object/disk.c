@@ -191,7 +191,7 @@ static uint32_t rename__set(const ioc_sys *sys, HANDLE file, rename_info *info, 
         return 0;
     }
     uint32_t error = sys->GetLastError();
-    if (!ioc_remove_is_unknown(error)) {
+    if (!ioc_info_is_unknown(error)) {
         return error;
     }
     info->flags = replaces;

@@ -2,13 +2,14 @@
 
 #include "record.h"
 
-/* What not all headers have, by the numbers of FILE_INFO_BY_HANDLE_CLASS. */
-#define INFO_ID ((FILE_INFO_BY_HANDLE_CLASS)18)
+#define INFO_ID ((FILE_INFO_BY_HANDLE_CLASS)18) /* FileIdInfo */
 
-typedef struct info_id { /* FILE_ID_INFO */
-    ULONGLONG volume;
-    ULONGLONG file[2];
-} info_id;
+bool ioc_info_is_unknown(uint32_t error)
+{
+    return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
+           error == ERROR_NOT_SUPPORTED || error == ERROR_CALL_NOT_IMPLEMENTED ||
+           error == ERROR_INVALID_LEVEL;
+}
 
 static bool info__ask(const ioc_sys *sys, HANDLE file, FILE_INFO_BY_HANDLE_CLASS what, void *answer,
                       DWORD size)
@@ -25,15 +26,17 @@ static void info__set_basic(iocp_file_info_t *info, const FILE_BASIC_INFO *basic
     info->accessed_ns = ioc_record_time(basic->LastAccessTime.QuadPart);
 }
 
-/* Not every file system has such ids. */
-static void info__set_id(const ioc_sys *sys, HANDLE file, iocp_file_info_t *info)
+ioc_info_id ioc_info_read_id(const ioc_sys *sys, HANDLE file)
 {
-    info_id id;
-    if (info__ask(sys, file, INFO_ID, &id, sizeof id)) {
-        info->volume = id.volume;
-        info->file = id.file[0];
-        info->file_high = id.file[1];
-    }
+    ioc_info_id id;
+    return info__ask(sys, file, INFO_ID, &id, sizeof id) ? id : (ioc_info_id){.volume = 0};
+}
+
+static void info__set_id(iocp_file_info_t *info, const ioc_info_id *id)
+{
+    info->volume = id->volume;
+    info->file = id->file[0];
+    info->file_high = id->file[1];
 }
 
 static uint32_t info__read_file(const ioc_sys *sys, HANDLE file, iocp_file_info_t *info)
@@ -54,7 +57,8 @@ static uint32_t info__read_file(const ioc_sys *sys, HANDLE file, iocp_file_info_
     info->links = standard.NumberOfLinks;
     info->reparse_tag = tag.ReparseTag;
     info->kind = ioc_record_kind(info->attributes, info->reparse_tag);
-    info__set_id(sys, file, info);
+    ioc_info_id id = ioc_info_read_id(sys, file);
+    info__set_id(info, &id);
     return 0;
 }
 

@@ -1,19 +1,12 @@
 #include "remove.h"
 
 #include "../errmap.h"
-
-#include <string.h>
+#include "info.h"
 
 /* ---- One ---- */
 
 #define REMOVE_EX    ((FILE_INFO_BY_HANDLE_CLASS)21) /* FileDispositionInfoEx */
 #define REMOVE_POSIX ((DWORD)3) /* FILE_DISPOSITION_FLAG_DELETE and _POSIX_SEMANTICS */
-
-bool ioc_remove_is_unknown(uint32_t error)
-{
-    return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
-           error == ERROR_NOT_SUPPORTED || error == ERROR_CALL_NOT_IMPLEMENTED;
-}
 
 static uint32_t remove__mark(const ioc_sys *sys, HANDLE file)
 {
@@ -23,7 +16,7 @@ static uint32_t remove__mark(const ioc_sys *sys, HANDLE file)
         return 0;
     }
     uint32_t error = sys->GetLastError();
-    if (!ioc_remove_is_unknown(error)) {
+    if (!ioc_info_is_unknown(error)) {
         return error;
     }
     return sys->SetFileInformationByHandle(file, FileDispositionInfo, &info, sizeof info)

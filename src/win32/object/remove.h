@@ -21,7 +21,4 @@ uint32_t ioc_remove_tree(ioc_win_port *port, HANDLE folder, const ioc_atomic_u32
 /* Whether what has these attributes is a folder that may have something in it. */
 bool ioc_remove_is_tree(DWORD attributes);
 
-/* Whether the file system or the system does not know what it was asked for. */
-bool ioc_remove_is_unknown(uint32_t error);
-
 #endif
