@@ -7,7 +7,8 @@
  *
  * Rules for every slot:
  *  - All slots are there; none is NULL.
- *  - Only `wake` and `post_packet` are called from any thread. All others run on the loop thread, one at a time.
+ *  - Only `wake` and `post_packet` are called from any thread. All others run on the loop thread, one
+ *    at a time.
  *  - Functions that return int return 0 or an IOCP_E code, and with an error they leave the raw
  *    code in port->native_error. They never abort and never print.
  *  - A backend may put its own part behind ioc_op and ioc_handle: it says how large the whole block

@@ -31,6 +31,14 @@ static int path__start(iocp_loop_t *loop, const path_call *call, iocp_callback_t
     return ioc_api_end(loop, op, status, id);
 }
 
+static int path__start_two(iocp_loop_t *loop, iocp_type_t type, const char *from, const char *to,
+                           uint32_t flags, iocp_callback_t callback, void *userdata, iocp_op_t *id)
+{
+    bool is_valid = path__is_call(from, flags, IOCP_REPLACE) && path__is_call(to, 0, 0);
+    const path_call call = {type, is_valid, from, to, flags};
+    return path__start(loop, &call, callback, userdata, id);
+}
+
 int IOCP_CALL iocp_open(iocp_loop_t *loop, const char *path, uint32_t flags,
                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
 {
@@ -50,17 +58,13 @@ int IOCP_CALL iocp_stat(iocp_loop_t *loop, const char *path, uint32_t flags,
 int IOCP_CALL iocp_copy(iocp_loop_t *loop, const char *from, const char *to, uint32_t flags,
                         iocp_callback_t callback, void *userdata, iocp_op_t *op)
 {
-    bool is_valid = path__is_call(from, flags, IOCP_REPLACE) && path__is_call(to, 0, 0);
-    const path_call call = {IOCP_TYPE_COPY, is_valid, from, to, flags};
-    return path__start(loop, &call, callback, userdata, op);
+    return path__start_two(loop, IOCP_TYPE_COPY, from, to, flags, callback, userdata, op);
 }
 
 int IOCP_CALL iocp_rename(iocp_loop_t *loop, const char *from, const char *to, uint32_t flags,
                           iocp_callback_t callback, void *userdata, iocp_op_t *op)
 {
-    bool is_valid = path__is_call(from, flags, IOCP_REPLACE) && path__is_call(to, 0, 0);
-    const path_call call = {IOCP_TYPE_RENAME, is_valid, from, to, flags};
-    return path__start(loop, &call, callback, userdata, op);
+    return path__start_two(loop, IOCP_TYPE_RENAME, from, to, flags, callback, userdata, op);
 }
 
 int IOCP_CALL iocp_remove(iocp_loop_t *loop, const char *path, uint32_t flags,
