@@ -61,7 +61,8 @@ static struct {
     ACCESS_MASK accesses[OPENS]; /* of relative opens */
     ULONG options;
     uint32_t relative_count;
-    ioc_atomic_u32 *cancels; /* set when a name is opened */
+    HANDLE tree_began; /* NULL, or set with the first of these, which then waits for the other */
+    HANDLE tree_goes_on;
 } now;
 
 /* ---- Doubles ---- */
@@ -190,6 +191,10 @@ static LONG NTAPI spy__open_relative(HANDLE *file, ACCESS_MASK access, ioc_nt_na
     assert_true(now.relative_count < OPENS);
     now.accesses[now.relative_count++] = access;
     now.options = options;
+    if (now.tree_began != NULL) {
+        (void)SetEvent(now.tree_began);
+        (void)WaitForSingleObject(now.tree_goes_on, INFINITE);
+    }
     return real_open(file, access, name, block, share, options);
 }
 
@@ -543,6 +548,33 @@ static void what_is_a_tree_is_opened_to_be_listed_and_relative_to_its_folder(voi
     assert_int_equal(now.open_count, 1);
 }
 
+/* Between two names it looks whether it is still wanted. */
+static void a_tree_that_is_being_removed_ends_by_a_cancel(void **state)
+{
+    (void)state;
+    iocp_op_t op;
+    now.tree_began = CreateEventW(NULL, FALSE, FALSE, NULL);
+    now.tree_goes_on = CreateEventW(NULL, TRUE, FALSE, NULL);
+    record_now = (contract_record){0};
+    assert_true(win_folder_create(path_of("tree").text));
+    make("tree/one", "hello");
+    make("tree/other", "hello");
+    assert_int_equal(
+        iocp_remove(win.loop, path_of("tree").text, IOCP_REMOVE_TREE, keep, &record_now, &op),
+        IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_int_equal(WaitForSingleObject(now.tree_began, INFINITE), WAIT_OBJECT_0);
+    assert_int_equal(iocp_cancel(win.loop, op, NULL, NULL, NULL), IOCP_OK);
+    assert_int_equal(iocp_loop_submit(win.loop), IOCP_OK);
+    assert_true(SetEvent(now.tree_goes_on));
+    win_wait(&record_now, 1);
+    assert_int_equal(record_now.status, IOCP_ECANCELED);
+    assert_int_equal(now.relative_count, 1);
+    assert_true(is_there("tree/one") != is_there("tree/other"));
+    assert_true(CloseHandle(now.tree_began));
+    assert_true(CloseHandle(now.tree_goes_on));
+}
+
 /* ---- Copies ---- */
 
 static void a_copy_that_runs_ends_by_a_cancel(void **state)
@@ -672,6 +704,7 @@ int main(void)
         DISK_TEST(a_removal_is_asked_for_in_the_new_way_and_then_in_the_old_one),
         DISK_TEST(a_link_in_a_tree_goes_and_is_not_followed),
         DISK_TEST(what_is_a_tree_is_opened_to_be_listed_and_relative_to_its_folder),
+        DISK_TEST(a_tree_that_is_being_removed_ends_by_a_cancel),
         DISK_TEST(a_copy_that_runs_ends_by_a_cancel),
         DISK_TEST(a_copy_that_is_rearmed_runs_again),
         cmocka_unit_test_setup_teardown(any_one_system_call_may_fail_in_the_life_of_a_tree,
