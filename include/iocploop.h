@@ -1927,10 +1927,11 @@ IOCP_API int IOCP_CALL iocp_file_set_position(iocp_loop_t *loop, iocp_handle_t h
 
 /*
  * Paths are WTF-8, as those of iocp_file_open, and are copied by the call; a relative one counts from
- * the working folder at the call. All of these run on the process's thread pool, since Windows
- * does the work synchronously: the loop never waits for a disk or a network. A cancel or a deadline
- * ends one at once that has not begun; one that has begun is asked to end (CancelSynchronousIo), and
- * ends as what it has become. iocp_loop_destroy waits for those that have begun.
+ * the working folder at the call. What takes a path here runs on the process's thread pool, since
+ * Windows does the work synchronously: the loop never waits for a disk or a network. So does
+ * iocp_folder_list; a watch is the kernel's. Of what runs on the pool a cancel or a deadline ends at
+ * once what has not begun; what has begun is asked to end (CancelSynchronousIo), and ends as what it
+ * has become. iocp_loop_destroy waits for that.
  *
  * Loop thread. Errors: IOCP_EINVAL (unknown flags, a path that is empty or no WTF-8),
  * IOCP_ENAMETOOLONG, IOCP_ENOMEM, IOCP_ECLOSING. All else is in the result, IOCP_EINVAL too: a path
